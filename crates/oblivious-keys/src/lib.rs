@@ -1,1 +1,45 @@
-//! placeholder
+//! Oblivious HTTP key configurations (RFC 9458 §3): what a gateway publishes and a client reads
+//! before it can encapsulate a request.
+//!
+//! Public data only: private keys are the business of `oblivious-hpke`.
+//!
+//! ```
+//! use oblivious_keys::{KemId, KeyConfig, KeyConfigList, Preferences, SymmetricSuite};
+//!
+//! // A gateway publishes a list, as `application/ohttp-keys`.
+//! let config = KeyConfig::new(
+//!     1,
+//!     KemId::X25519_HKDF_SHA256,
+//!     vec![0x31; 32],
+//!     vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM],
+//! )?;
+//! let published = KeyConfigList::new(vec![config])?.encode();
+//!
+//! // A client reads it and takes what it likes best.
+//! let list = KeyConfigList::decode(&published)?;
+//! let chosen = list.select(&Preferences::default())?;
+//! assert_eq!(chosen.config.key_id(), 1);
+//! assert_eq!(chosen.suite, SymmetricSuite::HKDF_SHA256_AES_128_GCM);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Identifiers that this crate does not know are no errors: they are kept as numbers and stepped
+//! over, so that a gateway can offer something new beside something old.
+//!
+//! The crate is `no_std` and needs `alloc`.
+
+#![no_std]
+
+extern crate alloc;
+
+mod config;
+mod error;
+mod ids;
+mod list;
+mod select;
+
+pub use config::KeyConfig;
+pub use error::{DecodeError, InvalidKeyConfig, NothingUsable};
+pub use ids::{AeadId, KdfId, KemId, SymmetricSuite};
+pub use list::{KeyConfigList, SteppedOver};
+pub use select::{Preferences, Selection};

@@ -1,1 +1,69 @@
-//! placeholder
+//! Oblivious HTTP encapsulation (RFC 9458 §4): requests sealed to a gateway's public key, and
+//! responses that only the sender of the request can open.
+//!
+//! ```
+//! # #[cfg(feature = "getrandom")] {
+//! use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+//! use oblivious_keys::{KemId, Preferences, SymmetricSuite};
+//!
+//! // The gateway makes a key and publishes its configuration.
+//! let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
+//! let mut ring = KeyRing::new();
+//! ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
+//! let published = ring.config_list()?;
+//!
+//! // The client seals a request to it, and keeps what will open the answer.
+//! let recipient = Recipient::select(&published, &Preferences::default(), Provider::default())?;
+//! let (request, pending) = recipient.encapsulate(b"a question")?;
+//!
+//! // The gateway opens the request and seals the answer.
+//! let (question, reply) = ring.decapsulate(request.into())?;
+//! assert_eq!(question, "a question");
+//! let response = reply.seal(b"an answer")?;
+//!
+//! // Only this client can open it.
+//! assert_eq!(pending.open(response.into())?, "an answer");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Misuse does not compile: [`Reply`] and [`PendingResponse`] are consumed by the one response
+//! they are for.
+//!
+//! The messages themselves are bytes to this crate; `oblivious-bhttp` makes and reads them. Where
+//! a message is large, [`Recipient::encapsulate_into`] and [`Reply::seal_into`] let it be written
+//! right where it will be encrypted, and [`KeyRing::decapsulate`] and [`PendingResponse::open`]
+//! decrypt in the buffer that came from the network.
+//!
+//! No cryptography is written here: the key schedule comes from the `hpke` crate, and primitives
+//! from a [`Provider`]. The crate is `no_std` and needs `alloc`.
+
+#![no_std]
+
+extern crate alloc;
+
+mod error;
+mod frame;
+mod header;
+mod kem;
+mod key_pair;
+mod key_ring;
+mod labels;
+mod provider;
+mod recipient;
+mod response;
+#[cfg(feature = "getrandom")]
+mod rng;
+mod suite;
+
+pub(crate) use labels::Labels;
+
+pub use error::{
+    DecapsulateError, KeyPairError, KeyRingError, OpenError, RecipientError, SealError,
+};
+pub use header::RequestHeader;
+pub use key_pair::KeyPair;
+pub use key_ring::KeyRing;
+pub use provider::Provider;
+pub use recipient::Recipient;
+pub use response::{PendingResponse, Reply};

@@ -38,26 +38,15 @@ impl KeyConfig {
         suites: Vec<SymmetricSuite>,
     ) -> Result<Self, InvalidKeyConfig> {
         let public_key = public_key.into();
-        let expected = kem
-            .public_key_len()
-            .ok_or(InvalidKeyConfig::UnknownKem(kem))?;
+        let expected = kem.public_key_len().ok_or(InvalidKeyConfig::UnknownKem(kem))?;
         if public_key.len() != expected {
             let actual = public_key.len();
-            return Err(InvalidKeyConfig::PublicKeyLength {
-                kem,
-                expected,
-                actual,
-            });
+            return Err(InvalidKeyConfig::PublicKeyLength { kem, expected, actual });
         }
         if suites.is_empty() {
             return Err(InvalidKeyConfig::NoSuites);
         }
-        let config = Self {
-            key_id,
-            kem,
-            public_key,
-            suites,
-        };
+        let config = Self { key_id, kem, public_key, suites };
         if config.encoded_len() > Self::MAX_LEN {
             return Err(InvalidKeyConfig::TooManySuites);
         }
@@ -140,12 +129,7 @@ impl Entry {
         let public_key = Bytes::copy_from_slice(reader.bytes(public_key_len)?);
         let suites = decode_suites(reader.u16_prefixed()?)?;
         reader.finish()?;
-        Ok(Self::Known(KeyConfig {
-            key_id,
-            kem,
-            public_key,
-            suites,
-        }))
+        Ok(Self::Known(KeyConfig { key_id, kem, public_key, suites }))
     }
 }
 

@@ -72,7 +72,6 @@ pub enum InvalidKeyConfig {
     "none of the {configs} readable key configurations offers a KEM and a suite among the \
      preferences; widen the preferences or ask the gateway's operator"
 )]
-#[non_exhaustive]
 pub struct NothingUsable {
     /// How many configurations with a known KEM the list holds.
     pub configs: usize,

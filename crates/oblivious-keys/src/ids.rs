@@ -156,20 +156,14 @@ pub struct SymmetricSuite {
 
 impl SymmetricSuite {
     /// HKDF-SHA256 with AES-128-GCM.
-    pub const HKDF_SHA256_AES_128_GCM: Self = Self {
-        kdf: KdfId::HKDF_SHA256,
-        aead: AeadId::AES_128_GCM,
-    };
+    pub const HKDF_SHA256_AES_128_GCM: Self =
+        Self { kdf: KdfId::HKDF_SHA256, aead: AeadId::AES_128_GCM };
     /// HKDF-SHA256 with AES-256-GCM.
-    pub const HKDF_SHA256_AES_256_GCM: Self = Self {
-        kdf: KdfId::HKDF_SHA256,
-        aead: AeadId::AES_256_GCM,
-    };
+    pub const HKDF_SHA256_AES_256_GCM: Self =
+        Self { kdf: KdfId::HKDF_SHA256, aead: AeadId::AES_256_GCM };
     /// HKDF-SHA256 with ChaCha20-Poly1305.
-    pub const HKDF_SHA256_CHACHA20_POLY1305: Self = Self {
-        kdf: KdfId::HKDF_SHA256,
-        aead: AeadId::CHACHA20_POLY1305,
-    };
+    pub const HKDF_SHA256_CHACHA20_POLY1305: Self =
+        Self { kdf: KdfId::HKDF_SHA256, aead: AeadId::CHACHA20_POLY1305 };
 
     /// The length of a suite in a key configuration, in bytes.
     pub(crate) const ENCODED_LEN: usize = 4;
@@ -198,11 +192,7 @@ mod tests {
     fn every_named_kem_has_its_lengths() {
         for id in 0..=u16::MAX {
             let kem = KemId(id);
-            assert_eq!(
-                kem.name().is_some(),
-                kem.public_key_len().is_some(),
-                "{kem}"
-            );
+            assert_eq!(kem.name().is_some(), kem.public_key_len().is_some(), "{kem}");
             assert_eq!(kem.name().is_some(), kem.enc_len().is_some(), "{kem}");
         }
     }

@@ -34,10 +34,7 @@ impl KeyConfigList {
         if configs.is_empty() {
             return Err(InvalidKeyConfig::EmptyList);
         }
-        Ok(Self {
-            configs,
-            stepped_over: Vec::new(),
-        })
+        Ok(Self { configs, stepped_over: Vec::new() })
     }
 
     /// Reads a list.
@@ -54,10 +51,7 @@ impl KeyConfigList {
         if reader.is_empty() {
             return Err(DecodeError::EmptyList);
         }
-        let mut list = Self {
-            configs: Vec::new(),
-            stepped_over: Vec::new(),
-        };
+        let mut list = Self { configs: Vec::new(), stepped_over: Vec::new() };
         while !reader.is_empty() {
             match Entry::decode(reader.u16_prefixed()?)? {
                 Entry::Known(config) => list.configs.push(config),
@@ -76,11 +70,7 @@ impl KeyConfigList {
         let length = |config: &KeyConfig| {
             u16::try_from(config.encoded_len()).expect("checked when the value was made")
         };
-        let total = self
-            .configs
-            .iter()
-            .map(|c| size_of::<u16>() + c.encoded_len())
-            .sum();
+        let total = self.configs.iter().map(|c| size_of::<u16>() + c.encoded_len()).sum();
         let mut out = Vec::with_capacity(total);
         for config in &self.configs {
             out.put_u16(length(config));

@@ -53,9 +53,7 @@ impl KeyConfigList {
     /// # Errors
     /// If no configuration has both a KEM and a suite among the preferences.
     pub fn select(&self, preferences: &Preferences) -> Result<Selection<'_>, NothingUsable> {
-        self.candidates(preferences).next().ok_or(NothingUsable {
-            configs: self.configs().len(),
-        })
+        self.candidates(preferences).next().ok_or(NothingUsable { configs: self.configs().len() })
     }
 
     /// Every usable configuration and suite, best first.
@@ -66,19 +64,11 @@ impl KeyConfigList {
         &'a self,
         preferences: &'p Preferences,
     ) -> impl Iterator<Item = Selection<'a>> + use<'a, 'p> {
-        let with_kem = move |&kem| {
-            self.configs()
-                .iter()
-                .filter(move |config| config.kem() == kem)
-        };
-        preferences
-            .kems
-            .iter()
-            .flat_map(with_kem)
-            .flat_map(move |config| {
-                let offered = move |suite: &&SymmetricSuite| config.suites().contains(suite);
-                let chosen = move |&suite| Selection { config, suite };
-                preferences.suites.iter().filter(offered).map(chosen)
-            })
+        let with_kem = move |&kem| self.configs().iter().filter(move |config| config.kem() == kem);
+        preferences.kems.iter().flat_map(with_kem).flat_map(move |config| {
+            let offered = move |suite: &&SymmetricSuite| config.suites().contains(suite);
+            let chosen = move |&suite| Selection { config, suite };
+            preferences.suites.iter().filter(offered).map(chosen)
+        })
     }
 }

@@ -60,10 +60,7 @@ fn unknown_identifiers_are_stepped_over() {
     assert_eq!(list.stepped_over()[0].key_id, 7);
     assert_eq!(list.stepped_over()[0].kem, KemId(0xfffe));
 
-    let odd = SymmetricSuite {
-        kdf: KdfId(0x7777),
-        aead: AeadId(0x8888),
-    };
+    let odd = SymmetricSuite { kdf: KdfId(0x7777), aead: AeadId(0x8888) };
     let list = KeyConfigList::new(vec![config(1, &[odd, CHACHA])]).unwrap();
     let list = KeyConfigList::decode(&list.encode()).unwrap();
     assert_eq!(list.configs()[0].suites(), [odd, CHACHA]);
@@ -75,17 +72,9 @@ fn unknown_identifiers_are_stepped_over() {
 fn a_list_with_an_error_is_discarded_whole() {
     let good = list_of(&[&APPENDIX_A]);
     for cut in 1..good.len() {
-        assert_eq!(
-            KeyConfigList::decode(&good[..cut]),
-            Err(DecodeError::Truncated),
-            "{cut}"
-        );
+        assert_eq!(KeyConfigList::decode(&good[..cut]), Err(DecodeError::Truncated), "{cut}");
         let after_good = [&good[..], &good[..cut]].concat();
-        assert_eq!(
-            KeyConfigList::decode(&after_good),
-            Err(DecodeError::Truncated),
-            "{cut}"
-        );
+        assert_eq!(KeyConfigList::decode(&after_good), Err(DecodeError::Truncated), "{cut}");
     }
     assert_eq!(KeyConfigList::decode(&[]), Err(DecodeError::EmptyList));
 
@@ -117,15 +106,9 @@ fn the_length_of_the_suites_is_checked() {
 
 #[test]
 fn the_bare_form_is_exactly_one_configuration() {
-    assert_eq!(
-        KeyConfig::decode_bare(&UNKNOWN_KEM),
-        Err(DecodeError::UnknownKem(KemId(0xfffe)))
-    );
+    assert_eq!(KeyConfig::decode_bare(&UNKNOWN_KEM), Err(DecodeError::UnknownKem(KemId(0xfffe))));
     for cut in 0..APPENDIX_A.len() {
-        assert_eq!(
-            KeyConfig::decode_bare(&APPENDIX_A[..cut]),
-            Err(DecodeError::Truncated)
-        );
+        assert_eq!(KeyConfig::decode_bare(&APPENDIX_A[..cut]), Err(DecodeError::Truncated));
     }
     // A list is not mistaken for a bare configuration, nor the other way round.
     assert!(KeyConfig::decode_bare(&list_of(&[&APPENDIX_A])).is_err());
@@ -136,25 +119,15 @@ fn the_bare_form_is_exactly_one_configuration() {
 fn what_could_not_be_published_cannot_be_made() {
     let new = |kem, key_len: usize, suites| KeyConfig::new(1, kem, vec![0; key_len], suites);
     let kem = KemId(0x9999);
-    assert_eq!(
-        new(kem, 32, vec![AES_128]),
-        Err(InvalidKeyConfig::UnknownKem(kem))
-    );
+    assert_eq!(new(kem, 32, vec![AES_128]), Err(InvalidKeyConfig::UnknownKem(kem)));
     assert_eq!(
         new(X25519, 31, vec![AES_128]),
-        Err(InvalidKeyConfig::PublicKeyLength {
-            kem: X25519,
-            expected: 32,
-            actual: 31
-        })
+        Err(InvalidKeyConfig::PublicKeyLength { kem: X25519, expected: 32, actual: 31 })
     );
     assert_eq!(new(X25519, 32, vec![]), Err(InvalidKeyConfig::NoSuites));
     let most = (65535 - 37) / 4;
     assert!(new(X25519, 32, vec![AES_128; most]).is_ok());
-    assert_eq!(
-        new(X25519, 32, vec![AES_128; most + 1]),
-        Err(InvalidKeyConfig::TooManySuites)
-    );
+    assert_eq!(new(X25519, 32, vec![AES_128; most + 1]), Err(InvalidKeyConfig::TooManySuites));
     assert_eq!(KeyConfigList::new(vec![]), Err(InvalidKeyConfig::EmptyList));
 }
 
@@ -169,37 +142,24 @@ fn selection_follows_the_preferences_and_then_the_list() {
     .unwrap();
     let choose = |kems: &[KemId], suites: &[SymmetricSuite]| {
         let preferences = Preferences::new(kems.to_vec(), suites.to_vec());
-        list.select(&preferences)
-            .map(|chosen| (chosen.config.key_id(), chosen.suite))
+        list.select(&preferences).map(|chosen| (chosen.config.key_id(), chosen.suite))
     };
     let p256 = KemId::P256_HKDF_SHA256;
-    assert_eq!(
-        choose(&[X25519], &[AES_128, AES_256, CHACHA]),
-        Ok((1, AES_256))
-    );
+    assert_eq!(choose(&[X25519], &[AES_128, AES_256, CHACHA]), Ok((1, AES_256)));
     assert_eq!(choose(&[X25519], &[CHACHA, AES_256]), Ok((1, CHACHA)));
     assert_eq!(choose(&[X25519], &[AES_128]), Ok((2, AES_128)));
     assert_eq!(choose(&[X25519, p256], &[AES_128, CHACHA]), Ok((1, CHACHA)));
-    assert_eq!(
-        choose(&[p256, X25519], &[CHACHA, AES_128]),
-        Ok((9, AES_128))
-    );
+    assert_eq!(choose(&[p256, X25519], &[CHACHA, AES_128]), Ok((9, AES_128)));
 
     let everything = Preferences::new(vec![X25519, p256], vec![AES_128, AES_256, CHACHA]);
-    let ids: Vec<u8> = list
-        .candidates(&everything)
-        .map(|c| c.config.key_id())
-        .collect();
+    let ids: Vec<u8> = list.candidates(&everything).map(|c| c.config.key_id()).collect();
     assert_eq!(ids, [1, 1, 2, 9]);
 }
 
 /// A fault found elsewhere: a list without anything usable made the client panic.
 #[test]
 fn a_list_without_anything_usable_is_a_typed_error() {
-    let unusable = SymmetricSuite {
-        kdf: KdfId::HKDF_SHA256,
-        aead: AeadId::EXPORT_ONLY,
-    };
+    let unusable = SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY };
     let list = KeyConfigList::new(vec![config(1, &[unusable])]).unwrap();
     let nothing = list.select(&Preferences::default());
     assert!(matches!(nothing, Err(NothingUsable { configs: 1, .. })));
@@ -232,26 +192,15 @@ fn the_crate_ohttp_reads_our_list_and_we_read_its() {
 }
 
 fn any_config() -> impl Strategy<Value = KeyConfig> {
-    let kems = [
-        X25519,
-        KemId::P256_HKDF_SHA256,
-        KemId::X_WING,
-        KemId::MLKEM1024_P384,
-    ];
-    let suite = any::<(u16, u16)>().prop_map(|(kdf, aead)| SymmetricSuite {
-        kdf: KdfId(kdf),
-        aead: AeadId(aead),
-    });
-    (
-        any::<u8>(),
-        prop::sample::select(kems.to_vec()),
-        any::<u8>(),
-        vec(suite, 1..20),
-    )
-        .prop_map(|(key_id, kem, fill, suites)| {
+    let kems = [X25519, KemId::P256_HKDF_SHA256, KemId::X_WING, KemId::MLKEM1024_P384];
+    let suite = any::<(u16, u16)>()
+        .prop_map(|(kdf, aead)| SymmetricSuite { kdf: KdfId(kdf), aead: AeadId(aead) });
+    (any::<u8>(), prop::sample::select(kems.to_vec()), any::<u8>(), vec(suite, 1..20)).prop_map(
+        |(key_id, kem, fill, suites)| {
             let key = vec![fill; kem.public_key_len().unwrap()];
             KeyConfig::new(key_id, kem, key, suites).unwrap()
-        })
+        },
+    )
 }
 
 proptest! {

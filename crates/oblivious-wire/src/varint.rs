@@ -168,7 +168,8 @@ mod tests {
     /// RFC 9000 §16: the largest value of each length, and the smallest of the next.
     #[test]
     fn lengths_change_where_the_document_says() {
-        let borders = [(63, 1), (64, 2), (16_383, 2), (16_384, 4), ((1 << 30) - 1, 4), (1 << 30, 8)];
+        let borders =
+            [(63, 1), (64, 2), (16_383, 2), (16_384, 4), ((1 << 30) - 1, 4), (1 << 30, 8)];
         for (value, length) in borders {
             assert_eq!(encoded(value).len(), length, "{value}");
             assert_eq!(VarInt::new(value).unwrap().encoded_len(), length, "{value}");

@@ -1,0 +1,122 @@
+//! What can go wrong: an enum for each operation, so that a peer's fault and a caller's are told
+//! apart.
+
+use oblivious_keys::{InvalidKeyConfig, KemId, NothingUsable, SymmetricSuite};
+use thiserror::Error;
+
+/// No recipient can be made from a key configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecipientError {
+    /// No configuration offers what the preferences ask for and the provider supports.
+    #[error(transparent)]
+    NothingUsable(#[from] NothingUsable),
+    /// The configuration does not offer this suite.
+    #[error("the key configuration does not offer the suite {0}")]
+    NotOffered(SymmetricSuite),
+    /// The provider has no such combination.
+    #[error("{kem} with {suite} is not supported by this provider")]
+    Unsupported {
+        /// The configuration's KEM.
+        kem: KemId,
+        /// The suite asked for.
+        suite: SymmetricSuite,
+    },
+    /// The public key is not one of its KEM.
+    #[error("the public key in the key configuration is not valid; fetch the configuration again")]
+    InvalidPublicKey,
+}
+
+/// A request or response could not be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The operating system gave no randomness.
+    #[error("the operating system's random number generator failed; nothing was encrypted")]
+    Randomness,
+    /// The key or the message cannot be used: the recipient's public key has a low order, so that
+    /// the shared secret would be known to everybody, or the message is longer than the AEAD takes.
+    #[error("encryption is impossible with this public key, or for a message of this length")]
+    Refused,
+    /// The function that writes the message removed bytes that were there before it was called.
+    #[error("the function that writes the message must only append to the buffer")]
+    BufferShrunk,
+}
+
+/// An encapsulated request could not be decapsulated.
+///
+/// What a gateway answers: [`Truncated`](Self::Truncated) is a 400. The other two get one and the
+/// same answer, so that nobody learns more from it (RFC 9458 §5.3 and §6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecapsulateError {
+    /// The request is shorter than its own structure.
+    #[error("the encapsulated request is cut short")]
+    Truncated,
+    /// No key in the ring has this id, KEM and suite.
+    #[error("the encapsulated request is for a key or suite that is not in use here")]
+    UnknownKey,
+    /// The request does not open under the key.
+    #[error("the encapsulated request cannot be decrypted")]
+    Failed,
+}
+
+/// An encapsulated response could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The response is shorter than its own structure.
+    #[error("the encapsulated response is cut short")]
+    Truncated,
+    /// The response does not open: it was altered, or answers another request.
+    #[error("the encapsulated response cannot be decrypted")]
+    Failed,
+}
+
+/// A key pair could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyPairError {
+    /// The provider does not have the KEM.
+    #[error("the KEM {0} is not supported by this provider")]
+    UnsupportedKem(KemId),
+    /// The private key's bytes are not a key of the KEM.
+    #[error("a private key of {kem} has {expected} bytes that form a valid key")]
+    InvalidSecretKey {
+        /// The KEM asked for.
+        kem: KemId,
+        /// The length of its private keys, in bytes.
+        expected: usize,
+    },
+    /// The seed is shorter than a private key, so a key from it would be weaker than the KEM.
+    #[error("a seed for {kem} needs at least {at_least} bytes of good randomness")]
+    ShortSeed {
+        /// The KEM asked for.
+        kem: KemId,
+        /// The smallest length of a seed, in bytes.
+        at_least: usize,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system's random number generator failed; no key was made")]
+    Randomness,
+}
+
+/// A key cannot be put into a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyRingError {
+    /// Another key of the ring has this id.
+    #[error("the key id {0} is taken by another key of this ring")]
+    DuplicateKeyId(u8),
+    /// The provider of the key does not have this combination.
+    #[error("{kem} with {suite} is not supported by the key's provider")]
+    Unsupported {
+        /// The key's KEM.
+        kem: KemId,
+        /// The suite asked for.
+        suite: SymmetricSuite,
+    },
+    /// The key and suites make no key configuration.
+    #[error(transparent)]
+    Config(#[from] InvalidKeyConfig),
+}

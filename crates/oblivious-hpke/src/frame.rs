@@ -1,0 +1,69 @@
+//! The shape that requests and responses share: a prefix in clear, a message encrypted in place, a
+//! tag.
+
+use bytes::BytesMut;
+
+use crate::{
+    SealError,
+    suite::{Failed, TAG_LEN},
+};
+
+/// Appends a sealed message to `out`.
+///
+/// `write` appends the plaintext behind `prefix_len` bytes that are kept free; then `seal` fills
+/// in the prefix, encrypts the message in place and fills in the tag. After an error `out` is as
+/// it was, and holds no plaintext.
+pub(crate) fn seal<T, E: From<SealError>>(
+    out: &mut BytesMut,
+    prefix_len: usize,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    seal: impl FnOnce(&mut [u8], &mut [u8], &mut [u8; TAG_LEN]) -> Result<T, Failed>,
+) -> Result<T, E> {
+    let start = out.len();
+    let message_start = start + prefix_len;
+    out.resize(message_start, 0);
+    if let Err(error) = write(out) {
+        undo(out, start);
+        return Err(error);
+    }
+    if out.len() < message_start {
+        undo(out, start);
+        return Err(SealError::BufferShrunk.into());
+    }
+    let mut tag = [0; TAG_LEN];
+    let (prefix, message) = out[start..].split_at_mut(prefix_len);
+    match seal(prefix, message, &mut tag) {
+        Ok(sealed) => {
+            out.extend_from_slice(&tag);
+            Ok(sealed)
+        }
+        Err(Failed) => {
+            undo(out, start);
+            Err(SealError::Refused.into())
+        }
+    }
+}
+
+/// Takes back what was appended behind `start`, and wipes it.
+pub(crate) fn undo(out: &mut BytesMut, start: usize) {
+    if let Some(appended) = out.get_mut(start..) {
+        appended.fill(0);
+    }
+    out.truncate(start);
+}
+
+/// A sealed message taken apart; `None` if it is shorter than its prefix and tag.
+pub(crate) fn split(
+    sealed: &mut [u8],
+    prefix_len: usize,
+) -> Option<(&[u8], &mut [u8], &[u8; TAG_LEN])> {
+    let (prefix, rest) = sealed.split_at_mut_checked(prefix_len)?;
+    let (message, tag) = rest.split_last_chunk_mut()?;
+    Some((prefix, message, tag))
+}
+
+/// What is left of a buffer that was opened in place: the message alone.
+pub(crate) fn strip(mut opened: BytesMut, prefix_len: usize) -> BytesMut {
+    opened.truncate(opened.len() - TAG_LEN);
+    opened.split_off(prefix_len)
+}

@@ -1,0 +1,158 @@
+//! The client's side of a request (RFC 9458 §4.3).
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use bytes::{Bytes, BytesMut};
+use oblivious_keys::{KeyConfig, KeyConfigList, NothingUsable, Preferences, SymmetricSuite};
+use rand_core::CryptoRng;
+
+use crate::{
+    Labels, PendingResponse, Provider, RecipientError, RequestHeader, SealError, frame,
+    suite::{Info, ResponseCipher, Sender, TAG_LEN},
+};
+
+/// A gateway's public key and a suite, made ready once and used for any number of requests.
+///
+/// Each request gets an HPKE context of its own (RFC 9458 §6.1).
+pub struct Recipient {
+    header: RequestHeader,
+    enc_len: usize,
+    sender: Box<dyn Sender>,
+    response: &'static dyn ResponseCipher,
+}
+
+impl Recipient {
+    /// Takes the best configuration and suite of a list that the provider supports.
+    ///
+    /// # Errors
+    /// If there is none, or the public key of the best one is not valid.
+    pub fn select(
+        list: &KeyConfigList,
+        preferences: &Preferences,
+        provider: Provider,
+    ) -> Result<Self, RecipientError> {
+        let chosen = list
+            .candidates(preferences)
+            .find(|candidate| provider.supports(candidate.config.kem(), candidate.suite))
+            .ok_or(NothingUsable { configs: list.configs().len() })?;
+        Self::new(chosen.config, chosen.suite, provider)
+    }
+
+    /// Takes a configuration, and one of its suites.
+    ///
+    /// # Errors
+    /// If the configuration does not offer the suite, the provider does not support the two, or
+    /// the public key is not valid.
+    pub fn new(
+        config: &KeyConfig,
+        suite: SymmetricSuite,
+        provider: Provider,
+    ) -> Result<Self, RecipientError> {
+        let kem = config.kem();
+        if !config.suites().contains(&suite) {
+            return Err(RecipientError::NotOffered(suite));
+        }
+        let unsupported = RecipientError::Unsupported { kem, suite };
+        let table = provider.kem(kem).and_then(|kem| kem.suite(suite)).ok_or(unsupported)?;
+        let header = RequestHeader { key_id: config.key_id(), kem, suite };
+        let info = Info::new(&header, &Labels::BINARY_HTTP);
+        let sender = (table.sender)(config.public_key(), info)
+            .map_err(|_| RecipientError::InvalidPublicKey)?;
+        let enc_len = kem.enc_len().ok_or(unsupported)?;
+        Ok(Self { header, enc_len, sender, response: table.response })
+    }
+
+    /// The header that precedes each request: key id and algorithms.
+    pub fn header(&self) -> RequestHeader {
+        self.header
+    }
+
+    /// By how many bytes an encapsulated request is longer than the request itself.
+    pub fn overhead(&self) -> usize {
+        self.prefix_len() + TAG_LEN
+    }
+
+    /// Encapsulates a request.
+    ///
+    /// Returns what goes on the wire, and what opens the answer to it.
+    ///
+    /// # Errors
+    /// If the operating system gives no randomness or the key cannot be used.
+    #[cfg(feature = "getrandom")]
+    pub fn encapsulate(&self, request: &[u8]) -> Result<(Bytes, PendingResponse), SealError> {
+        let mut out = BytesMut::with_capacity(request.len() + self.overhead());
+        let pending = self.encapsulate_into(&mut out, |out| append(out, request))?;
+        Ok((out.freeze(), pending))
+    }
+
+    /// [`encapsulate`](Self::encapsulate) with the caller's randomness.
+    ///
+    /// # Errors
+    /// If the key cannot be used.
+    pub fn encapsulate_with_rng(
+        &self,
+        request: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Bytes, PendingResponse), SealError> {
+        let mut out = BytesMut::with_capacity(request.len() + self.overhead());
+        let pending = self.encapsulate_into_with_rng(&mut out, rng, |out| append(out, request))?;
+        Ok((out.freeze(), pending))
+    }
+
+    /// Appends an encapsulated request to `out`, without copying the request: `write` appends the
+    /// request to the buffer it is given, and there it is encrypted in place.
+    ///
+    /// Reserving [`overhead`](Self::overhead) and the request's length beforehand saves the buffer
+    /// from growing.
+    ///
+    /// # Errors
+    /// What `write` returns, or a [`SealError`]; `out` is then as it was.
+    #[cfg(feature = "getrandom")]
+    pub fn encapsulate_into<E: From<SealError>>(
+        &self,
+        out: &mut BytesMut,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<PendingResponse, E> {
+        let (start, mut rng) = (out.len(), crate::rng::SystemRng::default());
+        let pending = self.encapsulate_into_with_rng(out, &mut rng, write)?;
+        if rng.failed() {
+            frame::undo(out, start);
+            return Err(SealError::Randomness.into());
+        }
+        Ok(pending)
+    }
+
+    /// [`encapsulate_into`](Self::encapsulate_into) with the caller's randomness.
+    ///
+    /// # Errors
+    /// What `write` returns, or a [`SealError`]; `out` is then as it was.
+    pub fn encapsulate_into_with_rng<E: From<SealError>>(
+        &self,
+        out: &mut BytesMut,
+        rng: &mut impl CryptoRng,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<PendingResponse, E> {
+        frame::seal(out, self.prefix_len(), write, |prefix, message, tag| {
+            let (header, enc) = prefix.split_at_mut(RequestHeader::LEN);
+            header.copy_from_slice(&self.header.encode());
+            let secret = self.sender.seal(rng, enc, message, tag)?;
+            Ok(PendingResponse::new(secret, enc, self.response))
+        })
+    }
+
+    fn prefix_len(&self) -> usize {
+        RequestHeader::LEN + self.enc_len
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipient").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+fn append(out: &mut BytesMut, message: &[u8]) -> Result<(), SealError> {
+    out.extend_from_slice(message);
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! Exchanges between our own two sides, whole and damaged.
+
+mod common;
+
+use bytes::BytesMut;
+use common::{KEY_ID, X25519, recipient, ring, ring_with, suites};
+use oblivious_hpke::{
+    DecapsulateError, KeyPair, KeyPairError, KeyRing, KeyRingError, OpenError, Provider, Recipient,
+    RecipientError, SealError,
+};
+use oblivious_keys::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, Preferences, SymmetricSuite};
+use proptest::prelude::*;
+
+const AES_128: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
+
+/// The X25519 public keys of small order (RFC 7748 §6.1): 0, 1, the two of order 8, p-1, p, p+1.
+const LOW_ORDER: [[u8; 32]; 7] = {
+    use hex_literal::hex;
+    [
+        [0; 32],
+        hex!("0100000000000000000000000000000000000000000000000000000000000000"),
+        hex!("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+        hex!("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+        hex!("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+        hex!("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+        hex!("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+    ]
+};
+
+#[test]
+fn every_suite_carries_a_question_and_its_answer() {
+    let ring = ring();
+    let published = ring.config_list().unwrap();
+    for suite in suites() {
+        let recipient = recipient(&published, suite);
+        for length in [0, 1, 15, 16, 17, 1000, 70_000] {
+            let question = vec![7; length];
+            let (request, pending) = recipient.encapsulate(&question).unwrap();
+            assert_eq!(request.len(), length + recipient.overhead());
+            let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+            assert_eq!(opened, question);
+
+            let answer = vec![8; length + 3];
+            let overhead = reply.overhead();
+            let response = reply.seal(&answer).unwrap();
+            assert_eq!(response.len(), answer.len() + overhead);
+            assert_eq!(pending.open(response.into()).unwrap(), answer);
+        }
+    }
+}
+
+#[test]
+fn each_of_several_keys_opens_what_is_sealed_to_it() {
+    let ring = ring_with(&[7, 0, 255]);
+    let published = ring.config_list().unwrap();
+    for config in published.configs() {
+        let recipient = Recipient::new(config, AES_128, Provider::default()).unwrap();
+        let (request, _) = recipient.encapsulate(b"hello").unwrap();
+        let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+        assert_eq!(opened, "hello");
+        assert_eq!(reply.header().key_id, config.key_id());
+    }
+}
+
+/// RFC 9458 §6.5: a fresh context for every request, so that no two look alike.
+#[test]
+fn the_same_request_twice_has_nothing_in_common() {
+    let ring = ring();
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let (first, _) = recipient.encapsulate(b"the same").unwrap();
+    let (second, _) = recipient.encapsulate(b"the same").unwrap();
+    assert_eq!(first[..7], second[..7]);
+    assert_ne!(first[7..39], second[7..39]);
+    assert_ne!(first[39..], second[39..]);
+}
+
+/// RFC 9458 §4.4: the response nonce makes a new key even for a request that is replayed.
+#[test]
+fn a_replayed_request_gets_another_response() {
+    let ring = ring();
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let (request, pending) = recipient.encapsulate(b"once").unwrap();
+    let (_, first) = ring.decapsulate(request.clone().into()).unwrap();
+    let (_, second) = ring.decapsulate(request.into()).unwrap();
+    assert_eq!(first.enc(), second.enc());
+    let first = first.seal(b"answer").unwrap();
+    let second = second.seal(b"answer").unwrap();
+    assert_ne!(first[..16], second[..16]);
+    assert_ne!(first[16..], second[16..]);
+    assert_eq!(pending.open(second.into()).unwrap(), "answer");
+}
+
+/// A fault found elsewhere: a panic when the ciphertext is shorter than `enc`.
+#[test]
+fn every_truncation_of_a_request_is_refused() {
+    let ring = ring();
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let (request, _) = recipient.encapsulate(b"four").unwrap();
+    let structure = 7 + 32 + 16;
+    for cut in 0..request.len() {
+        let error = ring.decapsulate(request[..cut].into()).unwrap_err();
+        let expected =
+            if cut < structure { DecapsulateError::Truncated } else { DecapsulateError::Failed };
+        assert_eq!(error, expected, "{cut}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_request_is_refused() {
+    let ring = ring_with(&[KEY_ID, KEY_ID ^ 2]);
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let (request, _) = recipient.encapsulate(b"x").unwrap();
+    for bit in 0..request.len() * 8 {
+        let mut damaged = BytesMut::from(&request[..]);
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let error = ring.decapsulate(damaged).unwrap_err();
+        if bit / 8 >= 7 {
+            assert_eq!(error, DecapsulateError::Failed, "{bit}");
+        }
+    }
+}
+
+#[test]
+fn every_truncation_and_flipped_bit_of_a_response_is_refused() {
+    let ring = ring();
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let (request, _) = recipient.encapsulate(b"x").unwrap();
+    let (_, reply) = ring.decapsulate(request.clone().into()).unwrap();
+    let response = reply.seal(b"answer").unwrap();
+
+    let open = |damaged: BytesMut| {
+        // A pending response opens one answer, so each try needs a request of its own: the same
+        // ephemeral key gives the same secrets.
+        let mut rng = common::FixedRng::new([9; 32]);
+        let (request, pending) = recipient.encapsulate_with_rng(b"x", &mut rng).unwrap();
+        (request, pending.open(damaged))
+    };
+    let (request, _) = open(BytesMut::new());
+    let (_, reply) = ring.decapsulate(request.into()).unwrap();
+    let ours = reply.seal(b"answer").unwrap();
+    assert_eq!(open(ours[..].into()).1.unwrap(), "answer");
+
+    assert_eq!(open(response.into()).1, Err(OpenError::Failed), "the answer to another request");
+    for cut in 0..ours.len() {
+        let expected = if cut < 32 { OpenError::Truncated } else { OpenError::Failed };
+        assert_eq!(open(ours[..cut].into()).1, Err(expected), "{cut}");
+    }
+    for bit in 0..ours.len() * 8 {
+        let mut damaged = BytesMut::from(&ours[..]);
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(open(damaged).1, Err(OpenError::Failed), "{bit}");
+    }
+}
+
+/// RFC 9458 §6.4: another key id, KEM or suite than the request was sealed for.
+#[test]
+fn a_request_under_another_header_is_refused() {
+    let ring = ring_with(&[1, 2]);
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let (request, _) = recipient.encapsulate(b"x").unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut altered = BytesMut::from(&request[..]);
+        altered[at..at + bytes.len()].copy_from_slice(bytes);
+        ring.decapsulate(altered).unwrap_err()
+    };
+    assert_eq!(with(0, &[3]), DecapsulateError::UnknownKey);
+    assert_eq!(with(0, &[2]), DecapsulateError::Failed);
+    assert_eq!(with(1, &[0xff, 0xff]), DecapsulateError::UnknownKey);
+    // A KEM that is known, but not that of the key, and whose `enc` has the same length or none.
+    assert_eq!(with(1, &[0, 0x21]), DecapsulateError::Truncated);
+    assert_eq!(with(3, &[0, 0x10]), DecapsulateError::UnknownKey);
+    assert_eq!(with(5, &[0, 2]), DecapsulateError::Failed);
+    assert_eq!(with(5, &[0xff, 0xff]), DecapsulateError::UnknownKey);
+}
+
+/// RFC 9180 §7.1.4: an all-zero agreement is refused on both sides.
+#[test]
+fn public_keys_of_low_order_are_refused_on_both_sides() {
+    let ring = ring();
+    let sealed = recipient(&ring.config_list().unwrap(), AES_128).encapsulate(b"x").unwrap().0;
+    for point in LOW_ORDER {
+        let config = KeyConfig::new(KEY_ID, X25519, point.to_vec(), vec![AES_128]).unwrap();
+        let recipient = Recipient::new(&config, AES_128, Provider::default()).unwrap();
+        assert_eq!(recipient.encapsulate(b"x").unwrap_err(), SealError::Refused);
+
+        let mut request = BytesMut::from(&sealed[..]);
+        request[7..39].copy_from_slice(&point);
+        assert_eq!(ring.decapsulate(request).unwrap_err(), DecapsulateError::Failed);
+    }
+}
+
+#[test]
+fn a_failed_writer_leaves_the_buffer_as_it_was() {
+    let ring = ring();
+    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+    let mut out = BytesMut::from("before");
+
+    let failed = recipient.encapsulate_into(&mut out, |out| {
+        out.extend_from_slice(b"half a message");
+        Err(SealError::Refused)
+    });
+    assert_eq!(failed.unwrap_err(), SealError::Refused);
+    assert_eq!(out, "before");
+
+    let shrunk = recipient.encapsulate_into(&mut out, |out| {
+        out.truncate(7);
+        Ok::<_, SealError>(())
+    });
+    assert_eq!(shrunk.unwrap_err(), SealError::BufferShrunk);
+    assert_eq!(out, "before");
+}
+
+/// A fault found elsewhere: such configurations made the client panic.
+#[test]
+fn a_configuration_without_anything_supported_is_a_typed_error() {
+    let list = |suites: Vec<SymmetricSuite>| {
+        let config = KeyConfig::new(1, X25519, vec![9; 32], suites).unwrap();
+        KeyConfigList::new(vec![config]).unwrap()
+    };
+    let one_stage = SymmetricSuite { kdf: KdfId::SHAKE128, aead: AeadId::AES_128_GCM };
+    let export_only = SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY };
+    for suite in [one_stage, export_only] {
+        let preferences = Preferences::new(vec![X25519], vec![suite]);
+        let selected =
+            Recipient::select(&list(vec![suite]), &preferences, Provider::default()).unwrap_err();
+        assert!(matches!(selected, RecipientError::NothingUsable(_)), "{suite}");
+        let new = Recipient::new(&list(vec![suite]).configs()[0], suite, Provider::default());
+        assert_eq!(new.unwrap_err(), RecipientError::Unsupported { kem: X25519, suite });
+    }
+    let only_256 = list(vec![SymmetricSuite::HKDF_SHA256_AES_256_GCM]);
+    let recipient =
+        Recipient::select(&only_256, &Preferences::default(), Provider::default()).unwrap();
+    assert_eq!(recipient.header().suite, SymmetricSuite::HKDF_SHA256_AES_256_GCM);
+    let new = Recipient::new(&only_256.configs()[0], AES_128, Provider::default());
+    assert_eq!(new.unwrap_err(), RecipientError::NotOffered(AES_128));
+}
+
+#[test]
+fn key_pairs_are_derived_generated_and_loaded() {
+    let provider = Provider::default();
+    let derived = KeyPair::derive(X25519, &[5; 32], provider).unwrap();
+    let again = KeyPair::derive(X25519, &[5; 32], provider).unwrap();
+    assert_eq!(derived.public_key(), again.public_key());
+
+    let loaded = KeyPair::from_secret_key(X25519, derived.expose_secret_key(), provider).unwrap();
+    assert_eq!(loaded.public_key(), derived.public_key());
+
+    let first = KeyPair::generate(X25519, provider).unwrap();
+    let second = KeyPair::generate(X25519, provider).unwrap();
+    assert_ne!(first.public_key(), second.public_key());
+
+    let short = KeyPair::derive(X25519, &[5; 31], provider).unwrap_err();
+    assert_eq!(short, KeyPairError::ShortSeed { kem: X25519, at_least: 32 });
+    let wrong = KeyPair::from_secret_key(X25519, &[5; 33], provider).unwrap_err();
+    assert_eq!(wrong, KeyPairError::InvalidSecretKey { kem: X25519, expected: 32 });
+    let kem = KemId(0x9999);
+    let unknown = KeyPair::generate(kem, provider).unwrap_err();
+    assert_eq!(unknown, KeyPairError::UnsupportedKem(kem));
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let pair = KeyPair::derive(X25519, &[5; 32], Provider::default()).unwrap();
+    let secret = format!("{:?}", bytes::Bytes::copy_from_slice(pair.expose_secret_key()));
+    assert!(!format!("{pair:?}").contains(&secret[2..20]));
+    let ring = ring();
+    let (request, pending) =
+        recipient(&ring.config_list().unwrap(), AES_128).encapsulate(b"x").unwrap();
+    let (_, reply) = ring.decapsulate(request.into()).unwrap();
+    assert_eq!(format!("{pending:?}"), "PendingResponse { .. }");
+    assert!(format!("{reply:?}").starts_with("Reply { header: RequestHeader"));
+}
+
+#[test]
+fn a_ring_takes_each_id_once_and_only_what_it_can_use() {
+    let pair = || KeyPair::derive(X25519, &[5; 32], Provider::default()).unwrap();
+    let mut ring = KeyRing::new();
+    assert!(ring.config_list().is_err());
+    ring.add(1, pair(), vec![AES_128]).unwrap();
+    let again = ring.add(1, pair(), vec![AES_128]).unwrap_err();
+    assert_eq!(again, KeyRingError::DuplicateKeyId(1));
+
+    let suite = SymmetricSuite { kdf: KdfId::SHAKE128, aead: AeadId::AES_128_GCM };
+    let unsupported = ring.add(2, pair(), vec![AES_128, suite]).unwrap_err();
+    assert_eq!(unsupported, KeyRingError::Unsupported { kem: X25519, suite });
+    assert!(matches!(ring.add(2, pair(), vec![]), Err(KeyRingError::Config(_))));
+    assert_eq!(ring.config_list().unwrap().configs().len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_without_a_panic(bytes: Vec<u8>, header: bool) {
+        let mut request = BytesMut::new();
+        if header {
+            request.extend_from_slice(&[KEY_ID, 0, 0x20, 0, 1, 0, 1]);
+        }
+        request.extend_from_slice(&bytes);
+        prop_assert!(ring().decapsulate(request).is_err());
+    }
+}

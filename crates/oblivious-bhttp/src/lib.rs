@@ -1,1 +1,103 @@
-//! placeholder
+//! Binary HTTP (RFC 9292): the whole of an HTTP message as bytes, `message/bhttp`.
+//!
+//! The format is what Oblivious HTTP encrypts, and stands on its own as well: it needs no
+//! connection, has no ambiguities to smuggle requests through, and is read in one pass. This crate
+//! reads and writes it
+//!
+//! - as whole messages, [`Request`] and [`Response`],
+//! - piece by piece without I/O, [`Decoder`] and [`Encoder`],
+//! - straight from and to the types of the `http` crate, [`decode_request`],
+//!   [`encode_request_into`] and their twins for responses,
+//! - and as [`http_body::Body`], with back-pressure: [`EncodedBody`] turns a body into the bytes of
+//!   a message while it is read, [`read_request`] and [`read_response`] the other way round.
+//!
+//! All of them share one grammar, strict by default, for both framings.
+//!
+//! # Messages
+//!
+//! ```
+//! use oblivious_bhttp::{Framing, Padding, Request};
+//!
+//! let mut request = Request::new("GET", "https", "www.example.com", "/hello.txt");
+//! request.head.fields.push("Accept-Language", "en, mi")?;
+//! let message = request.encode(Framing::KnownLength, &Padding::None)?;
+//!
+//! let decoded = Request::decode(message)?;
+//! assert_eq!(decoded.head.path, "/hello.txt");
+//! assert_eq!(decoded.head.fields.get("accept-language"), Some(&b"en, mi"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Decoding does not copy: what comes out are slices of the [`Bytes`](bytes::Bytes) that went in.
+//!
+//! # Requests and responses of the `http` crate
+//!
+//! ```
+//! # #[cfg(feature = "http")] {
+//! use bytes::BytesMut;
+//! use oblivious_bhttp::{Content, DecodeOptions, Framing, Padding};
+//! use oblivious_bhttp::{decode_response, encode_response_into};
+//!
+//! let response = http::Response::builder()
+//!     .header("content-type", "text/plain")
+//!     .body(Content::from("hello"))?;
+//! let mut out = BytesMut::new();
+//! encode_response_into(&response, Framing::KnownLength, &Padding::ToMultiple(128), &mut out)?;
+//!
+//! let options = DecodeOptions::default();
+//! let decoded = decode_response(out.freeze(), &http::Method::GET, &options)?;
+//! assert_eq!(decoded.headers(), response.headers());
+//! assert_eq!(decoded.body().data, "hello");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What `http` cannot hold is a [`ConvertError`], never a change; what concerns a connection is
+//! left out, as RFC 9292 §3.6 wants it. The functions say what else there is to know.
+//!
+//! # Messages from strangers
+//!
+//! Nothing that can be sent makes a decoder panic, hang, or allocate by a number that is merely
+//! claimed. Every part has a limit, with a default, in [`Limits`]. An invalid message is a typed
+//! error, and no error and no `Debug` output holds bytes of a message.
+//!
+//! # Features
+//!
+//! - `http` (default): the types of `http` and `http-body`. Needs `std`.
+//!
+//! Without it the crate is `no_std` and needs `alloc`.
+
+// Without the feature `http` its items are not there to link to.
+#![cfg_attr(not(feature = "http"), allow(rustdoc::broken_intra_doc_links))]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "http")]
+extern crate std;
+
+#[cfg(feature = "http")]
+mod convert;
+mod decoder;
+mod encoder;
+mod error;
+mod fields;
+mod input;
+mod message;
+mod options;
+mod padding;
+mod scan;
+mod syntax;
+
+#[cfg(feature = "http")]
+pub use convert::{
+    Content, ConvertError, EncodedBody, Informational, MessageBody, ReadError, ReadRequest,
+    ReadResponse, WriteError, decode_request, decode_response, encode_request_into,
+    encode_response_into, encoded_request_len, encoded_response_len, read_request, read_response,
+};
+pub use decoder::{Decoder, Event};
+pub use encoder::{Encoder, Framing};
+pub use error::{DecodeError, EncodeError, FieldError, Limit, Part};
+pub use fields::{Field, Fields, Iter};
+pub use message::{Request, RequestHead, Response, ResponseHead};
+pub use options::{DecodeOptions, Limits};
+pub use padding::Padding;

@@ -1,0 +1,219 @@
+//! Field sections to header maps and back, and the fields that stay behind.
+
+use std::collections::HashSet;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::ConvertError;
+use crate::encoder::Section;
+use crate::error::EncodeError;
+use crate::fields::{Fields, is_pseudo_field, line_at, line_len, put_prefixed};
+use crate::syntax;
+
+/// Whether the fields are those of a request, whose `host` says what the URI says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    RequestHeader,
+    Other,
+}
+
+/// The names in `connection` fields: they concern a connection as well, in header and trailers
+/// (RFC 9110 §7.6.1).
+///
+/// A set, since a message may name thousands of them; and none in nearly all messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Named(Option<HashSet<HeaderName>>);
+
+impl Named {
+    fn note(&mut self, value: &[u8]) {
+        let tokens = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        let names = tokens.filter_map(|token| HeaderName::from_bytes(token).ok());
+        self.0.get_or_insert_default().extend(names);
+    }
+
+    #[inline]
+    fn contains(&self, name: &HeaderName) -> bool {
+        self.0.as_ref().is_some_and(|names| names.contains(name))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.iter().flat_map(|names| names.iter())
+    }
+}
+
+/// What becomes of a field (RFC 9292 §3.6, RFC 9110 §7.6.1).
+enum Fate {
+    Kept,
+    /// Concerns a connection.
+    Dropped,
+    /// `connection` itself.
+    Connection,
+    /// Only the effective authority counts, and the URI has it.
+    Host,
+}
+
+#[inline]
+fn fate(name: &[u8], value: &[u8]) -> Fate {
+    match name {
+        b"connection" => Fate::Connection,
+        b"host" => Fate::Host,
+        b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => Fate::Dropped,
+        // RFC 9113 §8.2.2: this one value is for the other end, not for the next hop.
+        b"te" if !value.eq_ignore_ascii_case(b"trailers") => Fate::Dropped,
+        _ => Fate::Kept,
+    }
+}
+
+/// A section as a header map: without the fields that concern a connection, `cookie` lines in
+/// one, everything else as it was. Values are slices of the section.
+///
+/// `named` is what the message has named so far; what this section names is added.
+pub(super) fn header_map(
+    fields: Fields,
+    of: Of,
+    named: &mut Named,
+) -> Result<HeaderMap, ConvertError> {
+    if fields.is_empty() {
+        return Ok(HeaderMap::new());
+    }
+    let (count, lines) = (fields.len(), fields.into_shared());
+    let mut map = build_map(&lines, count, of, named)?;
+    if named.iter().any(|name| map.contains_key(name)) {
+        // Some came before the field that names them. Taking them out would change the order.
+        map = build_map(&lines, count, of, named)?;
+    }
+    Ok(map)
+}
+
+fn build_map(
+    lines: &Bytes,
+    count: usize,
+    of: Of,
+    named: &mut Named,
+) -> Result<HeaderMap, ConvertError> {
+    // Room for what most messages have; more is not taken before it is there.
+    let mut map = HeaderMap::with_capacity(count.min(48));
+    let mut cookies = 0;
+    let mut at = 0;
+    while let Some((name, value)) = line_at(lines, at) {
+        at = value.end;
+        let name = &lines[name];
+        match fate(name, &lines[value.clone()]) {
+            Fate::Host if of == Of::RequestHeader => continue,
+            Fate::Kept | Fate::Host => {}
+            Fate::Dropped => continue,
+            Fate::Connection => {
+                named.note(&lines[value]);
+                continue;
+            }
+        }
+        if is_pseudo_field(name) {
+            return Err(ConvertError::PseudoField);
+        }
+        let name = HeaderName::from_lowercase(name).map_err(|_| ConvertError::FieldName)?;
+        if named.contains(&name) {
+            continue;
+        }
+        let value = HeaderValue::from_maybe_shared(lines.slice(value))
+            .map_err(|_| ConvertError::FieldValue)?;
+        cookies += usize::from(name == COOKIE);
+        map.try_append(name, value).map_err(|_| ConvertError::TooManyFields)?;
+    }
+    if cookies > 1 {
+        join_cookies(&mut map)?;
+    }
+    Ok(map)
+}
+
+/// RFC 9292 §3.6, RFC 9113 §8.2.3: `cookie` lines are one, divided by semicolons.
+fn join_cookies(map: &mut HeaderMap) -> Result<(), ConvertError> {
+    let mut joined = BytesMut::new();
+    for cookie in map.get_all(COOKIE) {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b"; ");
+        }
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    let joined = HeaderValue::from_maybe_shared(joined.freeze());
+    map.insert(COOKIE, joined.map_err(|_| ConvertError::FieldValue)?);
+    Ok(())
+}
+
+/// The `host` field of a request that has no authority in its control data.
+pub(super) fn host(fields: &Fields) -> Option<Bytes> {
+    fields.get("host").filter(|host| !host.is_empty()).map(Bytes::copy_from_slice)
+}
+
+/// A header map that is to be written as a section, without the fields that stay behind.
+pub(super) struct Lines<'a> {
+    map: &'a HeaderMap,
+    of: Of,
+    named: Named,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn header(map: &'a HeaderMap, of: Of) -> Self {
+        let mut named = Named::default();
+        for value in map.get_all(CONNECTION) {
+            named.note(value.as_bytes());
+        }
+        Self { map, of, named }
+    }
+
+    /// Trailers, and what the header section that they belong to has named.
+    pub(super) fn trailers(map: &'a HeaderMap, named: &Named) -> Self {
+        let mut trailers = Self::header(map, Of::Other);
+        if named.0.is_some() {
+            trailers.named.0.get_or_insert_default().extend(named.iter().cloned());
+        }
+        trailers
+    }
+
+    pub(super) fn into_named(self) -> Named {
+        self.named
+    }
+
+    pub(super) fn named(&self) -> &Named {
+        &self.named
+    }
+
+    fn kept(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.map.iter().filter_map(|(name, value)| {
+            let bytes = name.as_str().as_bytes();
+            match fate(bytes, value.as_bytes()) {
+                Fate::Host if self.of == Of::RequestHeader => return None,
+                Fate::Dropped | Fate::Connection => return None,
+                Fate::Kept | Fate::Host => {}
+            }
+            if self.named.contains(name) {
+                return None;
+            }
+            Some((bytes, value.as_bytes()))
+        })
+    }
+}
+
+impl Section for Lines<'_> {
+    fn section_len(&self) -> Result<usize, EncodeError> {
+        self.kept().try_fold(0_usize, |length, (name, value)| {
+            if !syntax::is_field_value(value) {
+                return Err(EncodeError::FieldValue);
+            }
+            Ok(length.saturating_add(line_len(name, value)))
+        })
+    }
+
+    fn put_lines(&self, out: &mut BytesMut) {
+        for (name, value) in self.kept() {
+            put_prefixed(out, name);
+            put_prefixed(out, value);
+        }
+    }
+
+    fn may_be_trailers(&self) -> bool {
+        // No name in a header map begins with a colon.
+        true
+    }
+}

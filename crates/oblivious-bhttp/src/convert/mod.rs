@@ -1,0 +1,18 @@
+//! Between binary messages and the types of the `http` crate, straight from and to the grammar.
+
+mod content;
+mod decode;
+mod encode;
+mod error;
+mod fields;
+mod read;
+mod write;
+
+pub use content::Content;
+pub use decode::{Informational, decode_request, decode_response};
+pub use encode::{
+    encode_request_into, encode_response_into, encoded_request_len, encoded_response_len,
+};
+pub use error::ConvertError;
+pub use read::{MessageBody, ReadError, ReadRequest, ReadResponse, read_request, read_response};
+pub use write::{EncodedBody, WriteError};

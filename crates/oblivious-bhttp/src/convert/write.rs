@@ -1,0 +1,202 @@
+//! A body as the bytes of a binary message, while it is read.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use thiserror::Error;
+
+use super::encode::{RequestParts, StatusParts, informational};
+use super::fields::{Lines, Named};
+use crate::encoder::{Encoder, Framing, trailers_len};
+use crate::error::EncodeError;
+use crate::padding::Padding;
+
+pin_project! {
+    /// A request or response as the bytes of a binary message: itself a [`Body`], of data frames
+    /// only.
+    ///
+    /// Nothing is read from the inner body before this one is asked for more, and no more than
+    /// one frame of it is held. Large frames pass through as they are, without a copy if their
+    /// data is [`Bytes`].
+    #[project = EncodedBodyProjection]
+    #[derive(Debug)]
+    pub struct EncodedBody<B> {
+        #[pin]
+        body: B,
+        // None once the message has ended, in whatever way.
+        encoder: Option<Encoder>,
+        padding: Padding,
+        named: Named,
+        // What comes next, and what comes after that.
+        ready: BytesMut,
+        data: Bytes,
+    }
+}
+
+/// Frames up to this length are copied behind their length instead of following it on their own.
+const COPIED: usize = 2048;
+
+impl<B: Body> EncodedBody<B> {
+    /// The message of a request with a body; head as in
+    /// [`encode_request_into`](crate::encode_request_into).
+    ///
+    /// # Errors
+    /// What [`encode_request_into`](crate::encode_request_into) says about the head, and
+    /// [`EncodeError::UnknownLength`] if known-length framing was asked for and the size hint of
+    /// the body is not exact.
+    pub fn request(
+        request: Request<B>,
+        framing: Framing,
+        padding: Padding,
+    ) -> Result<Self, EncodeError> {
+        let mut encoder = encoder_for(request.body(), framing)?;
+        let mut ready = BytesMut::new();
+        let head = RequestParts::of(&request);
+        encoder.head(&head, &mut ready)?;
+        let named = head.fields.into_named();
+        Ok(Self::new(request.into_body(), encoder, padding, named, ready))
+    }
+
+    /// The message of a response with a body; head as in
+    /// [`encode_response_into`](crate::encode_response_into).
+    ///
+    /// # Errors
+    /// What [`encode_response_into`](crate::encode_response_into) says about the head, and
+    /// [`EncodeError::UnknownLength`] if known-length framing was asked for and the size hint of
+    /// the body is not exact.
+    pub fn response(
+        response: Response<B>,
+        framing: Framing,
+        padding: Padding,
+    ) -> Result<Self, EncodeError> {
+        if response.status().is_informational() {
+            return Err(EncodeError::Status);
+        }
+        let mut encoder = encoder_for(response.body(), framing)?;
+        let mut ready = BytesMut::new();
+        for head in informational(&response) {
+            encoder.head(&head, &mut ready)?;
+        }
+        let head = StatusParts::of(&response);
+        encoder.head(&head, &mut ready)?;
+        let named = head.fields.into_named();
+        Ok(Self::new(response.into_body(), encoder, padding, named, ready))
+    }
+
+    fn new(body: B, encoder: Encoder, padding: Padding, named: Named, ready: BytesMut) -> Self {
+        Self { body, encoder: Some(encoder), padding, named, ready, data: Bytes::new() }
+    }
+}
+
+fn encoder_for<B: Body>(body: &B, framing: Framing) -> Result<Encoder, EncodeError> {
+    match framing {
+        Framing::KnownLength => {
+            let exact = body.size_hint().exact().ok_or(EncodeError::UnknownLength)?;
+            Ok(Encoder::known_length(exact))
+        }
+        Framing::IndeterminateLength => Ok(Encoder::indeterminate_length()),
+    }
+}
+
+impl<B: Body> EncodedBodyProjection<'_, B> {
+    /// Encodes a frame of the inner body, or its end.
+    fn encode(&mut self, frame: Option<Frame<B::Data>>) -> Result<(), EncodeError> {
+        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
+        let Some(frame) = frame else {
+            return encoder.finish(self.padding, self.ready);
+        };
+        match frame.into_data() {
+            Ok(mut data) => {
+                let length = data.remaining();
+                encoder.content_prefix(length, self.ready)?;
+                if length <= COPIED {
+                    self.ready.put(data);
+                } else {
+                    *self.data = data.copy_to_bytes(length);
+                }
+                *self.encoder = Some(encoder);
+                Ok(())
+            }
+            Err(frame) => {
+                // Trailers come last, so this is the end as well.
+                let trailers: HeaderMap = frame.into_trailers().unwrap_or_default();
+                let lines = Lines::trailers(&trailers, self.named);
+                let length = trailers_len(&lines)?;
+                encoder.trailers_of(&lines, length, self.ready)?;
+                encoder.finish(self.padding, self.ready)
+            }
+        }
+    }
+}
+
+impl<B: Body> Body for EncodedBody<B> {
+    type Data = Bytes;
+    type Error = WriteError<B::Error>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let mut this = self.project();
+        loop {
+            if !this.data.is_empty() {
+                // What belongs before the data goes first.
+                let next = if this.ready.is_empty() {
+                    std::mem::take(this.data)
+                } else {
+                    this.ready.split().freeze()
+                };
+                return Poll::Ready(Some(Ok(Frame::data(next))));
+            }
+            if this.encoder.is_none() {
+                let last = this.ready.split().freeze();
+                return Poll::Ready((!last.is_empty()).then(|| Ok(Frame::data(last))));
+            }
+            // A head waits for content that is already there, and not for more.
+            if this.ready.len() > COPIED {
+                return Poll::Ready(Some(Ok(Frame::data(this.ready.split().freeze()))));
+            }
+            let failure = match this.body.as_mut().poll_frame(cx) {
+                Poll::Pending if this.ready.is_empty() => return Poll::Pending,
+                Poll::Pending => {
+                    return Poll::Ready(Some(Ok(Frame::data(this.ready.split().freeze()))));
+                }
+                Poll::Ready(Some(Err(error))) => Some(WriteError::Body(error)),
+                Poll::Ready(Some(Ok(frame))) => this.encode(Some(frame)).err().map(Into::into),
+                Poll::Ready(None) => this.encode(None).err().map(Into::into),
+            };
+            if let Some(failure) = failure {
+                *this.encoder = None;
+                this.ready.clear();
+                *this.data = Bytes::new();
+                return Poll::Ready(Some(Err(failure)));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.encoder.is_none() && self.ready.is_empty() && self.data.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        hint.set_lower((self.ready.len() + self.data.len()) as u64);
+        hint
+    }
+}
+
+/// Why an [`EncodedBody`] broke off. What it has given out by then is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WriteError<E> {
+    /// The inner body failed.
+    #[error("the body failed")]
+    Body(#[source] E),
+    /// The inner body is not what was said before it, or its trailers cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}

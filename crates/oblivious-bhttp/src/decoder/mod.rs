@@ -1,0 +1,259 @@
+//! The grammar of RFC 9292 §3, read from pieces of any size.
+
+mod control;
+mod grammar;
+
+use bytes::Bytes;
+
+use self::control::RequestControl;
+use crate::error::DecodeError;
+use crate::fields::Fields;
+use crate::input::Input;
+use crate::message::{RequestHead, ResponseHead};
+use crate::options::DecodeOptions;
+use crate::scan::Scan;
+
+/// Decodes one message from bytes that come in pieces.
+///
+/// Push bytes, in any division; pull events until there is none; say when the bytes have come to
+/// their end. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are slices of what
+/// was pushed wherever that was contiguous, content always.
+///
+/// Push and pull in turn: what is pulled is bounded by the [`Limits`](crate::Limits), while what is pushed and
+/// not pulled for is simply kept.
+///
+/// A message can turn out to be invalid at its very end, after most of it was given out. Whoever
+/// acts on events before [`Event::End`] has to be able to stop half-way (RFC 9292 §4).
+///
+/// ```
+/// use oblivious_bhttp::{DecodeOptions, Decoder, Event};
+///
+/// let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+/// decoder.push((&b"\x01\x40"[..]).into());
+/// assert_eq!(decoder.next_event()?, None); // more is needed
+/// decoder.push((&b"\xc8\0\x05hello"[..]).into());
+/// let Some(Event::Response(head)) = decoder.next_event()? else { panic!() };
+/// assert_eq!(head.status, 200);
+/// assert_eq!(decoder.next_event()?, Some(Event::Content("hello".into())));
+/// assert_eq!(decoder.next_event()?, None);
+/// decoder.finish();
+/// assert_eq!(decoder.next_event()?, Some(Event::End));
+/// # Ok::<(), oblivious_bhttp::DecodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    input: Input,
+    options: DecodeOptions,
+    expected: Expected,
+    state: State,
+    /// Whether sections and content have terminators instead of lengths.
+    indeterminate: bool,
+    /// The control data of which the header section is still to come.
+    control: Control,
+    scan: Scan,
+    informational: usize,
+    content: ContentCheck,
+    failed: Option<DecodeError>,
+}
+
+/// A part of a message, in the order of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Control data and header section of a request; the first event of a request.
+    Request(RequestHead),
+    /// An informational response (RFC 9292 §3.5.1).
+    Informational(ResponseHead),
+    /// Control data and header section of the final response.
+    Response(ResponseHead),
+    /// A piece of the content, never empty. How the content is divided means nothing.
+    Content(Bytes),
+    /// The trailer section, if it has any lines.
+    Trailers(Fields),
+    /// The message is complete and valid. The last event.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Request,
+    Response,
+    HeadResponse,
+    Any,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Framing,
+    RequestControl,
+    Status,
+    /// The length of a section of known length.
+    SectionLength(Section),
+    /// The lines of a section of known length.
+    KnownSection(Section, usize),
+    /// The lines of a section of indeterminate length.
+    OpenSection(Section),
+    ContentLength,
+    KnownContent(u64),
+    ChunkLength,
+    Chunk(u64),
+    Padding(u64),
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Section {
+    Informational,
+    Header,
+    Trailer,
+}
+
+#[derive(Debug)]
+enum Control {
+    Request(RequestControl),
+    Response { status: u16 },
+}
+
+#[derive(Debug, Default)]
+struct ContentCheck {
+    /// What `content-length` says.
+    declared: Option<u64>,
+    /// Whether there may be no content whatever it says (RFC 9113 §8.1.1).
+    may_be_absent: bool,
+    /// The content so far.
+    seen: u64,
+}
+
+/// What a state came to.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// Another state goes on.
+    Next,
+    /// An event was given to the sink.
+    Given,
+    /// Nothing can be done before there is more input.
+    More,
+}
+
+/// Where events go. A whole message takes them one after the other; who pulls, takes one.
+///
+/// Heads are large, so where they go is written to and not returned through every call.
+pub(crate) trait Sink {
+    /// What can go wrong, besides an invalid message.
+    type Error: From<DecodeError>;
+    /// Takes an event.
+    fn give(&mut self, event: Event) -> Result<(), Self::Error>;
+}
+
+impl Sink for Option<Event> {
+    type Error = DecodeError;
+
+    #[inline(always)]
+    fn give(&mut self, event: Event) -> Result<(), DecodeError> {
+        *self = Some(event);
+        Ok(())
+    }
+}
+
+impl Decoder {
+    /// A decoder for a request.
+    pub fn request(options: &DecodeOptions) -> Self {
+        Self::new(Expected::Request, options)
+    }
+
+    /// A decoder for the response to a request with this method: what answers HEAD may have a
+    /// `content-length` without the content (RFC 9113 §8.1.1).
+    pub fn response(request_method: &str, options: &DecodeOptions) -> Self {
+        let head = request_method == "HEAD";
+        Self::new(if head { Expected::HeadResponse } else { Expected::Response }, options)
+    }
+
+    /// A decoder for a message of which nothing is known. The content of a response has to be as
+    /// long as its `content-length` says or absent, since the request may have been a HEAD.
+    pub fn any(options: &DecodeOptions) -> Self {
+        Self::new(Expected::Any, options)
+    }
+
+    fn new(expected: Expected, options: &DecodeOptions) -> Self {
+        Self {
+            input: Input::default(),
+            options: *options,
+            expected,
+            state: State::Framing,
+            indeterminate: false,
+            control: Control::Response { status: 0 },
+            scan: Scan::header(),
+            informational: 0,
+            content: ContentCheck::default(),
+            failed: None,
+        }
+    }
+
+    /// Adds bytes of the message.
+    pub fn push(&mut self, bytes: Bytes) {
+        if self.input.has_ended() {
+            self.failed.get_or_insert(DecodeError::PushAfterFinish);
+        } else if self.failed.is_none() {
+            self.input.push(bytes);
+        }
+    }
+
+    /// Says that the message has no more bytes. To be called when the bytes have come to an
+    /// orderly end only; otherwise a message that was cut off could pass for a shorter one.
+    pub fn finish(&mut self) {
+        self.input.end();
+    }
+
+    /// The next event; `None` when more has to be pushed first, and after [`Event::End`].
+    ///
+    /// # Errors
+    /// A [`DecodeError`] if the message is invalid, or exceeds a limit; from then on every call
+    /// returns the same error.
+    pub fn next_event(&mut self) -> Result<Option<Event>, DecodeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let mut event = None;
+        loop {
+            match self.turn(&mut event) {
+                Ok(Turn::Next) => {}
+                Ok(Turn::Given | Turn::More) => return Ok(event),
+                Err(error) => {
+                    self.failed = Some(error);
+                    self.input.clear();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Decodes a message that is there as a whole.
+    #[inline]
+    pub(crate) fn decode_whole<S: Sink>(
+        mut self,
+        message: Bytes,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        self.push(message);
+        self.finish();
+        while self.turn(sink)? != Turn::More {}
+        Ok(())
+    }
+
+    /// The number of content bytes still to come, where the framing or a `content-length` has
+    /// told it by now.
+    pub fn content_remaining(&self) -> Option<u64> {
+        let declared = self.content.declared.filter(|_| !self.content.may_be_absent);
+        let unannounced = declared.map(|declared| declared - self.content.seen.min(declared));
+        match self.state {
+            State::KnownContent(left) => Some(left),
+            State::ContentLength | State::ChunkLength => unannounced,
+            State::Chunk(left) => unannounced.map(|more| left + more),
+            State::Padding(_) | State::Done => Some(0),
+            State::SectionLength(section)
+            | State::KnownSection(section, _)
+            | State::OpenSection(section) => (section == Section::Trailer).then_some(0),
+            State::Framing | State::RequestControl | State::Status => None,
+        }
+    }
+}

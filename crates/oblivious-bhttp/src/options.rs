@@ -1,0 +1,68 @@
+//! How much a decoder takes, and how strict it is.
+
+/// How large the parts of a message may be.
+///
+/// A message beyond a limit is an error that names it
+/// ([`DecodeError::Limit`](crate::DecodeError::Limit)). Lengths are checked when they are claimed,
+/// before a byte of what they announce is kept; the memory of a [`Decoder`](crate::Decoder) is
+/// bounded by the larger of `control_data` and `field_section`, since content passes through.
+///
+/// ```
+/// use oblivious_bhttp::DecodeOptions;
+///
+/// let mut options = DecodeOptions::default();
+/// options.limits.content = 10 << 20;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of the control data of a request, lengths included (RFC 9292 §3.4). Default: 16 KiB.
+    pub control_data: usize,
+    /// Bytes of one header or trailer section, lengths of names and values included
+    /// (RFC 9292 §3.6). Default: 64 KiB.
+    pub field_section: usize,
+    /// Field lines in one section. Default: 1,024.
+    pub fields: usize,
+    /// Bytes of a field name. Default: 1 KiB.
+    pub field_name: usize,
+    /// Bytes of a field value. Default: 32 KiB.
+    pub field_value: usize,
+    /// Informational responses before the final one (RFC 9292 §3.5.1). Default: 16.
+    pub informational: usize,
+    /// Bytes of content, over all chunks (RFC 9292 §3.7). Default: 1 GiB.
+    pub content: u64,
+    /// Bytes of padding (RFC 9292 §3.8). Default: 1 MiB.
+    pub padding: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            control_data: 16 << 10,
+            field_section: 64 << 10,
+            fields: 1024,
+            field_name: 1 << 10,
+            field_value: 32 << 10,
+            informational: 16,
+            content: 1 << 30,
+            padding: 1 << 20,
+        }
+    }
+}
+
+/// The limits of a decoder and what it lets pass. The default is strict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DecodeOptions {
+    /// How large the parts of a message may be.
+    pub limits: Limits,
+    /// Steps over a framing indicator that is repeated between an informational response and the
+    /// control data after it. RFC 9292 §3.5.1 has none there; some Java and Swift libraries write
+    /// it. A status code cannot be mistaken for it. Default: off, and such messages are invalid.
+    pub accept_repeated_framing: bool,
+    /// Does not look at the value of padding bytes, which RFC 9292 §3.8 leaves to the receiver.
+    /// Some clients pad with random bytes. What such a sender leaves out is still read from the
+    /// padding, so this only helps when it writes all sections. Default: off, and padding other
+    /// than zeros is invalid.
+    pub accept_nonzero_padding: bool,
+}

@@ -1,0 +1,227 @@
+//! The walk over the lines of a field section that checks them.
+
+use oblivious_wire::VarInt;
+
+use crate::error::{DecodeError, Limit};
+use crate::fields::{decode_length, is_forbidden_pseudo_field, is_pseudo_field};
+use crate::options::Limits;
+use crate::syntax::{self, NOT_TOKEN, UPPER};
+
+/// Checks the lines of one section, and notes what the message as a whole is checked against.
+///
+/// The walk can stop where the bytes end and go on when there are more: positions count from the
+/// start of the section, which stays at the start of what the walk is given.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Where the next line begins.
+    pub(crate) at: usize,
+    /// The lines so far.
+    pub(crate) count: usize,
+    /// Whether a name has upper-case letters, or a length is longer than needed.
+    pub(crate) uncanonical: bool,
+    /// Whether there is a `:protocol` field, which changes what CONNECT looks like.
+    pub(crate) protocol: bool,
+    /// Where the value of the last `host` field lies, and how many there are.
+    pub(crate) host: (usize, usize),
+    pub(crate) hosts: usize,
+    /// What `content-length` says.
+    pub(crate) content_length: Option<u64>,
+    regular: bool,
+    trailer: bool,
+}
+
+/// What came of one step of the walk.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A line was read.
+    Line,
+    /// The line cannot be read before so many bytes are there, counted from the section's start.
+    Need(usize),
+    /// There is a name of length zero, which took so many bytes: the end of a section of
+    /// indeterminate length.
+    Zero(usize),
+}
+
+impl Scan {
+    pub(crate) fn header() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn trailer() -> Self {
+        Self { trailer: true, ..Self::default() }
+    }
+
+    /// Reads the next line of `section`.
+    #[inline(always)]
+    pub(crate) fn line(&mut self, section: &[u8], limits: &Limits) -> Result<Step, DecodeError> {
+        let Some((name_len, width)) = decode_length(&section[self.at..]) else {
+            return Ok(Step::Need(varint_end(section, self.at)));
+        };
+        if name_len == 0 {
+            return Ok(Step::Zero(width));
+        }
+        let name_len_width = width;
+        let name_len = within(name_len, limits.field_name, Limit::FieldName)?;
+        let name_start = self.at + width;
+        // No overflow: the section is in memory, and the limit has bounded the length.
+        let name_end = within_section(name_start.saturating_add(name_len), limits)?;
+        let value_part = match section.get(name_end..) {
+            Some(rest) => rest,
+            None => return Ok(Step::Need(name_end.saturating_add(1))),
+        };
+        let Some((value_len, width)) = decode_length(value_part) else {
+            return Ok(Step::Need(varint_end(section, name_end)));
+        };
+        let value_len_width = width;
+        let value_len = within(value_len, limits.field_value, Limit::FieldValue)?;
+        let value_start = name_end + width;
+        let value_end = within_section(value_start.saturating_add(value_len), limits)?;
+        let Some(value) = section.get(value_start..value_end) else {
+            return Ok(Step::Need(value_end));
+        };
+        let name = &section[name_start..name_end];
+
+        self.count += 1;
+        if self.count > limits.fields {
+            return Err(DecodeError::Limit(Limit::Fields));
+        }
+        self.uncanonical |= name_len_width > 1 && name_len_width != narrowest(name_len);
+        self.uncanonical |= value_len_width > 1 && value_len_width != narrowest(value_len);
+        self.check_name(name)?;
+        if !syntax::is_field_value(value) {
+            return Err(DecodeError::FieldValue);
+        }
+        self.note(name, value, (value_start, value_end))?;
+        self.at = value_end;
+        Ok(Step::Line)
+    }
+
+    #[inline(always)]
+    fn check_name(&mut self, name: &[u8]) -> Result<(), DecodeError> {
+        let token = if is_pseudo_field(name) {
+            self.check_pseudo_field(name)?;
+            &name[1..]
+        } else {
+            self.regular = true;
+            name
+        };
+        let classes = syntax::name_classes(token);
+        if classes & NOT_TOKEN != 0 || token.is_empty() {
+            return Err(DecodeError::FieldName);
+        }
+        self.uncanonical |= classes & UPPER != 0;
+        Ok(())
+    }
+
+    #[cold]
+    fn check_pseudo_field(&mut self, name: &[u8]) -> Result<(), DecodeError> {
+        if is_forbidden_pseudo_field(name) {
+            return Err(DecodeError::ForbiddenPseudoField);
+        }
+        if self.regular || self.trailer {
+            return Err(DecodeError::MisplacedPseudoField);
+        }
+        self.protocol |= name.eq_ignore_ascii_case(b":protocol");
+        Ok(())
+    }
+
+    /// Keeps what the checks of the whole message need; most names are sorted out by their length.
+    #[inline(always)]
+    fn note(&mut self, name: &[u8], value: &[u8], at: (usize, usize)) -> Result<(), DecodeError> {
+        match name.len() {
+            4 if !self.trailer && name.eq_ignore_ascii_case(b"host") => {
+                self.hosts += 1;
+                self.host = at;
+            }
+            14 if !self.trailer && name.eq_ignore_ascii_case(b"content-length") => {
+                // RFC 9110 §8.6: repeated values are rejected or merged; merging helps no one.
+                let length = syntax::content_length(value);
+                if length.is_none() || self.content_length.is_some() {
+                    return Err(DecodeError::InvalidContentLength);
+                }
+                self.content_length = length;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Where a varint that begins at `at` ends, as far as can be told.
+fn varint_end(section: &[u8], at: usize) -> usize {
+    at + section.get(at).map_or(1, |&first| VarInt::len_from_first_byte(first))
+}
+
+/// The width of the shortest encoding of a length.
+#[inline]
+fn narrowest(length: usize) -> usize {
+    crate::fields::length_varint(length).encoded_len()
+}
+
+/// A claimed length, if the limit allows it.
+#[inline]
+fn within(claimed: u64, limit: usize, name: Limit) -> Result<usize, DecodeError> {
+    match usize::try_from(claimed) {
+        Ok(length) if length <= limit => Ok(length),
+        _ => Err(DecodeError::Limit(name)),
+    }
+}
+
+#[inline]
+fn within_section(end: usize, limits: &Limits) -> Result<usize, DecodeError> {
+    if end > limits.field_section {
+        return Err(DecodeError::Limit(Limit::FieldSection));
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(section: &[u8]) -> Result<Scan, DecodeError> {
+        let mut scan = Scan::header();
+        while scan.at < section.len() {
+            assert_eq!(scan.line(section, &Limits::default())?, Step::Line);
+        }
+        Ok(scan)
+    }
+
+    #[test]
+    fn notes_what_the_message_is_checked_against() {
+        let scan = walk(b"\x09:protocol\x01a\x04HOST\x01b\x0econtent-length\x012").unwrap();
+        assert_eq!((scan.count, scan.hosts, scan.content_length), (3, 1, Some(2)));
+        assert!(scan.protocol && scan.uncanonical);
+        assert_eq!(scan.host, (18, 19));
+    }
+
+    #[test]
+    fn says_how_many_bytes_it_needs() {
+        let section = b"\x40\x01a\x40\x02bc";
+        for (given, need) in [(0, 1), (1, 2), (2, 4), (3, 4), (4, 5), (5, 7), (6, 7)] {
+            let step = Scan::header().line(&section[..given], &Limits::default());
+            assert_eq!(step, Ok(Step::Need(need)), "{given} bytes");
+        }
+        let mut scan = Scan::header();
+        assert_eq!(scan.line(section, &Limits::default()), Ok(Step::Line));
+        assert!(scan.uncanonical, "the lengths are longer than needed");
+    }
+
+    /// RFC 9292 §3.6.
+    #[test]
+    fn checks_names_and_values() {
+        for (section, error) in [
+            (&b"\x03a b\x00"[..], DecodeError::FieldName),
+            (b"\x01:\x00", DecodeError::FieldName),
+            (b"\x03:\r\n\x00", DecodeError::FieldName),
+            (b"\x01\xff\x00", DecodeError::FieldName),
+            (b"\x01a\x02b\n", DecodeError::FieldValue),
+            (b"\x01a\x02 b", DecodeError::FieldValue),
+            (b"\x07:Method\x03GET", DecodeError::ForbiddenPseudoField),
+            (b"\x01a\x00\x02:b\x00", DecodeError::MisplacedPseudoField),
+            (b"\x0econtent-length\x01x", DecodeError::InvalidContentLength),
+        ] {
+            assert_eq!(walk(section).unwrap_err(), error, "{section:?}");
+        }
+    }
+}

@@ -1,1 +1,53 @@
-//! placeholder
+//! What the client, the relay and the gateway of Oblivious HTTP (RFC 9458) have in common:
+//! bodies with a limit, time that can be injected, problem documents, header hygiene.
+//!
+//! There is no cryptography here, so that a relay that builds on this crate visibly cannot
+//! decrypt, and no runtime: time comes in through the traits [`Clock`] and [`Timer`].
+//!
+//! ```
+//! use bytes::Bytes;
+//! use oblivious_service::{FullBody, MediaType, Problem, collect, media_type};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), oblivious_service::CollectError> {
+//! // A gateway that cannot open a request says so with a problem document ...
+//! let response = Problem::OhttpKey.into_response();
+//! assert_eq!(response.status(), 422);
+//!
+//! // ... and a client recognizes it, reading no more than it is willing to hold.
+//! assert_eq!(media_type(response.headers()), Some(MediaType::ProblemJson));
+//! let body = collect(response.into_body(), 4096).await?;
+//! assert_eq!(Problem::parse(&body.data), Some(Problem::OhttpKey));
+//!
+//! // What is over the limit is refused, not cut.
+//! let too_much = FullBody::from(Bytes::from_static(b"five!"));
+//! assert!(collect(too_much, 4).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `tokio` adds `TokioTimer`. Off by default.
+
+mod body;
+mod future;
+mod headers;
+mod problem;
+mod shared;
+mod time;
+mod timeout;
+
+pub use body::{CollectError, Collected, FullBody, collect};
+pub use future::ResponseFuture;
+pub use headers::{expects_continue, media_type, strip_connection_fields, strip_forwarding_fields};
+pub use oblivious_wire::MediaType;
+pub use problem::{Problem, plain_text};
+pub use shared::Shared;
+#[cfg(feature = "tokio")]
+pub use time::TokioTimer;
+pub use time::{Clock, Sleep, SystemClock, Timer};
+pub use timeout::{Elapsed, Timeout};
+
+/// An error of a kind that only its origin knows: of a body, of an inner service.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

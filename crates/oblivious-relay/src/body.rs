@@ -1,0 +1,199 @@
+//! The bodies that pass through a relay: streamed, with a limit, and without trailers.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use oblivious_service::{BoxError, FullBody};
+use pin_project_lite::pin_project;
+use thiserror::Error;
+
+use crate::idle::{Fault, Idle, Progress};
+
+/// Why a body broke off on its way through a relay.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RelayBodyError {
+    /// The body is longer than the limit.
+    #[error("body is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The gateway paused for longer than the limit.
+    #[error("gateway paused for too long")]
+    Stalled,
+    /// The body as it came in failed, for example because its connection broke.
+    #[error("body failed")]
+    Body(#[source] BoxError),
+}
+
+pin_project! {
+    /// The body of a request to a gateway: the data of the client's body, passed on as it comes.
+    ///
+    /// It fails with [`RelayBodyError::TooLarge`] when the limit is passed, so that the gateway
+    /// never takes what it got for the whole. Trailers are left out.
+    pub struct RelayRequestBody<B> {
+        #[pin]
+        body: B,
+        left: Left,
+        progress: Progress,
+    }
+}
+
+impl<B: Body> RelayRequestBody<B> {
+    pub(crate) fn new(body: B, limit: u64, progress: Progress) -> Self {
+        Self { body, left: Left::new(limit), progress }
+    }
+}
+
+impl<B: Body> Body for RelayRequestBody<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = RelayBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, RelayBodyError>>> {
+        let this = self.project();
+        let Poll::Ready(frame) = this.body.poll_frame(cx) else {
+            this.progress.awaits_client();
+            return Poll::Pending;
+        };
+        let passed = pass(frame, this.left);
+        match &passed {
+            Some(Err(RelayBodyError::TooLarge { .. })) => this.progress.failed(Fault::TooLarge),
+            Some(Err(_)) => this.progress.failed(Fault::Broken),
+            // A frame without data is not progress: it costs the client nothing, for ever.
+            Some(Ok(data)) if !data.has_remaining() => {}
+            Some(Ok(_)) | None => this.progress.moved(),
+        }
+        Poll::Ready(passed.map(|result| result.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> fmt::Debug for RelayRequestBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayRequestBody").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The body of a relay's response: the gateway's, passed on as it comes, or a text of the
+    /// relay's own.
+    ///
+    /// When the limit is passed, or the gateway pauses for too long, it fails: the client sees a
+    /// response that broke off.
+    pub struct RelayResponseBody<B> {
+        #[pin]
+        body: Option<B>,
+        text: FullBody,
+        left: Left,
+        idle: Idle,
+    }
+}
+
+impl<B> RelayResponseBody<B> {
+    pub(crate) fn streamed(body: B, limit: u64, idle: Idle) -> Self {
+        Self { body: Some(body), text: FullBody::empty(), left: Left::new(limit), idle }
+    }
+
+    pub(crate) fn text(text: FullBody) -> Self {
+        let idle = Idle::new(None, Progress::default());
+        Self { body: None, text, left: Left::new(0), idle }
+    }
+}
+
+impl<B: Body> Body for RelayResponseBody<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = RelayBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayBodyError>>> {
+        let this = self.project();
+        let Some(body) = this.body.as_pin_mut() else {
+            return Pin::new(this.text).poll_frame(cx).map_err(|never| match never {});
+        };
+        let Poll::Ready(frame) = body.poll_frame(cx) else {
+            ready!(this.idle.poll_elapsed(cx));
+            return Poll::Ready(Some(Err(RelayBodyError::Stalled)));
+        };
+        let passed = pass(frame, this.left).map(|result| {
+            result.map(|mut data| {
+                if data.has_remaining() {
+                    this.idle.reset();
+                }
+                Frame::data(data.copy_to_bytes(data.remaining()))
+            })
+        });
+        Poll::Ready(passed)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Some(body) => body.is_end_stream(),
+            None => self.text.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Some(body) => body.size_hint(),
+            None => self.text.size_hint(),
+        }
+    }
+}
+
+impl<B> fmt::Debug for RelayResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayResponseBody").finish_non_exhaustive()
+    }
+}
+
+/// What is left of a limit in bytes.
+struct Left {
+    limit: u64,
+    left: u64,
+}
+
+impl Left {
+    const fn new(limit: u64) -> Self {
+        Self { limit, left: limit }
+    }
+}
+
+/// The data of a frame as it came in, counted. Anything that is no data is the end.
+fn pass<D: Buf, E: Into<BoxError>>(
+    frame: Option<Result<Frame<D>, E>>,
+    left: &mut Left,
+) -> Option<Result<D, RelayBodyError>> {
+    let data = match frame? {
+        // Trailers could tell the client's name as well as any other field.
+        Ok(frame) => frame.into_data().ok()?,
+        Err(error) => return Some(Err(RelayBodyError::Body(error.into()))),
+    };
+    // A usize fits in a u64 on every platform that Rust has.
+    match left.left.checked_sub(data.remaining() as u64) {
+        Some(rest) => left.left = rest,
+        None => return Some(Err(RelayBodyError::TooLarge { limit: left.limit })),
+    }
+    Some(Ok(data))
+}

@@ -1,0 +1,144 @@
+//! One exchange, from a request to its response.
+
+use bytes::BytesMut;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use oblivious_bhttp::{
+    Content, Framing, decode_response, encode_request_into, encoded_request_len,
+};
+use oblivious_hpke::PendingResponse;
+use oblivious_service::{
+    BoxError, Clock, CollectError, FullBody, MediaType, Problem, collect, expects_continue,
+    media_type,
+};
+use tower_service::Service;
+
+use crate::{ClientError, layer::Config};
+
+/// More of an answer that is not encapsulated is not read.
+const MAX_PROBLEM: usize = 16 << 10;
+
+/// A whole message has known lengths.
+const FRAMING: Framing = Framing::KnownLength;
+
+/// Sends a request and opens its response.
+pub(crate) async fn send<S, B, R>(
+    config: &Config,
+    http_client: S,
+    request: Request<B>,
+) -> Result<Response<Content>, ClientError>
+where
+    S: Service<Request<FullBody>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let request = prepare(config, request).await?;
+    let (outer, pending) = encapsulate(config, &request)?;
+    let exchanging = exchange(http_client, outer, config.response_limit);
+    let sealed = match &config.timeout {
+        Some(timeout) => timeout.run(exchanging).await.map_err(|_| ClientError::TimedOut)??,
+        None => exchanging.await?,
+    };
+    let opened = pending.open(sealed)?;
+    Ok(decode_response(opened.freeze(), request.method(), &config.decode_options)?)
+}
+
+/// Reads the request's body and makes its header fit to be encapsulated.
+async fn prepare<B>(config: &Config, request: Request<B>) -> Result<Request<Content>, ClientError>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (mut parts, body) = request.into_parts();
+    // RFC 9458 §5.1: such a request could only wait in vain.
+    if expects_continue(&parts.headers) {
+        return Err(ClientError::ExpectContinue);
+    }
+    // RFC 9458 §6.5.1
+    if let Some(clock) = &config.clock
+        && !parts.headers.contains_key(header::DATE)
+    {
+        let date = httpdate::fmt_http_date(clock.now());
+        let date = HeaderValue::try_from(date).expect("a date is a field value");
+        parts.headers.insert(header::DATE, date);
+    }
+    let collected = collect(body, config.request_limit).await.map_err(|error| match error {
+        CollectError::TooLarge { limit } => ClientError::RequestTooLarge { limit },
+        CollectError::Body(error) => ClientError::RequestBody(error),
+        other => ClientError::RequestBody(other.into()),
+    })?;
+    let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
+    Ok(Request::from_parts(parts, content))
+}
+
+/// Writes the request as binary HTTP and seals it, in one buffer; a new HPKE context for every
+/// request (RFC 9458 §6.1).
+fn encapsulate(
+    config: &Config,
+    request: &Request<Content>,
+) -> Result<(Request<FullBody>, PendingResponse), ClientError> {
+    let recipient = config.recipient.current();
+    let length = encoded_request_len(request, FRAMING, &config.padding)?;
+    let mut sealed = BytesMut::with_capacity(length + recipient.overhead());
+    let pending = recipient.encapsulate_into(&mut sealed, |out| {
+        encode_request_into(request, FRAMING, &config.padding, out).map_err(ClientError::from)
+    })?;
+    let mut outer = Request::new(FullBody::from(sealed));
+    *outer.method_mut() = Method::POST;
+    *outer.uri_mut() = config.relay.clone();
+    let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
+    outer.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Ok((outer, pending))
+}
+
+/// Posts the encapsulated request and reads the encapsulated response.
+async fn exchange<S, R>(
+    mut http_client: S,
+    outer: Request<FullBody>,
+    limit: usize,
+) -> Result<BytesMut, ClientError>
+where
+    S: Service<Request<FullBody>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let response =
+        http_client.call(outer).await.map_err(|error| ClientError::Relay(error.into()))?;
+    let (parts, body) = response.into_parts();
+    if parts.status != StatusCode::OK
+        || media_type(&parts.headers) != Some(MediaType::OhttpResponse)
+    {
+        return Err(not_encapsulated(parts.status, media_type(&parts.headers), body).await);
+    }
+    match collect(body, limit).await {
+        Ok(collected) => Ok(collected.data),
+        Err(CollectError::TooLarge { limit }) => Err(ClientError::ResponseTooLarge { limit }),
+        Err(CollectError::Body(error)) => Err(ClientError::Relay(error)),
+        Err(other) => Err(ClientError::Relay(other.into())),
+    }
+}
+
+/// What an answer outside of the encapsulation means (RFC 9458 §5.3): peers send the key's problem
+/// with different statuses, so its type is the signal.
+async fn not_encapsulated<R>(
+    status: StatusCode,
+    media_type: Option<MediaType>,
+    body: R,
+) -> ClientError
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    if status.is_client_error()
+        && media_type == Some(MediaType::ProblemJson)
+        && let Ok(document) = collect(body, MAX_PROBLEM).await
+        && Problem::parse(&document.data) == Some(Problem::OhttpKey)
+    {
+        return ClientError::KeyRejected;
+    }
+    ClientError::NotEncapsulated { status }
+}

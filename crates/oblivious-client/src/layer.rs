@@ -1,0 +1,176 @@
+//! The client as a layer and a service.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, Uri};
+use http_body::Body;
+use oblivious_bhttp::{Content, DecodeOptions, Padding};
+use oblivious_hpke::Recipient;
+use oblivious_service::{BoxError, Clock, FullBody, ResponseFuture, Shared, SystemClock, Timeout};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{ClientError, exchange};
+
+/// The default of [`ClientLayer::request_limit`]: 16 MiB.
+const DEFAULT_REQUEST_LIMIT: usize = 16 << 20;
+/// The default of [`ClientLayer::response_limit`]: 64 MiB.
+const DEFAULT_RESPONSE_LIMIT: usize = 64 << 20;
+
+/// Sends requests through a relay to a gateway, by way of a service that can POST to the relay.
+///
+/// Without further settings it takes requests of 16 MiB and responses of 64 MiB, does not pad,
+/// adds a `Date` to requests that have none, and sets no time limit: that needs a timer, which
+/// only the caller has.
+#[derive(Clone)]
+pub struct ClientLayer {
+    config: Config,
+}
+
+/// What a client has been told.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) relay: Uri,
+    pub(crate) recipient: Shared<Recipient>,
+    pub(crate) request_limit: usize,
+    pub(crate) response_limit: usize,
+    pub(crate) timeout: Option<Timeout>,
+    /// For the `Date` of requests; `None` if none is to be added.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) padding: Padding,
+    pub(crate) decode_options: DecodeOptions,
+}
+
+impl ClientLayer {
+    /// A client that posts to `relay` what it seals to `recipient`.
+    ///
+    /// To exchange the gateway's key while the client is in use, keep a clone of the [`Shared`]
+    /// recipient and replace what is in it.
+    pub fn new(relay: Uri, recipient: impl Into<Shared<Recipient>>) -> Self {
+        Self {
+            config: Config {
+                relay,
+                recipient: recipient.into(),
+                request_limit: DEFAULT_REQUEST_LIMIT,
+                response_limit: DEFAULT_RESPONSE_LIMIT,
+                timeout: None,
+                clock: Some(Arc::new(SystemClock)),
+                padding: Padding::default(),
+                decode_options: DecodeOptions::default(),
+            },
+        }
+    }
+
+    /// Sets the longest content of a request, in bytes.
+    #[must_use]
+    pub fn request_limit(mut self, bytes: usize) -> Self {
+        self.config.request_limit = bytes;
+        self
+    }
+
+    /// Sets the largest encapsulated response, in bytes.
+    #[must_use]
+    pub fn response_limit(mut self, bytes: usize) -> Self {
+        self.config.response_limit = bytes;
+        self
+    }
+
+    /// Sets how long an exchange may take, from the encapsulated request to the whole response.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Timeout) -> Self {
+        self.config.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the clock for the `Date` that requests carry so that the gateway can refuse old ones
+    /// (RFC 9458 §6.5.1).
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.config.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Adds no `Date` to requests. A gateway that guards against replay may refuse them.
+    #[must_use]
+    pub fn without_date(mut self) -> Self {
+        self.config.clock = None;
+        self
+    }
+
+    /// Sets how requests are padded, so that their length tells less about them
+    /// (RFC 9458 §6.2.3).
+    #[must_use]
+    pub fn pad_requests(mut self, padding: Padding) -> Self {
+        self.config.padding = padding;
+        self
+    }
+
+    /// Sets the limits, and the leniency, with which decapsulated responses are read.
+    #[must_use]
+    pub fn decode_options(mut self, options: DecodeOptions) -> Self {
+        self.config.decode_options = options;
+        self
+    }
+}
+
+impl std::fmt::Debug for ClientLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = Client<S>;
+
+    fn layer(&self, http_client: S) -> Client<S> {
+        Client { config: Arc::new(self.config.clone()), http_client }
+    }
+}
+
+/// A client over the service `S`, made by [`ClientLayer`].
+///
+/// A request needs an absolute URI; its response carries informational responses as the extension
+/// [`Informational`](oblivious_bhttp::Informational).
+#[derive(Clone)]
+pub struct Client<S> {
+    config: Arc<Config>,
+    http_client: S,
+}
+
+impl<S> std::fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Client<S>
+where
+    S: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Content>;
+    type Error = ClientError;
+    type Future = ResponseFuture<Content, ClientError>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        self.http_client.poll_ready(cx).map_err(|error| ClientError::Relay(error.into()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that is ready is the one to use; its clone takes its place.
+        let clone = self.http_client.clone();
+        let http_client = std::mem::replace(&mut self.http_client, clone);
+        let config = Arc::clone(&self.config);
+        ResponseFuture::new(async move { exchange::send(&config, http_client, request).await })
+    }
+}

@@ -1,1 +1,12 @@
-//! Plumbing shared by the example programs.
+//! The plumbing that the example programs share, so that each of them shows Oblivious HTTP and
+//! little else: a server, an HTTP client, TLS, and the command line.
+//!
+//! Nothing here is specific to Oblivious HTTP. It is what a program of your own would take from
+//! its framework.
+
+pub mod cli;
+pub mod forward;
+pub mod http_client;
+mod request_body;
+pub mod server;
+pub mod tls;

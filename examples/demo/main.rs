@@ -1,0 +1,79 @@
+//! Oblivious HTTP on one machine: a client asks a target by way of a relay and a gateway, over
+//! real sockets and TLS, and each party tells what it saw.
+//!
+//! ```sh
+//! cargo run --release --example demo
+//! ```
+//!
+//! Ends with exit code 0, or with 1 if any party saw something that it must not see.
+
+mod check;
+mod parties;
+mod report;
+mod witness;
+
+use std::process::ExitCode;
+
+use examples::cli;
+use http::{Request, Response};
+use oblivious_http::bhttp::Content;
+use oblivious_http::client::ClientLayer;
+use oblivious_http::hpke::{Provider, Recipient};
+use oblivious_http::keys::{KeyConfigList, Preferences};
+use oblivious_http::service::FullBody;
+use tower::{Layer, ServiceExt};
+
+use crate::parties::{Client, Gateway, Relay, Target};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => cli::report(Err(error)),
+    }
+}
+
+/// Returns whether every party saw what it should see and nothing else.
+async fn run() -> anyhow::Result<bool> {
+    cli::init_logging("warn");
+    let target = Target::start().await?;
+    let gateway = Gateway::start(&target).await?;
+    let relay = Relay::start(&gateway).await?;
+    let client = Client::new(&relay)?;
+    report::introduction(&target, &gateway, &relay);
+
+    // The keys come from the gateway itself: a relay could put its own in their place.
+    let keys = client.fetch_keys(&gateway).await?;
+    let list = KeyConfigList::decode(&keys)?;
+    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default())?;
+    let ohttp = ClientLayer::new(relay.uri.clone(), recipient).layer(client.clone());
+
+    let mut as_expected = true;
+    for question in questions(&target)? {
+        report::question(&question);
+        let answer: Response<Content> = ohttp.clone().oneshot(question.clone()).await?;
+        let seen = report::Seen {
+            relay: relay.witness.take(),
+            gateway: gateway.witness.take(),
+            inside: gateway.inside.take(),
+            target: target.witness.take(),
+        };
+        report::parties(&seen);
+        report::answer(&answer);
+        as_expected &= report::findings(&check::findings(&question, &answer, &seen));
+    }
+    report::conclusion(as_expected);
+    Ok(as_expected)
+}
+
+/// Two requests that nobody should be able to connect with the person who sends them.
+fn questions(target: &Target) -> anyhow::Result<[Request<FullBody>; 2]> {
+    let get = Request::get(target.uri("/advice?symptom=insomnia")?)
+        .header("accept-language", "tlh")
+        .body(FullBody::empty())?;
+    let post = Request::post(target.uri("/measurements")?)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(FullBody::from("heart-rate=62&slept-hours=4"))?;
+    Ok([get, post])
+}

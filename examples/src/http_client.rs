@@ -1,0 +1,114 @@
+//! The HTTP client of the programs: hyper's, with what Oblivious HTTP asks of it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use oblivious_http::service::BoxError;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+/// How long it may take until a TCP connection stands.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is kept. Shorter than servers wait, as a rule, so that a request
+/// seldom meets a connection that is just being closed: it would not be sent again.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// A tower service that sends requests over HTTP/1.1 or HTTP/2, as TLS agrees.
+///
+/// It follows no redirects, adds no header fields but `host`, and sends no request twice
+/// (RFC 9458 §6.5), not even one that an idle connection lost. It has no limit on the time that a
+/// whole exchange takes: the layers above have.
+///
+/// Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    inner: Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, BoxError>>,
+}
+
+/// A client with this TLS, for instance that of [`tls::client_config`](crate::tls::client_config).
+pub fn new(tls: rustls::ClientConfig) -> HttpClient {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    let inner = Client::builder(TokioExecutor::new())
+        // RFC 9458 §6.5 forbids to repeat a request that may have been processed. hyper hands one
+        // back only if nothing of it was written, because the idle connection chosen for it had
+        // been closed; and only such a one goes out again, on another connection.
+        .retry_canceled_requests(true)
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_LIMIT)
+        .build(connector);
+    HttpClient { inner }
+}
+
+impl<B> Service<Request<B>> for HttpClient
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Incoming>;
+    type Error = Error;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        self.inner.request(request.map(|body| UnsyncBoxBody::new(InBytes { body })))
+    }
+}
+
+pin_project! {
+    /// A body whose data are turned into `Bytes`; what it says of its length stays, unlike with
+    /// `BodyExt::map_frame`, so that the request has a `content-length`.
+    struct InBytes<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> Body for InBytes<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        // Data that are `Bytes` already are not copied.
+        let in_bytes = |mut data: B::Data| data.copy_to_bytes(data.remaining());
+        self.project().body.poll_frame(cx).map(|frame| {
+            frame.map(|frame| frame.map(|frame| frame.map_data(in_bytes)).map_err(Into::into))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,184 @@
+//! A server for HTTP/1.1 and HTTP/2, with or without TLS, round any tower service.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use oblivious_http::service::BoxError;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+use tower_service::Service;
+
+pub use crate::request_body::RequestBody;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a connection may take for the head of its first request, and an HTTP/1.1 connection
+/// for that of each later one. The latter includes the time that it lies idle.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often the peer of an HTTP/2 connection must show that it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long requests that are being answered have to finish when the server shuts down.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long to wait when a connection cannot be accepted: until a file descriptor is free again,
+/// as a rule.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The address of the peer of a connection, in the extensions of every request that came by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// Serves `service` to all who connect to `listener`, until `shutdown` is ready; then takes no
+/// more connections, and waits some seconds for the answers that are under way.
+///
+/// With `tls` the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
+/// of a connection. Every request has the address of its sender among its extensions, as a
+/// [`PeerAddr`]. A request whose sender goes away is dropped together with the future that
+/// answers it.
+///
+/// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
+/// one.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let acceptor = tls.map(TlsAcceptor::from);
+    let (stop, stopping) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // Takes finished connections out of the set. One that panicked ends alone.
+            Some(_) = connections.join_next() => continue,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (acceptor, service) = (acceptor.clone(), service.clone());
+                connections.spawn(connection(stream, peer, acceptor, service, stopping.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    // Dropping the sender is the signal.
+    drop(stop);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(SHUTDOWN_LIMIT, drained).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections cut off at shutdown");
+    }
+}
+
+/// Serves one connection, from its TLS handshake to its end.
+async fn connection<S, B>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    service: S,
+    stopping: watch::Receiver<()>,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    // A response is written in whole pieces; waiting for more to send only delays it.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        return requests(stream, peer, service, stopping).await;
+    };
+    match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => requests(stream, peer, service, stopping).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+/// Serves the requests of one connection.
+async fn requests<S, B>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: SocketAddr,
+    service: S,
+    mut stopping: watch::Receiver<()>,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
+
+    let began = Arc::new(AtomicBool::new(false));
+    let service = {
+        let began = began.clone();
+        service_fn(move |request: Request<Incoming>| {
+            began.store(true, Ordering::Relaxed);
+            let mut request = request.map(RequestBody::new);
+            request.extensions_mut().insert(PeerAddr(peer));
+            service.clone().oneshot(request)
+        })
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // hyper's own limits begin once the version of HTTP is known. This one needs no version.
+    let mut first_request = pin!(sleep(HEAD_LIMIT));
+    let (mut waiting, mut serving) = (true, true);
+    loop {
+        tokio::select! {
+            result = poll_fn(|cx| connection.as_mut().poll(cx)) => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "connection failed");
+                }
+                return;
+            }
+            () = &mut first_request, if waiting => {
+                if !began.load(Ordering::Relaxed) {
+                    tracing::debug!("connection closed: no request came");
+                    return;
+                }
+                waiting = false;
+            }
+            _ = stopping.changed(), if serving => {
+                connection.as_mut().graceful_shutdown();
+                serving = false;
+            }
+        }
+    }
+}

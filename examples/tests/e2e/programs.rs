@@ -1,0 +1,106 @@
+//! Builds the programs and runs them.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The folder of the built programs. The first call builds them, so that a bare `cargo test` of
+/// this one test works; where they are up to date that takes a moment.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        // The test itself is TARGET/PROFILE/deps/e2e-HASH.
+        let test = std::env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        // The whole workspace, since a part of it would be built with other features, again.
+        cargo.args(["build", "--quiet", "--workspace", "--examples", "--target-dir"]);
+        cargo.arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(cargo.status().unwrap().success(), "the programs cannot be built");
+        profile.join("examples")
+    })
+}
+
+/// A command for one of the programs, with an environment that does not change what it does.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(programs().join(name));
+    for (variable, _) in std::env::vars_os() {
+        let variable = variable.to_string_lossy().into_owned();
+        if ["GATEWAY_", "RELAY_", "CLIENT_"].iter().any(|prefix| variable.starts_with(prefix)) {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// Runs a program to its end.
+pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
+    program(name).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A program that listens, ended when this is dropped.
+pub(crate) struct Server {
+    process: Child,
+    /// Its origin, as `http://127.0.0.1:PORT`.
+    pub(crate) origin: String,
+    log: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Server {
+    /// Starts a program on a free port, and waits until it listens.
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut process = program(name)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            // All that there is to log: the tests look for what must not be in there.
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let mut stderr = process.stderr.take().unwrap();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = stderr.read(&mut buffer) {
+                kept.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(origin) = line.trim().strip_prefix("listening on ") else {
+            let _ = process.wait();
+            panic!("{name} did not start: {}", String::from_utf8_lossy(&log.lock().unwrap()));
+        };
+        Self { origin: origin.to_owned(), process, log }
+    }
+
+    /// What the program has logged so far.
+    pub(crate) fn log(&self) -> Vec<u8> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// A resource of the program.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    /// The address that it listens on, as `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        self.origin.split_once("://").unwrap().1
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

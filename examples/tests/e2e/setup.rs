@@ -1,0 +1,133 @@
+//! A relay, a gateway and a target that work together, and ways to ask them.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use bytes::Bytes;
+use examples::{http_client, tls};
+use http::{Request, StatusCode, header};
+use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
+use oblivious_http::keys::{KeyConfigList, Preferences};
+use oblivious_http::service::{FullBody, collect};
+use tower::ServiceExt;
+
+use crate::programs::{Server, program, run};
+use crate::target::Target;
+
+pub(crate) struct Setup {
+    pub(crate) relay: Server,
+    pub(crate) gateway: Server,
+    pub(crate) target: Target,
+}
+
+impl Setup {
+    /// With further arguments for the gateway.
+    pub(crate) async fn start_with(gateway_arguments: &[&str]) -> Self {
+        let target = Target::start().await;
+        let fixed = ["--allow-target", &target.origin, "--generate-key"];
+        let gateway = Server::start("gateway", &[&fixed, gateway_arguments].concat());
+        let relay = relay_to(&gateway.url("/gateway"));
+        Self { relay, gateway, target }
+    }
+
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Runs the client program for a resource of the target.
+    pub(crate) fn client(&self, arguments: &[&str], path: &str) -> Output {
+        self.client_to(arguments, &self.target.url(path))
+    }
+
+    /// Runs the client program for any URL.
+    pub(crate) fn client_to(&self, arguments: &[&str], url: &str) -> Output {
+        let relay = self.relay.url("/gateway");
+        let keys = self.gateway.url("/ohttp-keys");
+        let fixed = ["--relay", &relay, "--keys", &keys, url];
+        run("client", &[&fixed[..], arguments].concat())
+    }
+
+    /// A client program that is running.
+    pub(crate) fn spawn_client(&self, path: &str) -> std::process::Child {
+        let (relay, keys) = (self.relay.url("/gateway"), self.gateway.url("/ohttp-keys"));
+        program("client")
+            .args(["--relay", &relay, "--keys", &keys, &self.target.url(path)])
+            .spawn()
+            .unwrap()
+    }
+
+    /// The gateway's key, made ready for sealing by hand.
+    pub(crate) async fn recipient(&self) -> Recipient {
+        let request = Request::get(self.gateway.url("/ohttp-keys"));
+        let fetched = send(request.body(FullBody::empty()).unwrap()).await;
+        let list = KeyConfigList::decode(&fetched.body).unwrap();
+        Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap()
+    }
+
+    /// Seals any bytes to the gateway.
+    pub(crate) async fn seal(&self, message: &[u8]) -> (Bytes, PendingResponse) {
+        self.recipient().await.encapsulate(message).unwrap()
+    }
+
+    /// An outer request to the relay.
+    pub(crate) fn outer(&self, body: impl Into<FullBody>) -> Request<FullBody> {
+        Request::post(self.relay.url("/gateway"))
+            .header(header::CONTENT_TYPE, "message/ohttp-req")
+            .body(body.into())
+            .unwrap()
+    }
+}
+
+/// A relay for one gateway without TLS.
+pub(crate) fn relay_to(gateway: &str) -> Server {
+    Server::start("relay", &["--gateway", gateway, "--allow-http-gateway"])
+}
+
+/// A response read whole.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Sends a request as it is.
+pub(crate) async fn send(request: Request<FullBody>) -> Received {
+    let client = http_client::new(tls::client_config(None).unwrap());
+    let (parts, body) = client.oneshot(request).await.unwrap().into_parts();
+    let body = collect(body, usize::MAX).await.unwrap().data.freeze();
+    Received { status: parts.status, headers: parts.headers, body }
+}
+
+/// What a program wrote, with its errors where it failed.
+pub(crate) fn stdout(output: &Output) -> Vec<u8> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.clone()
+}
+
+/// [`stdout`] as text.
+pub(crate) fn text(output: &Output) -> String {
+    String::from_utf8(stdout(output)).unwrap()
+}
+
+/// A file for one test, removed when this is dropped.
+pub(crate) struct TempFile(PathBuf);
+
+impl TempFile {
+    pub(crate) fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
+        let unique = format!("oblivious-http-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(unique);
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

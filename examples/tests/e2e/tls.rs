@@ -1,0 +1,60 @@
+//! The same over TLS, from the client to the target.
+
+use examples::tls;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::programs::{Server, run};
+use crate::setup::{TempFile, text};
+use crate::target::Target;
+
+/// A certificate for `localhost`, its key, and the authority that signed it, in files.
+struct Certificate {
+    cert: TempFile,
+    key: TempFile,
+    ca: TempFile,
+}
+
+fn certificate() -> Certificate {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
+    Certificate {
+        cert: TempFile::new("cert.pem", certificate.pem()),
+        key: TempFile::new("key.pem", key.serialize_pem()),
+        ca: TempFile::new("ca.pem", authority.as_ref().pem()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_connection_can_be_encrypted() {
+    let Certificate { cert, key, ca } = certificate();
+    let own = ["--tls-cert", cert.path(), "--tls-key", key.path(), "--ca", ca.path()];
+    let config = tls::server_config(cert.path().as_ref(), key.path().as_ref()).unwrap();
+    let target = Target::start_with(Some(config)).await;
+    let allow = ["--allow-target", &target.origin, "--generate-key"];
+    let gateway = Server::start("gateway", &[&own[..], &allow].concat());
+    // The certificates are for a name, and the programs print the address that they listen on.
+    let named = |server: &Server, path: &str| {
+        let port = server.address().rsplit_once(':').unwrap().1;
+        format!("https://localhost:{port}{path}")
+    };
+    let gateway_url = named(&gateway, "/gateway");
+    let relay = Server::start("relay", &[&own[..], &["--gateway", &gateway_url]].concat());
+    assert!(relay.origin.starts_with("https://"));
+
+    let (relay_url, keys) = (named(&relay, "/gateway"), named(&gateway, "/ohttp-keys"));
+    let exchange = ["--relay", &relay_url, "--keys", &keys];
+    let url = target.url("/echo");
+    let with_ca = [&exchange[..], &["--ca", ca.path(), "-d", "sealed twice", &url]].concat();
+    assert!(text(&run("client", &with_ca)).ends_with("\nsealed twice"));
+
+    // Without the authority nobody is trusted.
+    let without_ca = run("client", &[&exchange[..], &[&url]].concat());
+    assert_eq!(without_ca.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&without_ca.stderr).contains("cannot fetch the keys"));
+}

@@ -38,6 +38,9 @@ pub enum SealError {
     /// the shared secret would be known to everybody, or the message is longer than the AEAD takes.
     #[error("encryption is impossible with this public key, or for a message of this length")]
     Refused,
+    /// The message has more chunks than [`ChunkLimits`](crate::ChunkLimits) allows.
+    #[error("the message has more chunks than the limit allows; raise the limit or send less")]
+    TooManyChunks,
     /// The function that writes the message removed bytes that were there before it was called.
     #[error("the function that writes the message must only append to the buffer")]
     BufferShrunk,
@@ -71,6 +74,34 @@ pub enum OpenError {
     /// The response does not open: it was altered, or answers another request.
     #[error("the encapsulated response cannot be decrypted")]
     Failed,
+}
+
+/// A message in chunks could not be opened to its end.
+///
+/// What a gateway answers as long as it has nothing to answer encapsulated: the same as to a
+/// [`DecapsulateError::Failed`]. Later the answer is broken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// The stream ended before the final chunk, or within a chunk.
+    #[error("the stream of chunks was cut off")]
+    Truncated,
+    /// A chunk does not open: it was altered, is out of order, is empty without being the final
+    /// one, or is not the final one although the stream ends with it.
+    #[error("a chunk cannot be decrypted")]
+    Failed,
+    /// A chunk is longer than the limit.
+    #[error("a chunk is longer than {limit} bytes")]
+    ChunkTooLong {
+        /// The limit, in bytes of plaintext.
+        limit: usize,
+    },
+    /// There are more chunks than the limit.
+    #[error("the message has more chunks than the limit allows")]
+    TooManyChunks,
+    /// The caller pushed bytes after it had said that there are no more.
+    #[error("bytes were pushed after the end of the stream had been announced")]
+    PushAfterFinish,
 }
 
 /// A key pair could not be made.

@@ -44,8 +44,30 @@ pub(crate) fn seal<T, E: From<SealError>>(
     }
 }
 
+/// A `write` for [`seal`] that copies.
+pub(crate) fn append(out: &mut BytesMut, message: &[u8]) -> Result<(), SealError> {
+    out.extend_from_slice(message);
+    Ok(())
+}
+
+/// Runs `seal` with the operating system's randomness. If there is none, what was appended to
+/// `out` is taken back.
+#[cfg(feature = "getrandom")]
+pub(crate) fn with_system_rng<T, E: From<SealError>>(
+    out: &mut BytesMut,
+    seal: impl FnOnce(&mut BytesMut, &mut crate::rng::SystemRng) -> Result<T, E>,
+) -> Result<T, E> {
+    let (start, mut rng) = (out.len(), crate::rng::SystemRng::default());
+    let sealed = seal(out, &mut rng)?;
+    if rng.failed() {
+        undo(out, start);
+        return Err(SealError::Randomness.into());
+    }
+    Ok(sealed)
+}
+
 /// Takes back what was appended behind `start`, and wipes it.
-pub(crate) fn undo(out: &mut BytesMut, start: usize) {
+fn undo(out: &mut BytesMut, start: usize) {
     if let Some(appended) = out.get_mut(start..) {
         appended.fill(0);
     }

@@ -1,10 +1,6 @@
 //! The clear header of an encapsulated request (RFC 9458 §4.3).
 
-use alloc::vec::Vec;
-
 use oblivious_keys::{AeadId, KdfId, KemId, SymmetricSuite};
-
-use crate::Labels;
 
 /// The seven bytes in front of every encapsulated request: which key it is for, and which
 /// algorithms it uses (RFC 9458 §4.3).
@@ -44,10 +40,5 @@ impl RequestHeader {
         let [d0, d1] = self.suite.kdf.0.to_be_bytes();
         let [a0, a1] = self.suite.aead.0.to_be_bytes();
         [self.key_id, m0, m1, d0, d1, a0, a1]
-    }
-
-    /// The HPKE `info` (RFC 9458 §4.3): the request's label, a zero byte, the header.
-    pub(crate) fn info(&self, labels: &Labels) -> Vec<u8> {
-        [labels.request, &[0], &self.encode()].concat()
     }
 }

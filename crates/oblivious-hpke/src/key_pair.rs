@@ -47,7 +47,7 @@ impl KeyPair {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, KeyPairError> {
         let table = table_of(kem, provider)?;
-        let mut seed = Zeroizing::new(alloc::vec![0; table.secret_key_len]);
+        let mut seed = Zeroizing::new(alloc::vec![0; (table.secret_key_len)()]);
         rng.fill_bytes(&mut seed);
         Self::derive(kem, &seed, provider)
     }
@@ -60,8 +60,8 @@ impl KeyPair {
     /// must be random: a password is no seed.
     pub fn derive(kem: KemId, seed: &[u8], provider: Provider) -> Result<Self, KeyPairError> {
         let table = table_of(kem, provider)?;
-        if seed.len() < table.secret_key_len {
-            return Err(KeyPairError::ShortSeed { kem, at_least: table.secret_key_len });
+        if seed.len() < (table.secret_key_len)() {
+            return Err(KeyPairError::ShortSeed { kem, at_least: (table.secret_key_len)() });
         }
         Ok(Self { kem: table, pair: (table.derive_key_pair)(seed) })
     }
@@ -76,7 +76,7 @@ impl KeyPair {
         provider: Provider,
     ) -> Result<Self, KeyPairError> {
         let table = table_of(kem, provider)?;
-        let invalid = KeyPairError::InvalidSecretKey { kem, expected: table.secret_key_len };
+        let invalid = KeyPairError::InvalidSecretKey { kem, expected: (table.secret_key_len)() };
         let pair = (table.load_key_pair)(secret_key).map_err(|_| invalid)?;
         Ok(Self { kem: table, pair })
     }

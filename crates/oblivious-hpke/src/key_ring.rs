@@ -7,19 +7,27 @@ use bytes::BytesMut;
 use oblivious_keys::{InvalidKeyConfig, KeyConfig, KeyConfigList, SymmetricSuite};
 
 use crate::{
-    DecapsulateError, KeyPair, KeyRingError, Labels, Reply, RequestHeader, frame,
-    suite::{Info, Receiver, ResponseCipher, TAG_LEN},
+    ChunkLimits, ChunkOpener, ChunkedReply, DecapsulateError, KeyPair, KeyRingError, Labels, Reply,
+    RequestHeader, Validity, frame,
+    labels::Info,
+    response::Exchange,
+    suite::{Receiver, ResponseCipher, TAG_LEN},
 };
 
-/// The keys that a gateway decapsulates with, each under its id and with the suites it accepts.
+/// The keys that a gateway decapsulates with, each under its id, with the suites it accepts, and
+/// with the time it may be used.
+///
+/// Which key is used depends on what stands in clear in a request and never on a secret.
 #[derive(Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
+    labels: Labels,
 }
 
 struct Key {
     pair: KeyPair,
     config: KeyConfig,
+    validity: Validity,
     openers: Vec<Opener>,
 }
 
@@ -36,7 +44,12 @@ impl KeyRing {
         Self::default()
     }
 
-    /// Adds a key under `key_id`, to be used with any of `suites`.
+    /// A ring for messages that are not binary HTTP (RFC 9458 §4.6).
+    pub fn with_labels(labels: Labels) -> Self {
+        Self { keys: Vec::new(), labels }
+    }
+
+    /// Adds a key under `key_id`, to be used with any of `suites`, at any time.
     ///
     /// # Errors
     /// If the id is taken, there is no suite, or the key's provider does not have one of them. The
@@ -47,15 +60,30 @@ impl KeyRing {
         pair: KeyPair,
         suites: Vec<SymmetricSuite>,
     ) -> Result<(), KeyRingError> {
-        if self.find(key_id).is_some() {
+        self.add_valid(key_id, pair, suites, Validity::ALWAYS)
+    }
+
+    /// [`add`](Self::add) for a key that may be used only during a time.
+    ///
+    /// Without a clock such a key opens nothing: use [`at`](Self::at).
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add).
+    pub fn add_valid(
+        &mut self,
+        key_id: u8,
+        pair: KeyPair,
+        suites: Vec<SymmetricSuite>,
+        validity: Validity,
+    ) -> Result<(), KeyRingError> {
+        if self.keys.iter().any(|key| key.config.key_id() == key_id) {
             return Err(KeyRingError::DuplicateKeyId(key_id));
         }
         let opener = |&suite| {
             let kem = pair.kem();
             let unsupported = KeyRingError::Unsupported { kem, suite };
             let table = pair.table().suite(suite).ok_or(unsupported)?;
-            let header = RequestHeader { key_id, kem, suite };
-            let info = Info::new(&header, &Labels::BINARY_HTTP);
+            let info = Info::new(&RequestHeader { key_id, kem, suite }, &self.labels);
             // The pair's own key always parses.
             let receiver =
                 (table.receiver)(pair.expose_secret_key(), info).map_err(|_| unsupported)?;
@@ -63,12 +91,22 @@ impl KeyRing {
         };
         let openers = suites.iter().map(opener).collect::<Result<_, KeyRingError>>()?;
         let config = pair.config(key_id, suites)?;
-        self.keys.push(Key { pair, config, openers });
+        self.keys.push(Key { pair, config, validity, openers });
         Ok(())
     }
 
-    /// The key configurations of all keys, in the order they were added: what a gateway publishes
-    /// (RFC 9458 §3.2).
+    /// Removes the keys whose time is over, and destroys them. Returns their ids.
+    ///
+    /// `now` is in seconds since the Unix epoch.
+    pub fn remove_expired(&mut self, now: u64) -> Vec<u8> {
+        let (kept, expired) =
+            self.keys.drain(..).partition::<Vec<_>, _>(|key| !key.validity.is_over(now));
+        self.keys = kept;
+        expired.iter().map(|key| key.config.key_id()).collect()
+    }
+
+    /// The key configurations of all keys, in the order they were added, whenever they are valid:
+    /// what a gateway publishes (RFC 9458 §3.2).
     ///
     /// # Errors
     /// If the ring is empty.
@@ -76,12 +114,77 @@ impl KeyRing {
         KeyConfigList::new(self.keys.iter().map(|key| key.config.clone()).collect())
     }
 
-    /// Opens an encapsulated request, in the buffer it came in.
+    /// The ring as it is at a time, in seconds since the Unix epoch: with the keys that are valid
+    /// then.
+    pub fn at(&self, now: u64) -> KeyRingAt<'_> {
+        KeyRingAt { ring: self, now: Some(now) }
+    }
+
+    /// Opens an encapsulated request, in the buffer it came in, with the keys that are always
+    /// valid.
     ///
     /// Returns the request, and what seals the answer to it.
     ///
     /// # Errors
     /// If the request is cut short, is for no key of this ring, or does not open.
+    pub fn decapsulate(&self, request: BytesMut) -> Result<(BytesMut, Reply), DecapsulateError> {
+        self.always().decapsulate(request)
+    }
+
+    /// [`decapsulate`](Self::decapsulate) for any slice: returns the part of it that holds the
+    /// request.
+    ///
+    /// # Errors
+    /// If the request is cut short, is for no key of this ring, or does not open.
+    pub fn open_in_place<'a>(
+        &self,
+        request: &'a mut [u8],
+    ) -> Result<(&'a mut [u8], Reply), DecapsulateError> {
+        self.always().open_in_place(request)
+    }
+
+    /// Begins to decapsulate a request in chunks, with the keys that are always valid: see
+    /// [`KeyRingAt::decapsulate_chunked`].
+    ///
+    /// # Errors
+    /// If the request is for no key of this ring, or `enc` is not one of its KEM.
+    pub fn decapsulate_chunked(
+        &self,
+        received: &mut BytesMut,
+        limits: &ChunkLimits,
+    ) -> Result<Option<(ChunkOpener, ChunkedReply)>, DecapsulateError> {
+        self.always().decapsulate_chunked(received, limits)
+    }
+
+    fn always(&self) -> KeyRingAt<'_> {
+        KeyRingAt { ring: self, now: None }
+    }
+}
+
+/// A [`KeyRing`] at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRingAt<'a> {
+    ring: &'a KeyRing,
+    /// Without a time only keys that are always valid count.
+    now: Option<u64>,
+}
+
+impl<'ring> KeyRingAt<'ring> {
+    /// The key configurations of the keys that are valid at the time, in the order they were added.
+    ///
+    /// # Errors
+    /// If no key is valid.
+    pub fn config_list(&self) -> Result<KeyConfigList, InvalidKeyConfig> {
+        let valid = self.ring.keys.iter().filter(|key| key.validity.includes(self.now));
+        KeyConfigList::new(valid.map(|key| key.config.clone()).collect())
+    }
+
+    /// Opens an encapsulated request, in the buffer it came in.
+    ///
+    /// Returns the request, and what seals the answer to it.
+    ///
+    /// # Errors
+    /// If the request is cut short, is for no key that is valid, or does not open.
     pub fn decapsulate(
         &self,
         mut request: BytesMut,
@@ -95,7 +198,7 @@ impl KeyRing {
     /// request.
     ///
     /// # Errors
-    /// If the request is cut short, is for no key of this ring, or does not open.
+    /// If the request is cut short, is for no key that is valid, or does not open.
     pub fn open_in_place<'a>(
         &self,
         request: &'a mut [u8],
@@ -109,16 +212,45 @@ impl KeyRing {
         let enc = &prefix[RequestHeader::LEN..];
         let secret =
             opener.receiver.open(enc, message, tag).map_err(|_| DecapsulateError::Failed)?;
-        Ok((message, Reply::new(header, secret, enc, opener.response)))
+        Ok((message, Reply::new(header, Exchange::new(secret, enc, opener.response))))
     }
 
-    fn opener(&self, header: RequestHeader) -> Option<&Opener> {
-        let key = self.find(header.key_id).filter(|key| key.pair.kem() == header.kem)?;
+    /// Begins to decapsulate a request in chunks (draft-ietf-ohai-chunked-ohttp §6.1), once enough
+    /// of it has been received.
+    ///
+    /// Returns `None`, and leaves `received` as it is, as long as it does not hold the header and
+    /// `enc`; a request that ends there is cut short. Then it takes all that was received, and
+    /// returns what opens the chunks and what seals the answer, which may begin before the request
+    /// is complete. What follows goes to [`ChunkOpener::push`].
+    ///
+    /// # Errors
+    /// If the request is for no key that is valid, or `enc` is not one of its KEM. That the sender
+    /// knew what it was doing is known only after the first chunk has been opened.
+    pub fn decapsulate_chunked(
+        &self,
+        received: &mut BytesMut,
+        limits: &ChunkLimits,
+    ) -> Result<Option<(ChunkOpener, ChunkedReply)>, DecapsulateError> {
+        let Some(header) = RequestHeader::decode(received) else { return Ok(None) };
+        let opener = self.opener(header).ok_or(DecapsulateError::UnknownKey)?;
+        let enc_len = header.kem.enc_len().ok_or(DecapsulateError::UnknownKey)?;
+        let prefix_len = RequestHeader::LEN + enc_len;
+        let Some(enc) = received.get(RequestHeader::LEN..prefix_len) else { return Ok(None) };
+        let (chunks, secret) = opener.receiver.start(enc).map_err(|_| DecapsulateError::Failed)?;
+        let exchange = Exchange::new(secret, enc, opener.response);
+        let rest = received.split().split_off(prefix_len);
+        let chunks = ChunkOpener::request(chunks, rest, limits);
+        Ok(Some((chunks, ChunkedReply::new(header, exchange))))
+    }
+
+    fn opener(&self, header: RequestHeader) -> Option<&'ring Opener> {
+        let is_meant = |key: &&Key| {
+            key.config.key_id() == header.key_id
+                && key.pair.kem() == header.kem
+                && key.validity.includes(self.now)
+        };
+        let key = self.ring.keys.iter().find(is_meant)?;
         key.openers.iter().find(|opener| opener.suite == header.suite)
-    }
-
-    fn find(&self, key_id: u8) -> Option<&Key> {
-        self.keys.iter().find(|key| key.config.key_id() == key_id)
     }
 }
 

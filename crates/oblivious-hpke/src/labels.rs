@@ -1,16 +1,82 @@
-//! What a message is, said to HPKE (RFC 9458 §4.3, §4.4).
+//! What the messages are, said to HPKE (RFC 9458 §4.3, §4.4, §4.6).
 
-/// The labels that bind an exchange to its media types.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Labels {
-    /// The start of HPKE's `info`.
-    pub(crate) request: &'static [u8],
-    /// The exporter context of the response's secret.
-    pub(crate) response: &'static [u8],
+use alloc::vec::Vec;
+
+use thiserror::Error;
+
+use crate::RequestHeader;
+
+/// The labels that bind an exchange to what its messages are.
+///
+/// Binary HTTP has the labels of [`BINARY_HTTP`](Self::BINARY_HTTP), the default. A protocol that
+/// carries something else, DNS messages for instance, needs labels of its own, so that what is
+/// sealed for one is never opened as the other (RFC 9458 §4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labels {
+    whole: [&'static str; 2],
+    chunked: [&'static str; 2],
 }
 
 impl Labels {
-    /// Binary HTTP in whole messages (RFC 9458 §4.3 and §4.4).
-    pub(crate) const BINARY_HTTP: Self =
-        Self { request: b"message/bhttp request", response: b"message/bhttp response" };
+    /// Binary HTTP: `message/bhttp request` and `message/bhttp response` (RFC 9458 §4.3 and §4.4),
+    /// and the same with `chunked` for messages in chunks (draft-ietf-ohai-chunked-ohttp §6).
+    pub const BINARY_HTTP: Self = Self {
+        whole: ["message/bhttp request", "message/bhttp response"],
+        chunked: ["message/bhttp chunked request", "message/bhttp chunked response"],
+    };
+
+    /// Labels of another protocol: each for request and response, for whole messages and for
+    /// messages in chunks.
+    ///
+    /// RFC 9458 §4.6 recommends the media types of request and response. A zero byte in a label
+    /// would make it ambiguous where it ends.
+    ///
+    /// # Errors
+    /// If two of the labels are the same, or one is empty or has a zero byte.
+    pub fn new(
+        whole: [&'static str; 2],
+        chunked: [&'static str; 2],
+    ) -> Result<Self, InvalidLabels> {
+        let all = [whole[0], whole[1], chunked[0], chunked[1]];
+        let repeated = (1..all.len()).any(|i| all[..i].contains(&all[i]));
+        if repeated || all.iter().any(|label| label.is_empty() || label.contains('\0')) {
+            return Err(InvalidLabels);
+        }
+        Ok(Self { whole, chunked })
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::BINARY_HTTP
+    }
+}
+
+/// The labels do not tell request and response, or whole and chunked messages, apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the four labels must all be different, and none of them empty or with a zero byte")]
+pub struct InvalidLabels;
+
+/// What HPKE is told about messages under one key and suite, computed once.
+pub(crate) struct Info {
+    pub(crate) whole: Purpose,
+    pub(crate) chunked: Purpose,
+}
+
+/// What HPKE is told about one kind of messages.
+pub(crate) struct Purpose {
+    /// `info`: the request's label, a zero byte, the header (RFC 9458 §4.3).
+    pub(crate) info: Vec<u8>,
+    /// The exporter context of the response's secret (RFC 9458 §4.4).
+    pub(crate) response_label: &'static [u8],
+}
+
+impl Info {
+    pub(crate) fn new(header: &RequestHeader, labels: &Labels) -> Self {
+        let purpose = |[request, response]: [&'static str; 2]| Purpose {
+            info: [request.as_bytes(), &[0], &header.encode()].concat(),
+            response_label: response.as_bytes(),
+        };
+        Self { whole: purpose(labels.whole), chunked: purpose(labels.chunked) }
+    }
 }

@@ -42,6 +42,8 @@
 
 extern crate alloc;
 
+mod aead;
+mod chunked;
 mod error;
 mod frame;
 mod header;
@@ -55,15 +57,17 @@ mod response;
 #[cfg(feature = "getrandom")]
 mod rng;
 mod suite;
+mod validity;
 
-pub(crate) use labels::Labels;
-
+pub use chunked::{Chunk, ChunkLimits, ChunkOpener, ChunkSealer};
 pub use error::{
-    DecapsulateError, KeyPairError, KeyRingError, OpenError, RecipientError, SealError,
+    ChunkError, DecapsulateError, KeyPairError, KeyRingError, OpenError, RecipientError, SealError,
 };
 pub use header::RequestHeader;
 pub use key_pair::KeyPair;
-pub use key_ring::KeyRing;
+pub use key_ring::{KeyRing, KeyRingAt};
+pub use labels::{InvalidLabels, Labels};
 pub use provider::Provider;
 pub use recipient::Recipient;
-pub use response::{PendingResponse, Reply};
+pub use response::{ChunkedReply, PendingChunkedResponse, PendingResponse, Reply};
+pub use validity::Validity;

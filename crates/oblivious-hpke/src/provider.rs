@@ -2,16 +2,18 @@
 
 use core::fmt;
 
-use hpke::aead::Aead;
 use oblivious_keys::{KdfId, KemId, SymmetricSuite};
 use sha2::{Sha256, Sha384, Sha512};
 
+#[cfg(feature = "aws-lc")]
+use crate::aead::{AwsAes128Gcm, AwsAes256Gcm, AwsChaCha20Poly1305};
 use crate::{
-    kem::X25519,
+    aead::{Aes128Gcm, Aes256Gcm, ChaCha20Poly1305},
+    kem::{DhKem, X25519},
     suite::{Kdf, KemTable, SuiteTable},
 };
 
-/// A source of cryptographic primitives, chosen by value: two can be in use in one program.
+/// A source of cryptographic primitives, chosen by value: several can be in use in one program.
 ///
 /// Every provider speaks the same protocol; what one sealed, each other opens.
 #[derive(Clone, Copy)]
@@ -23,10 +25,21 @@ pub struct Provider {
 impl Provider {
     /// Primitives in pure Rust, from the RustCrypto and dalek projects.
     pub const fn rust_crypto() -> Self {
-        Self { name: "rust_crypto", kems: &RUST_CRYPTO }
+        Self { name: "rust_crypto", kems: RUST_CRYPTO }
+    }
+
+    /// Primitives of AWS-LC: X25519, the NIST curves and the AEADs. The post-quantum KEMs and the
+    /// hashes are those of [`rust_crypto`](Self::rust_crypto).
+    #[cfg(feature = "aws-lc")]
+    pub const fn aws_lc() -> Self {
+        Self { name: "aws_lc", kems: AWS_LC }
     }
 
     /// Whether keys of `kem` can be used with `suite`.
+    ///
+    /// The one-stage KDFs (SHAKE and TurboSHAKE) never can: the keys of a response come from
+    /// Extract and Expand (RFC 9458 §4.4), which they do not have. Nor can the AEAD that exports
+    /// only.
     pub fn supports(&self, kem: KemId, suite: SymmetricSuite) -> bool {
         self.kem(kem).is_some_and(|kem| kem.suite(suite).is_some())
     }
@@ -48,38 +61,70 @@ impl fmt::Debug for Provider {
     }
 }
 
-static RUST_CRYPTO: [KemTable; 1] =
-    [KemTable::new::<X25519>(KemId::X25519_HKDF_SHA256, 32, &X25519_SUITES)];
+/// The table of a KEM, with every combination of a KDF and one of the AEADs named.
+macro_rules! kem {
+    ($kem:ty, $($aead:ident),+) => {
+        KemTable::new::<$kem>(const { &[
+            $(SuiteTable::new::<$kem, HkdfSha256, $aead>(),)+
+            $(SuiteTable::new::<$kem, HkdfSha384, $aead>(),)+
+            $(SuiteTable::new::<$kem, HkdfSha512, $aead>(),)+
+        ] })
+    };
+}
 
-static X25519_SUITES: [SuiteTable; 9] = [
-    SuiteTable::new::<X25519, HkdfSha256, Aes128Gcm>(),
-    SuiteTable::new::<X25519, HkdfSha256, Aes256Gcm>(),
-    SuiteTable::new::<X25519, HkdfSha256, ChaCha20Poly1305>(),
-    SuiteTable::new::<X25519, HkdfSha384, Aes128Gcm>(),
-    SuiteTable::new::<X25519, HkdfSha384, Aes256Gcm>(),
-    SuiteTable::new::<X25519, HkdfSha384, ChaCha20Poly1305>(),
-    SuiteTable::new::<X25519, HkdfSha512, Aes128Gcm>(),
-    SuiteTable::new::<X25519, HkdfSha512, Aes256Gcm>(),
-    SuiteTable::new::<X25519, HkdfSha512, ChaCha20Poly1305>(),
+macro_rules! rust_crypto {
+    ($kem:ty) => {
+        kem!($kem, Aes128Gcm, Aes256Gcm, ChaCha20Poly1305)
+    };
+}
+
+static RUST_CRYPTO: &[KemTable] = &[
+    rust_crypto!(DhKem<X25519>),
+    #[cfg(feature = "nist")]
+    rust_crypto!(DhKem<crate::kem::P256>),
+    #[cfg(feature = "nist")]
+    rust_crypto!(DhKem<crate::kem::P384>),
+    #[cfg(feature = "nist")]
+    rust_crypto!(DhKem<crate::kem::P521>),
+    #[cfg(feature = "post-quantum")]
+    rust_crypto!(hpke::kem::XWing),
+    #[cfg(feature = "post-quantum")]
+    rust_crypto!(hpke::kem::MlKem768),
+    #[cfg(feature = "post-quantum")]
+    rust_crypto!(hpke::kem::MlKem1024),
+    #[cfg(all(feature = "post-quantum", feature = "nist"))]
+    rust_crypto!(hpke::kem::MlKem768P256),
+    #[cfg(all(feature = "post-quantum", feature = "nist"))]
+    rust_crypto!(hpke::kem::MlKem1024P384),
 ];
 
-/// Declares the AEADs that are plugged in underneath the `hpke` crate.
-macro_rules! aeads {
-    ($($name:ident($implementation:ty) = $id:literal;)*) => {$(
-        enum $name {}
-
-        impl Aead for $name {
-            type AeadImpl = $implementation;
-            const AEAD_ID: u16 = $id;
-        }
-    )*};
+#[cfg(feature = "aws-lc")]
+macro_rules! aws_lc {
+    ($kem:ty) => {
+        kem!($kem, AwsAes128Gcm, AwsAes256Gcm, AwsChaCha20Poly1305)
+    };
 }
 
-aeads! {
-    Aes128Gcm(aes_gcm::Aes128Gcm) = 1;
-    Aes256Gcm(aes_gcm::Aes256Gcm) = 2;
-    ChaCha20Poly1305(chacha20poly1305::ChaCha20Poly1305) = 3;
-}
+#[cfg(feature = "aws-lc")]
+static AWS_LC: &[KemTable] = &[
+    aws_lc!(DhKem<crate::kem::AwsX25519>),
+    #[cfg(feature = "nist")]
+    aws_lc!(DhKem<crate::kem::AwsP256>),
+    #[cfg(feature = "nist")]
+    aws_lc!(DhKem<crate::kem::AwsP384>),
+    #[cfg(feature = "nist")]
+    aws_lc!(DhKem<crate::kem::AwsP521>),
+    #[cfg(feature = "post-quantum")]
+    aws_lc!(hpke::kem::XWing),
+    #[cfg(feature = "post-quantum")]
+    aws_lc!(hpke::kem::MlKem768),
+    #[cfg(feature = "post-quantum")]
+    aws_lc!(hpke::kem::MlKem1024),
+    #[cfg(all(feature = "post-quantum", feature = "nist"))]
+    aws_lc!(hpke::kem::MlKem768P256),
+    #[cfg(all(feature = "post-quantum", feature = "nist"))]
+    aws_lc!(hpke::kem::MlKem1024P384),
+];
 
 /// Declares the KDFs: the `hpke` crate's for its key schedule, the hash for our responses.
 macro_rules! kdfs {

@@ -8,8 +8,11 @@ use oblivious_keys::{KeyConfig, KeyConfigList, NothingUsable, Preferences, Symme
 use rand_core::CryptoRng;
 
 use crate::{
-    Labels, PendingResponse, Provider, RecipientError, RequestHeader, SealError, frame,
-    suite::{Info, ResponseCipher, Sender, TAG_LEN},
+    ChunkLimits, ChunkSealer, Labels, PendingChunkedResponse, PendingResponse, Provider,
+    RecipientError, RequestHeader, SealError, frame,
+    labels::Info,
+    response::Exchange,
+    suite::{ResponseCipher, Sender, TAG_LEN},
 };
 
 /// A gateway's public key and a suite, made ready once and used for any number of requests.
@@ -49,6 +52,19 @@ impl Recipient {
         suite: SymmetricSuite,
         provider: Provider,
     ) -> Result<Self, RecipientError> {
+        Self::with_labels(config, suite, provider, &Labels::BINARY_HTTP)
+    }
+
+    /// [`new`](Self::new) for messages that are not binary HTTP (RFC 9458 §4.6).
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_labels(
+        config: &KeyConfig,
+        suite: SymmetricSuite,
+        provider: Provider,
+        labels: &Labels,
+    ) -> Result<Self, RecipientError> {
         let kem = config.kem();
         if !config.suites().contains(&suite) {
             return Err(RecipientError::NotOffered(suite));
@@ -56,11 +72,23 @@ impl Recipient {
         let unsupported = RecipientError::Unsupported { kem, suite };
         let table = provider.kem(kem).and_then(|kem| kem.suite(suite)).ok_or(unsupported)?;
         let header = RequestHeader { key_id: config.key_id(), kem, suite };
-        let info = Info::new(&header, &Labels::BINARY_HTTP);
+        let info = Info::new(&header, labels);
         let sender = (table.sender)(config.public_key(), info)
             .map_err(|_| RecipientError::InvalidPublicKey)?;
         let enc_len = kem.enc_len().ok_or(unsupported)?;
         Ok(Self { header, enc_len, sender, response: table.response })
+    }
+
+    /// Computes once what every request to this key would compute again: encapsulation with X25519
+    /// then takes about half the time.
+    ///
+    /// It takes the time of some twenty encapsulations and about 30 KiB, so it is for clients that
+    /// send many requests to one key. Where there is nothing to gain, with other KEMs and with a
+    /// public key on the twist of the curve, the recipient stays as it is.
+    #[must_use]
+    pub fn precomputed(mut self) -> Self {
+        self.sender.precompute();
+        self
     }
 
     /// The header that precedes each request: key id and algorithms.
@@ -82,7 +110,7 @@ impl Recipient {
     #[cfg(feature = "getrandom")]
     pub fn encapsulate(&self, request: &[u8]) -> Result<(Bytes, PendingResponse), SealError> {
         let mut out = BytesMut::with_capacity(request.len() + self.overhead());
-        let pending = self.encapsulate_into(&mut out, |out| append(out, request))?;
+        let pending = self.encapsulate_into(&mut out, |out| frame::append(out, request))?;
         Ok((out.freeze(), pending))
     }
 
@@ -96,7 +124,8 @@ impl Recipient {
         rng: &mut impl CryptoRng,
     ) -> Result<(Bytes, PendingResponse), SealError> {
         let mut out = BytesMut::with_capacity(request.len() + self.overhead());
-        let pending = self.encapsulate_into_with_rng(&mut out, rng, |out| append(out, request))?;
+        let pending =
+            self.encapsulate_into_with_rng(&mut out, rng, |out| frame::append(out, request))?;
         Ok((out.freeze(), pending))
     }
 
@@ -114,13 +143,7 @@ impl Recipient {
         out: &mut BytesMut,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<PendingResponse, E> {
-        let (start, mut rng) = (out.len(), crate::rng::SystemRng::default());
-        let pending = self.encapsulate_into_with_rng(out, &mut rng, write)?;
-        if rng.failed() {
-            frame::undo(out, start);
-            return Err(SealError::Randomness.into());
-        }
-        Ok(pending)
+        frame::with_system_rng(out, |out, rng| self.encapsulate_into_with_rng(out, rng, write))
     }
 
     /// [`encapsulate_into`](Self::encapsulate_into) with the caller's randomness.
@@ -137,8 +160,53 @@ impl Recipient {
             let (header, enc) = prefix.split_at_mut(RequestHeader::LEN);
             header.copy_from_slice(&self.header.encode());
             let secret = self.sender.seal(rng, enc, message, tag)?;
-            Ok(PendingResponse::new(secret, enc, self.response))
+            Ok(PendingResponse::new(Exchange::new(secret, enc, self.response)))
         })
+    }
+
+    /// Begins a request in chunks (draft-ietf-ohai-chunked-ohttp §6.1): appends what precedes the
+    /// chunks to `out`.
+    ///
+    /// Returns what seals the chunks, and what opens the answer, which may begin before the request
+    /// is complete.
+    ///
+    /// # Errors
+    /// If the operating system gives no randomness or the key cannot be used; `out` is then as it
+    /// was.
+    #[cfg(feature = "getrandom")]
+    pub fn start_chunked(
+        &self,
+        out: &mut BytesMut,
+        limits: &ChunkLimits,
+    ) -> Result<(ChunkSealer, PendingChunkedResponse), SealError> {
+        frame::with_system_rng(out, |out, rng| self.start_chunked_with_rng(out, limits, rng))
+    }
+
+    /// [`start_chunked`](Self::start_chunked) with the caller's randomness.
+    ///
+    /// # Errors
+    /// If the key cannot be used; `out` is then as it was.
+    pub fn start_chunked_with_rng(
+        &self,
+        out: &mut BytesMut,
+        limits: &ChunkLimits,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(ChunkSealer, PendingChunkedResponse), SealError> {
+        let start = out.len();
+        out.extend_from_slice(&self.header.encode());
+        out.resize(start + self.prefix_len(), 0);
+        let enc = &mut out[start + RequestHeader::LEN..];
+        match self.sender.start(rng, enc) {
+            Ok((sealer, secret)) => {
+                let exchange = Exchange::new(secret, enc, self.response);
+                let sealer = ChunkSealer::new(sealer, limits);
+                Ok((sealer, PendingChunkedResponse::new(exchange)))
+            }
+            Err(_) => {
+                out.truncate(start);
+                Err(SealError::Refused)
+            }
+        }
     }
 
     fn prefix_len(&self) -> usize {
@@ -150,9 +218,4 @@ impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recipient").field("header", &self.header).finish_non_exhaustive()
     }
-}
-
-fn append(out: &mut BytesMut, message: &[u8]) -> Result<(), SealError> {
-    out.extend_from_slice(message);
-    Ok(())
 }

@@ -1,18 +1,21 @@
 //! Both sides of a response (RFC 9458 §4.4).
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
 
 use crate::{
-    OpenError, RequestHeader, SealError, frame,
-    suite::{ResponseCipher, ResponseSecret, TAG_LEN},
+    ChunkLimits, ChunkOpener, ChunkSealer, OpenError, RequestHeader, SealError, frame,
+    suite::{Failed, OpenChunk, ResponseCipher, ResponseSecret, SealChunk, TAG_LEN},
 };
 
 /// What a client keeps of a request: it opens the one answer to it.
 pub struct PendingResponse(Exchange);
+
+/// What a client keeps of a request in chunks: it opens the one answer to it, in chunks as well.
+pub struct PendingChunkedResponse(Exchange);
 
 /// What a gateway keeps of a request: it seals the one answer to it.
 pub struct Reply {
@@ -20,19 +23,46 @@ pub struct Reply {
     exchange: Exchange,
 }
 
+/// What a gateway keeps of a request in chunks: it seals the one answer to it, in chunks as well.
+pub struct ChunkedReply {
+    header: RequestHeader,
+    exchange: Exchange,
+}
+
 /// What both sides know after a request: enough to derive the response's key and nonce.
-struct Exchange {
+pub(crate) struct Exchange {
     secret: ResponseSecret,
+    /// With room for the response nonce, which makes it the salt of Extract.
     enc: Vec<u8>,
     cipher: &'static dyn ResponseCipher,
 }
 
 impl Exchange {
-    fn new(secret: ResponseSecret, enc: &[u8], cipher: &'static dyn ResponseCipher) -> Self {
-        // The response nonce is appended later to make the salt.
+    pub(crate) fn new(
+        secret: ResponseSecret,
+        enc: &[u8],
+        cipher: &'static dyn ResponseCipher,
+    ) -> Self {
         let mut room = Vec::with_capacity(enc.len() + cipher.nonce_len());
         room.extend_from_slice(enc);
         Self { secret, enc: room, cipher }
+    }
+
+    /// The length of the response nonce, in bytes.
+    pub(crate) fn nonce_len(&self) -> usize {
+        self.cipher.nonce_len()
+    }
+
+    pub(crate) fn opener(self, response_nonce: &[u8]) -> Result<Box<dyn OpenChunk>, Failed> {
+        let cipher = self.cipher;
+        let (secret, salt) = self.into_salt(response_nonce);
+        cipher.opener(&secret, &salt)
+    }
+
+    fn sealer(self, response_nonce: &[u8]) -> Result<Box<dyn SealChunk>, Failed> {
+        let cipher = self.cipher;
+        let (secret, salt) = self.into_salt(response_nonce);
+        cipher.sealer(&secret, &salt)
     }
 
     /// The salt of Extract: `enc`, then the response nonce.
@@ -44,12 +74,8 @@ impl Exchange {
 }
 
 impl PendingResponse {
-    pub(crate) fn new(
-        secret: ResponseSecret,
-        enc: &[u8],
-        cipher: &'static dyn ResponseCipher,
-    ) -> Self {
-        Self(Exchange::new(secret, enc, cipher))
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        Self(exchange)
     }
 
     /// Opens the encapsulated response, in the buffer it came in.
@@ -57,7 +83,7 @@ impl PendingResponse {
     /// # Errors
     /// If the response is cut short, altered, or the answer to another request.
     pub fn open(self, mut response: BytesMut) -> Result<BytesMut, OpenError> {
-        let nonce_len = self.0.cipher.nonce_len();
+        let nonce_len = self.0.nonce_len();
         self.open_in_place(&mut response)?;
         Ok(frame::strip(response, nonce_len))
     }
@@ -69,21 +95,27 @@ impl PendingResponse {
     pub fn open_in_place(self, response: &mut [u8]) -> Result<&mut [u8], OpenError> {
         let cipher = self.0.cipher;
         let (nonce, message, tag) =
-            frame::split(response, cipher.nonce_len()).ok_or(OpenError::Truncated)?;
+            frame::split(response, self.0.nonce_len()).ok_or(OpenError::Truncated)?;
         let (secret, salt) = self.0.into_salt(nonce);
         cipher.open(&secret, &salt, message, tag).map_err(|_| OpenError::Failed)?;
         Ok(message)
     }
 }
 
+impl PendingChunkedResponse {
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        Self(exchange)
+    }
+
+    /// Begins to open the response. It is to be pushed from its first byte.
+    pub fn open(self, limits: &ChunkLimits) -> ChunkOpener {
+        ChunkOpener::response(self.0, limits)
+    }
+}
+
 impl Reply {
-    pub(crate) fn new(
-        header: RequestHeader,
-        secret: ResponseSecret,
-        enc: &[u8],
-        cipher: &'static dyn ResponseCipher,
-    ) -> Self {
-        Self { header, exchange: Exchange::new(secret, enc, cipher) }
+    pub(crate) fn new(header: RequestHeader, exchange: Exchange) -> Self {
+        Self { header, exchange }
     }
 
     /// The request's header: key id and algorithms.
@@ -99,7 +131,7 @@ impl Reply {
 
     /// By how many bytes an encapsulated response is longer than the response itself.
     pub fn overhead(&self) -> usize {
-        self.exchange.cipher.nonce_len() + TAG_LEN
+        self.exchange.nonce_len() + TAG_LEN
     }
 
     /// Encapsulates the response.
@@ -109,10 +141,7 @@ impl Reply {
     #[cfg(feature = "getrandom")]
     pub fn seal(self, response: &[u8]) -> Result<Bytes, SealError> {
         let mut out = BytesMut::with_capacity(response.len() + self.overhead());
-        self.seal_into(&mut out, |out| {
-            out.extend_from_slice(response);
-            Ok::<_, SealError>(())
-        })?;
+        self.seal_into(&mut out, |out| frame::append(out, response))?;
         Ok(out.freeze())
     }
 
@@ -126,10 +155,7 @@ impl Reply {
         rng: &mut impl CryptoRng,
     ) -> Result<Bytes, SealError> {
         let mut out = BytesMut::with_capacity(response.len() + self.overhead());
-        self.seal_into_with_rng(&mut out, rng, |out| {
-            out.extend_from_slice(response);
-            Ok::<_, SealError>(())
-        })?;
+        self.seal_into_with_rng(&mut out, rng, |out| frame::append(out, response))?;
         Ok(out.freeze())
     }
 
@@ -144,13 +170,7 @@ impl Reply {
         out: &mut BytesMut,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (start, mut rng) = (out.len(), crate::rng::SystemRng::default());
-        self.seal_into_with_rng(out, &mut rng, write)?;
-        if rng.failed() {
-            frame::undo(out, start);
-            return Err(SealError::Randomness.into());
-        }
-        Ok(())
+        frame::with_system_rng(out, |out, rng| self.seal_into_with_rng(out, rng, write))
     }
 
     /// [`seal_into`](Self::seal_into) with the caller's randomness.
@@ -172,14 +192,66 @@ impl Reply {
     }
 }
 
-impl fmt::Debug for PendingResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingResponse").finish_non_exhaustive()
+impl ChunkedReply {
+    pub(crate) fn new(header: RequestHeader, exchange: Exchange) -> Self {
+        Self { header, exchange }
+    }
+
+    /// The request's header: key id and algorithms.
+    pub fn header(&self) -> RequestHeader {
+        self.header
+    }
+
+    /// The request's encapsulated key: see [`Reply::enc`].
+    pub fn enc(&self) -> &[u8] {
+        &self.exchange.enc
+    }
+
+    /// Begins the response: appends what precedes its chunks to `out`, and returns what seals
+    /// them.
+    ///
+    /// # Errors
+    /// If the operating system gives no randomness; `out` is then as it was.
+    #[cfg(feature = "getrandom")]
+    pub fn start(self, out: &mut BytesMut, limits: &ChunkLimits) -> Result<ChunkSealer, SealError> {
+        frame::with_system_rng(out, |out, rng| self.start_with_rng(out, limits, rng))
+    }
+
+    /// [`start`](Self::start) with the caller's randomness.
+    ///
+    /// # Errors
+    /// Never with a generator that works as it should.
+    pub fn start_with_rng(
+        self,
+        out: &mut BytesMut,
+        limits: &ChunkLimits,
+        rng: &mut impl CryptoRng,
+    ) -> Result<ChunkSealer, SealError> {
+        let start = out.len();
+        out.resize(start + self.exchange.nonce_len(), 0);
+        let response_nonce = &mut out[start..];
+        rng.fill_bytes(response_nonce);
+        let sealer = self.exchange.sealer(response_nonce).map_err(|_| SealError::Refused)?;
+        Ok(ChunkSealer::new(sealer, limits))
     }
 }
 
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("header", &self.header).finish_non_exhaustive()
-    }
+/// Shows nothing but the type, or the header that was in clear.
+macro_rules! discreet_debug {
+    ($($type:ident { $($field:ident)? })*) => {$(
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($type))
+                    $(.field(stringify!($field), &self.$field))?
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+discreet_debug! {
+    PendingResponse {}
+    PendingChunkedResponse {}
+    Reply { header }
+    ChunkedReply { header }
 }

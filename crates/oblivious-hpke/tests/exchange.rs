@@ -3,10 +3,12 @@
 mod common;
 
 use bytes::BytesMut;
-use common::{KEY_ID, X25519, recipient, ring, ring_with, suites};
+use common::{
+    KEY_ID, X25519, kems, provider_pairs, providers, recipient, ring, ring_of, ring_with, suites,
+};
 use oblivious_hpke::{
-    DecapsulateError, KeyPair, KeyPairError, KeyRing, KeyRingError, OpenError, Provider, Recipient,
-    RecipientError, SealError,
+    DecapsulateError, InvalidLabels, KeyPair, KeyPairError, KeyRing, KeyRingError, Labels,
+    OpenError, Provider, Recipient, RecipientError, SealError, Validity,
 };
 use oblivious_keys::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, Preferences, SymmetricSuite};
 use proptest::prelude::*;
@@ -45,6 +47,57 @@ fn every_suite_carries_a_question_and_its_answer() {
             let response = reply.seal(&answer).unwrap();
             assert_eq!(response.len(), answer.len() + overhead);
             assert_eq!(pending.open(response.into()).unwrap(), answer);
+        }
+    }
+}
+
+/// What one provider seals, each other opens, with every KEM and suite.
+#[test]
+fn every_provider_understands_every_other() {
+    for (client, gateway) in provider_pairs() {
+        for kem in kems() {
+            let ring = ring_of(kem, gateway);
+            let published = ring.config_list().unwrap();
+            for suite in suites() {
+                assert!(client.supports(kem, suite), "{client:?} {kem} {suite}");
+                let recipient = Recipient::new(&published.configs()[0], suite, client).unwrap();
+                let (request, pending) = recipient.encapsulate(b"question").unwrap();
+                let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+                assert_eq!(opened, "question", "{client:?} {gateway:?} {kem} {suite}");
+                let response = reply.seal(b"answer").unwrap();
+                assert_eq!(pending.open(response.into()).unwrap(), "answer");
+            }
+        }
+    }
+}
+
+/// The providers derive the same keys from a seed, and load each other's.
+#[test]
+fn keys_are_the_same_with_every_provider() {
+    for (one, other) in provider_pairs() {
+        for kem in kems() {
+            let derived = KeyPair::derive(kem, &[9; 66], one).unwrap();
+            let again = KeyPair::derive(kem, &[9; 66], other).unwrap();
+            assert_eq!(derived.public_key(), again.public_key(), "{kem}");
+            let loaded = KeyPair::from_secret_key(kem, derived.expose_secret_key(), other).unwrap();
+            assert_eq!(loaded.public_key(), derived.public_key(), "{kem}");
+            assert_eq!(loaded.expose_secret_key(), derived.expose_secret_key(), "{kem}");
+        }
+    }
+}
+
+/// A prepared recipient sends the very bytes that one that is not prepared sends.
+#[test]
+fn precomputation_changes_nothing_on_the_wire() {
+    let published = ring().config_list().unwrap();
+    for (provider, _) in provider_pairs() {
+        let recipient = || Recipient::new(&published.configs()[0], AES_128, provider).unwrap();
+        for seed in 0..20 {
+            let sealed = |recipient: Recipient| {
+                let mut rng = common::FixedRng::new([seed; 32]);
+                recipient.encapsulate_with_rng(b"question", &mut rng).unwrap().0
+            };
+            assert_eq!(sealed(recipient()), sealed(recipient().precomputed()));
         }
     }
 }
@@ -93,30 +146,57 @@ fn a_replayed_request_gets_another_response() {
 /// A fault found elsewhere: a panic when the ciphertext is shorter than `enc`.
 #[test]
 fn every_truncation_of_a_request_is_refused() {
-    let ring = ring();
-    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
-    let (request, _) = recipient.encapsulate(b"four").unwrap();
-    let structure = 7 + 32 + 16;
-    for cut in 0..request.len() {
-        let error = ring.decapsulate(request[..cut].into()).unwrap_err();
-        let expected =
-            if cut < structure { DecapsulateError::Truncated } else { DecapsulateError::Failed };
-        assert_eq!(error, expected, "{cut}");
+    for provider in providers() {
+        for kem in kems() {
+            let ring = ring_of(kem, provider);
+            let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+            let (request, _) = recipient.encapsulate(b"four").unwrap();
+            let structure = 7 + kem.enc_len().unwrap() + 16;
+            for cut in 0..request.len() {
+                let error = ring.decapsulate(request[..cut].into()).unwrap_err();
+                let expected = if cut < structure {
+                    DecapsulateError::Truncated
+                } else {
+                    DecapsulateError::Failed
+                };
+                assert_eq!(error, expected, "{kem} {cut}");
+            }
+        }
     }
 }
 
 #[test]
 fn every_flipped_bit_of_a_request_is_refused() {
-    let ring = ring_with(&[KEY_ID, KEY_ID ^ 2]);
-    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
-    let (request, _) = recipient.encapsulate(b"x").unwrap();
-    for bit in 0..request.len() * 8 {
+    for provider in providers() {
+        for kem in kems() {
+            let ring = ring_of(kem, provider);
+            let recipient = recipient(&ring.config_list().unwrap(), AES_128);
+            let (request, _) = recipient.encapsulate(b"x").unwrap();
+            // Every bit with X25519; with the slower KEMs, whose `enc` is long, some in all parts.
+            let step = if kem == X25519 { 1 } else { 61 };
+            for bit in (0..request.len() * 8).step_by(step) {
+                let mut damaged = BytesMut::from(&request[..]);
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let error = ring.decapsulate(damaged).unwrap_err();
+                if bit / 8 >= 7 {
+                    assert_eq!(error, DecapsulateError::Failed, "{kem} {bit}");
+                }
+            }
+        }
+    }
+}
+
+/// A key id, suite or KEM with one bit flipped, in a ring that has the other key as well.
+#[test]
+fn every_flipped_bit_of_the_header_is_refused() {
+    let ids: Vec<u8> = (0..8).map(|bit| KEY_ID ^ (1 << bit)).chain([KEY_ID]).collect();
+    let ring = ring_with(&ids);
+    let own = ring_with(&[KEY_ID]).config_list().unwrap();
+    let (request, _) = recipient(&own, AES_128).encapsulate(b"x").unwrap();
+    for bit in 0..7 * 8 {
         let mut damaged = BytesMut::from(&request[..]);
         damaged[bit / 8] ^= 1 << (bit % 8);
-        let error = ring.decapsulate(damaged).unwrap_err();
-        if bit / 8 >= 7 {
-            assert_eq!(error, DecapsulateError::Failed, "{bit}");
-        }
+        assert!(ring.decapsulate(damaged).is_err(), "{bit}");
     }
 }
 
@@ -176,17 +256,131 @@ fn a_request_under_another_header_is_refused() {
 /// RFC 9180 §7.1.4: an all-zero agreement is refused on both sides.
 #[test]
 fn public_keys_of_low_order_are_refused_on_both_sides() {
-    let ring = ring();
-    let sealed = recipient(&ring.config_list().unwrap(), AES_128).encapsulate(b"x").unwrap().0;
-    for point in LOW_ORDER {
-        let config = KeyConfig::new(KEY_ID, X25519, point.to_vec(), vec![AES_128]).unwrap();
-        let recipient = Recipient::new(&config, AES_128, Provider::default()).unwrap();
-        assert_eq!(recipient.encapsulate(b"x").unwrap_err(), SealError::Refused);
-
-        let mut request = BytesMut::from(&sealed[..]);
-        request[7..39].copy_from_slice(&point);
-        assert_eq!(ring.decapsulate(request).unwrap_err(), DecapsulateError::Failed);
+    for provider in providers() {
+        let ring = ring_of(X25519, provider);
+        let sealed = recipient(&ring.config_list().unwrap(), AES_128).encapsulate(b"x").unwrap().0;
+        // The highest bit of an encoding is ignored (RFC 7748 §5).
+        let high_bit = LOW_ORDER.map(|mut point| {
+            point[31] |= 0x80;
+            point
+        });
+        for point in LOW_ORDER.into_iter().chain(high_bit) {
+            let config = KeyConfig::new(KEY_ID, X25519, point.to_vec(), vec![AES_128]).unwrap();
+            // A provider may refuse it when it reads it, and then need not when it uses it.
+            if let Ok(recipient) = Recipient::new(&config, AES_128, provider) {
+                assert_eq!(recipient.encapsulate(b"x").unwrap_err(), SealError::Refused);
+                let recipient = recipient.precomputed();
+                assert_eq!(recipient.encapsulate(b"x").unwrap_err(), SealError::Refused);
+            }
+            let mut request = BytesMut::from(&sealed[..]);
+            request[7..39].copy_from_slice(&point);
+            assert_eq!(ring.decapsulate(request).unwrap_err(), DecapsulateError::Failed);
+        }
     }
+}
+
+/// RFC 7748 §5: encodings that are not canonical are reduced, alike in every provider.
+#[test]
+fn public_keys_that_are_not_canonical_are_taken_alike() {
+    // 9, the base point, with the highest bit set, and with p added.
+    let mut high_bit = [0; 32];
+    (high_bit[0], high_bit[31]) = (9, 0x80);
+    let mut plus_p = [0xff; 32];
+    (plus_p[0], plus_p[31]) = (0xf6, 0x7f);
+    for point in [high_bit, plus_p] {
+        let config = KeyConfig::new(KEY_ID, X25519, point.to_vec(), vec![AES_128]).unwrap();
+        let sealed = |provider, precomputed| {
+            let recipient = Recipient::new(&config, AES_128, provider).unwrap();
+            let recipient = if precomputed { recipient.precomputed() } else { recipient };
+            let mut rng = common::FixedRng::new([5; 32]);
+            recipient.encapsulate_with_rng(b"x", &mut rng).unwrap().0
+        };
+        let expected = sealed(Provider::rust_crypto(), false);
+        for provider in providers() {
+            assert_eq!(sealed(provider, false), expected, "{provider:?}");
+            assert_eq!(sealed(provider, true), expected, "{provider:?}");
+        }
+    }
+}
+
+/// RFC 9458 §4.6: what is sealed for one protocol is never opened as another.
+#[test]
+fn labels_keep_protocols_apart() {
+    let dns = Labels::new(
+        ["message/dns query", "message/dns answer"],
+        ["message/dns chunked query", "message/dns chunked answer"],
+    )
+    .unwrap();
+    let pair = || KeyPair::derive(X25519, &[KEY_ID; 32], Provider::default()).unwrap();
+    let mut ring = KeyRing::with_labels(dns);
+    ring.add(KEY_ID, pair(), suites()).unwrap();
+    let published = ring.config_list().unwrap();
+    let config = &published.configs()[0];
+    let recipient = Recipient::with_labels(config, AES_128, Provider::default(), &dns).unwrap();
+
+    let (request, pending) = recipient.encapsulate(b"example.com?").unwrap();
+    let other = common::ring().decapsulate(request.clone().into()).unwrap_err();
+    assert_eq!(other, DecapsulateError::Failed);
+    let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+    assert_eq!(opened, "example.com?");
+    assert_eq!(pending.open(reply.seal(b"yes").unwrap().into()).unwrap(), "yes");
+}
+
+/// RFC 9458 §4.6: the labels of request and response must differ.
+#[test]
+fn labels_that_do_not_differ_are_refused() {
+    assert!(Labels::new(["a", "b"], ["c", "d"]).is_ok());
+    for (whole, chunked) in
+        [(["a", "a"], ["c", "d"]), (["a", "b"], ["c", "c"]), (["a", "b"], ["b", "c"])]
+    {
+        assert_eq!(Labels::new(whole, chunked), Err(InvalidLabels));
+    }
+    assert_eq!(Labels::new(["a", ""], ["c", "d"]), Err(InvalidLabels));
+    assert_eq!(Labels::new(["a", "b\0"], ["c", "d"]), Err(InvalidLabels));
+}
+
+#[test]
+fn keys_open_only_while_they_are_valid_and_are_destroyed_after() {
+    let pair = |seed| KeyPair::derive(X25519, &[seed; 32], Provider::default()).unwrap();
+    let mut ring = KeyRing::new();
+    let validity = |not_before, not_after| Validity { not_before, not_after };
+    ring.add_valid(1, pair(1), vec![AES_128], validity(100, 200)).unwrap();
+    ring.add_valid(2, pair(2), vec![AES_128], validity(150, 300)).unwrap();
+    ring.add(3, pair(3), vec![AES_128]).unwrap();
+
+    let all = ring.config_list().unwrap();
+    let requests: Vec<_> = all
+        .configs()
+        .iter()
+        .map(|config| {
+            let recipient = Recipient::new(config, AES_128, Provider::default()).unwrap();
+            recipient.encapsulate(b"x").unwrap().0
+        })
+        .collect();
+    let opened_at = |ring: &KeyRing, now: Option<u64>| -> Vec<u8> {
+        let open = |request: &&bytes::Bytes| {
+            let request = BytesMut::from(&request[..]);
+            let opened = match now {
+                Some(now) => ring.at(now).decapsulate(request),
+                None => ring.decapsulate(request),
+            };
+            opened.is_ok()
+        };
+        requests.iter().filter(open).map(|request| request[0]).collect()
+    };
+    assert_eq!(opened_at(&ring, None), [3]);
+    assert_eq!(opened_at(&ring, Some(99)), [3]);
+    assert_eq!(opened_at(&ring, Some(100)), [1, 3]);
+    assert_eq!(opened_at(&ring, Some(150)), [1, 2, 3]);
+    assert_eq!(opened_at(&ring, Some(200)), [1, 2, 3]);
+    assert_eq!(opened_at(&ring, Some(201)), [2, 3]);
+    assert_eq!(opened_at(&ring, Some(301)), [3]);
+    assert_eq!(ring.at(201).config_list().unwrap().configs().len(), 2);
+
+    assert_eq!(ring.remove_expired(200), []);
+    assert_eq!(ring.remove_expired(201), [1]);
+    assert_eq!(opened_at(&ring, Some(150)), [2, 3]);
+    assert_eq!(ring.config_list().unwrap().configs().len(), 2);
 }
 
 #[test]

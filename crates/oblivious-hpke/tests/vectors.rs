@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::BytesMut;
-use common::FixedRng;
+use common::{FixedRng, providers};
 use hex_literal::hex;
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfig, SymmetricSuite};
@@ -26,9 +26,9 @@ const RESPONSE_NONCE: [u8; 16] = hex!("c789e7151fcba46158ca84b04464910d");
 const ENCAPSULATED_RESPONSE: [u8; 35] =
     hex!("c789e7151fcba46158ca84b04464910d86f9013e404feea014e7be4a441f234f857fbd");
 
-fn ring() -> KeyRing {
+fn ring(provider: Provider) -> KeyRing {
     let kem = KemId::X25519_HKDF_SHA256;
-    let pair = KeyPair::from_secret_key(kem, &SECRET_KEY, Provider::default()).unwrap();
+    let pair = KeyPair::from_secret_key(kem, &SECRET_KEY, provider).unwrap();
     let suites = vec![
         SymmetricSuite::HKDF_SHA256_AES_128_GCM,
         SymmetricSuite::HKDF_SHA256_CHACHA20_POLY1305,
@@ -38,70 +38,80 @@ fn ring() -> KeyRing {
     ring
 }
 
-fn recipient() -> Recipient {
+fn recipient(provider: Provider) -> Recipient {
     let config = KeyConfig::decode_bare(&KEY_CONFIG).unwrap();
-    Recipient::new(&config, SymmetricSuite::HKDF_SHA256_AES_128_GCM, Provider::default()).unwrap()
+    Recipient::new(&config, SymmetricSuite::HKDF_SHA256_AES_128_GCM, provider).unwrap()
 }
 
 /// RFC 9458 Appendix A
 #[test]
 fn the_private_key_publishes_the_configuration_of_the_document() {
-    let list = ring().config_list().unwrap();
-    let mut encoded = Vec::new();
-    list.configs()[0].encode(&mut encoded);
-    assert_eq!(encoded, KEY_CONFIG);
+    for provider in providers() {
+        let list = ring(provider).config_list().unwrap();
+        let mut encoded = Vec::new();
+        list.configs()[0].encode(&mut encoded);
+        assert_eq!(encoded, KEY_CONFIG);
+    }
 }
 
 /// RFC 9458 Appendix A
 #[test]
 fn the_client_seals_the_request_and_opens_the_response_of_the_document() {
-    let mut rng = FixedRng::new(EPHEMERAL_SECRET_KEY);
-    let (request, pending) = recipient().encapsulate_with_rng(&REQUEST, &mut rng).unwrap();
-    assert!(rng.is_used_up());
-    assert_eq!(request[..], ENCAPSULATED_REQUEST);
+    for provider in providers() {
+        let mut rng = FixedRng::new(EPHEMERAL_SECRET_KEY);
+        let (request, pending) =
+            recipient(provider).encapsulate_with_rng(&REQUEST, &mut rng).unwrap();
+        assert!(rng.is_used_up());
+        assert_eq!(request[..], ENCAPSULATED_REQUEST);
 
-    let response = pending.open(ENCAPSULATED_RESPONSE[..].into()).unwrap();
-    assert_eq!(response[..], RESPONSE);
+        let response = pending.open(ENCAPSULATED_RESPONSE[..].into()).unwrap();
+        assert_eq!(response[..], RESPONSE);
+    }
 }
 
 /// RFC 9458 Appendix A
 #[test]
 fn the_gateway_opens_the_request_and_seals_the_response_of_the_document() {
-    let (request, reply) = ring().decapsulate(ENCAPSULATED_REQUEST[..].into()).unwrap();
-    assert_eq!(request[..], REQUEST);
-    assert_eq!(reply.enc(), ENC);
-    assert_eq!(reply.header().key_id, 1);
+    for provider in providers() {
+        let (request, reply) = ring(provider).decapsulate(ENCAPSULATED_REQUEST[..].into()).unwrap();
+        assert_eq!(request[..], REQUEST);
+        assert_eq!(reply.enc(), ENC);
+        assert_eq!(reply.header().key_id, 1);
 
-    let mut rng = FixedRng::new(RESPONSE_NONCE);
-    let response = reply.seal_with_rng(&RESPONSE, &mut rng).unwrap();
-    assert!(rng.is_used_up());
-    assert_eq!(response[..], ENCAPSULATED_RESPONSE);
+        let mut rng = FixedRng::new(RESPONSE_NONCE);
+        let response = reply.seal_with_rng(&RESPONSE, &mut rng).unwrap();
+        assert!(rng.is_used_up());
+        assert_eq!(response[..], ENCAPSULATED_RESPONSE);
+    }
 }
 
 /// RFC 9458 Appendix A, by way of the functions that write and decrypt in place.
 #[test]
 fn in_place_the_messages_are_the_same() {
-    let mut out = BytesMut::from("before");
-    let mut rng = FixedRng::new(EPHEMERAL_SECRET_KEY);
-    let write = |out: &mut BytesMut| {
-        out.extend_from_slice(&REQUEST);
-        Ok::<_, oblivious_hpke::SealError>(())
-    };
-    let pending = recipient().encapsulate_into_with_rng(&mut out, &mut rng, write).unwrap();
-    assert_eq!(out[..6], *b"before");
-    assert_eq!(out[6..], ENCAPSULATED_REQUEST);
+    for provider in providers() {
+        let mut out = BytesMut::from("before");
+        let mut rng = FixedRng::new(EPHEMERAL_SECRET_KEY);
+        let write = |out: &mut BytesMut| {
+            out.extend_from_slice(&REQUEST);
+            Ok::<_, oblivious_hpke::SealError>(())
+        };
+        let pending =
+            recipient(provider).encapsulate_into_with_rng(&mut out, &mut rng, write).unwrap();
+        assert_eq!(out[..6], *b"before");
+        assert_eq!(out[6..], ENCAPSULATED_REQUEST);
 
-    let ring = ring();
-    let (request, reply) = ring.open_in_place(&mut out[6..]).unwrap();
-    assert_eq!(request, REQUEST);
+        let ring = ring(provider);
+        let (request, reply) = ring.open_in_place(&mut out[6..]).unwrap();
+        assert_eq!(request, REQUEST);
 
-    let mut out = BytesMut::new();
-    let mut rng = FixedRng::new(RESPONSE_NONCE);
-    let write = |out: &mut BytesMut| {
-        out.extend_from_slice(&RESPONSE);
-        Ok::<_, oblivious_hpke::SealError>(())
-    };
-    reply.seal_into_with_rng(&mut out, &mut rng, write).unwrap();
-    assert_eq!(out[..], ENCAPSULATED_RESPONSE);
-    assert_eq!(pending.open_in_place(&mut out).unwrap(), RESPONSE);
+        let mut out = BytesMut::new();
+        let mut rng = FixedRng::new(RESPONSE_NONCE);
+        let write = |out: &mut BytesMut| {
+            out.extend_from_slice(&RESPONSE);
+            Ok::<_, oblivious_hpke::SealError>(())
+        };
+        reply.seal_into_with_rng(&mut out, &mut rng, write).unwrap();
+        assert_eq!(out[..], ENCAPSULATED_RESPONSE);
+        assert_eq!(pending.open_in_place(&mut out).unwrap(), RESPONSE);
+    }
 }

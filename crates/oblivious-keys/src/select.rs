@@ -2,12 +2,13 @@
 
 use alloc::{vec, vec::Vec};
 
-use crate::{KemId, KeyConfig, KeyConfigList, NothingUsable, SymmetricSuite};
+use crate::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, NothingUsable, SymmetricSuite};
 
 /// What a client is willing to use, best first.
 ///
-/// The default is what `oblivious-hpke` supports: X25519, and HKDF-SHA256 with AES-128-GCM,
-/// AES-256-GCM or ChaCha20-Poly1305.
+/// The default is what `oblivious-hpke` supports, all of it: first the KEMs that are secure as long
+/// as either of a post-quantum and a classical one is, then the classical ones, then the purely
+/// post-quantum ones; of the suites those with HKDF-SHA256 first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Preferences {
@@ -26,14 +27,21 @@ impl Preferences {
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self::new(
-            vec![KemId::X25519_HKDF_SHA256],
-            vec![
-                SymmetricSuite::HKDF_SHA256_AES_128_GCM,
-                SymmetricSuite::HKDF_SHA256_AES_256_GCM,
-                SymmetricSuite::HKDF_SHA256_CHACHA20_POLY1305,
-            ],
-        )
+        let kems = vec![
+            KemId::X_WING,
+            KemId::MLKEM768_P256,
+            KemId::MLKEM1024_P384,
+            KemId::X25519_HKDF_SHA256,
+            KemId::P256_HKDF_SHA256,
+            KemId::P384_HKDF_SHA384,
+            KemId::P521_HKDF_SHA512,
+            KemId::ML_KEM_768,
+            KemId::ML_KEM_1024,
+        ];
+        let kdfs = [KdfId::HKDF_SHA256, KdfId::HKDF_SHA384, KdfId::HKDF_SHA512];
+        let aeads = [AeadId::AES_128_GCM, AeadId::AES_256_GCM, AeadId::CHACHA20_POLY1305];
+        let with = |kdf| aeads.map(|aead| SymmetricSuite { kdf, aead });
+        Self::new(kems, kdfs.into_iter().flat_map(with).collect())
     }
 }
 

@@ -5,13 +5,51 @@
 use std::convert::Infallible;
 
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
-use oblivious_keys::{AeadId, KdfId, KemId, KeyConfigList, Preferences, SymmetricSuite};
+use oblivious_keys::{AeadId, KdfId, KemId, KeyConfigList, SymmetricSuite};
 use rand_core::{TryCryptoRng, TryRng};
 
 pub(crate) const X25519: KemId = KemId::X25519_HKDF_SHA256;
 pub(crate) const KEY_ID: u8 = 1;
 
-/// Every suite of the default provider.
+/// Every provider that is compiled in.
+pub(crate) fn providers() -> Vec<Provider> {
+    vec![
+        Provider::rust_crypto(),
+        #[cfg(feature = "aws-lc")]
+        Provider::aws_lc(),
+    ]
+}
+
+/// Every provider to seal with, and every one to open with.
+pub(crate) fn provider_pairs() -> Vec<(Provider, Provider)> {
+    let all = providers();
+    all.iter().flat_map(|&one| all.iter().map(move |&other| (one, other))).collect()
+}
+
+/// Every KEM that is compiled in.
+pub(crate) fn kems() -> Vec<KemId> {
+    vec![
+        X25519,
+        #[cfg(feature = "nist")]
+        KemId::P256_HKDF_SHA256,
+        #[cfg(feature = "nist")]
+        KemId::P384_HKDF_SHA384,
+        #[cfg(feature = "nist")]
+        KemId::P521_HKDF_SHA512,
+        #[cfg(feature = "post-quantum")]
+        KemId::X_WING,
+        #[cfg(feature = "post-quantum")]
+        KemId::ML_KEM_768,
+        #[cfg(feature = "post-quantum")]
+        KemId::ML_KEM_1024,
+        #[cfg(all(feature = "post-quantum", feature = "nist"))]
+        KemId::MLKEM768_P256,
+        #[cfg(all(feature = "post-quantum", feature = "nist"))]
+        KemId::MLKEM1024_P384,
+    ]
+}
+
+/// Every suite.
 pub(crate) fn suites() -> Vec<SymmetricSuite> {
     let kdfs = [KdfId::HKDF_SHA256, KdfId::HKDF_SHA384, KdfId::HKDF_SHA512];
     let aeads = [AeadId::AES_128_GCM, AeadId::AES_256_GCM, AeadId::CHACHA20_POLY1305];
@@ -19,12 +57,12 @@ pub(crate) fn suites() -> Vec<SymmetricSuite> {
     pairs.collect()
 }
 
-/// A ring with one key that accepts every suite.
+/// A ring with one X25519 key that accepts every suite.
 pub(crate) fn ring() -> KeyRing {
     ring_with(&[KEY_ID])
 }
 
-/// A ring with a different key under each id.
+/// A ring with a different X25519 key under each id.
 pub(crate) fn ring_with(key_ids: &[u8]) -> KeyRing {
     let mut ring = KeyRing::new();
     for &key_id in key_ids {
@@ -34,10 +72,17 @@ pub(crate) fn ring_with(key_ids: &[u8]) -> KeyRing {
     ring
 }
 
+/// A ring with one key of any KEM that accepts every suite; the same at every call.
+pub(crate) fn ring_of(kem: KemId, provider: Provider) -> KeyRing {
+    let pair = KeyPair::derive(kem, &[KEY_ID; 66], provider).unwrap();
+    let mut ring = KeyRing::new();
+    ring.add(KEY_ID, pair, suites()).unwrap();
+    ring
+}
+
 /// The client's end of a published list, for one suite.
 pub(crate) fn recipient(published: &KeyConfigList, suite: SymmetricSuite) -> Recipient {
-    let preferences = Preferences::new(vec![X25519], vec![suite]);
-    Recipient::select(published, &preferences, Provider::default()).unwrap()
+    Recipient::new(&published.configs()[0], suite, Provider::default()).unwrap()
 }
 
 /// A generator that returns known bytes, once, to reproduce published messages.

@@ -1,0 +1,167 @@
+//! The KEMs of every provider against published vectors (RFC 9180 §A, draft-ietf-hpke-pq).
+
+use alloc::{vec, vec::Vec};
+use core::convert::Infallible;
+
+use hpke::{Deserializable, HpkeError, Kem, Serializable};
+use rand_core::{TryCryptoRng, TryRng};
+
+use super::*;
+
+/// A vector: see the file.
+struct Vector {
+    ikm_e: Vec<u8>,
+    secret_key: Vec<u8>,
+    public_key: Vec<u8>,
+    enc: Vec<u8>,
+    shared_secret: Vec<u8>,
+}
+
+/// The vector of the KEM with this identifier.
+fn vector(kem_id: u16) -> Vector {
+    let blocks = include_str!("vectors.txt").split("\nkem ").skip(1);
+    let mut of_kem = blocks.filter_map(|block| block.split_once('\n'));
+    let (_, fields) = of_kem
+        .find(|(id, _)| u16::from_str_radix(id, 16).unwrap() == kem_id)
+        .unwrap_or_else(|| panic!("no vector for the KEM {kem_id:#06x}"));
+    let field = |name: &str| {
+        let value = fields.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        hex::decode(value.trim()).unwrap()
+    };
+    Vector {
+        ikm_e: field("ikmE"),
+        secret_key: field("skR"),
+        public_key: field("pkR"),
+        enc: field("enc"),
+        shared_secret: field("shared_secret"),
+    }
+}
+
+/// Returns known bytes, once.
+struct FixedRng(Vec<u8>);
+
+impl TryRng for FixedRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        unreachable!("the KEMs draw bytes")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        unreachable!("the KEMs draw bytes")
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        let rest = self.0.split_off(out.len());
+        out.copy_from_slice(&core::mem::replace(&mut self.0, rest));
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for FixedRng {}
+
+/// Checks a KEM whose encapsulation draws from `randomness`; of hybrid KEMs, the published
+/// randomness has a reserve for private keys out of range that need not be drawn.
+fn check_with<K: PreparedKem>(vector: &Vector, randomness: Vec<u8>) {
+    let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
+    let public_key = K::sk_to_pk(&secret_key);
+    assert_eq!(public_key.to_bytes()[..], vector.public_key);
+
+    let enc = K::EncappedKey::from_bytes(&vector.enc).unwrap();
+    let decapsulated = K::decap(&secret_key, None, &enc).unwrap();
+    assert_eq!(decapsulated.0[..], vector.shared_secret);
+
+    let mut prepared = K::PublicKey::from_bytes(&vector.public_key).unwrap();
+    for precomputed in [false, true] {
+        let mut rng = FixedRng(randomness.clone());
+        let (shared, enc) = K::encap_with_rng(&prepared, None, &mut rng).unwrap();
+        assert_eq!(enc.to_bytes()[..], vector.enc);
+        assert_eq!(shared.0[..], vector.shared_secret, "precomputed: {precomputed}");
+        K::precompute(&mut prepared);
+    }
+}
+
+/// RFC 9180 §A: the generator returns the ephemeral private key.
+fn check_dh<K: PreparedKem>() {
+    let vector = vector(K::KEM_ID);
+    let (ephemeral, _) = K::derive_keypair(&vector.ikm_e);
+    check_with::<K>(&vector, ephemeral.to_bytes().to_vec());
+}
+
+/// draft-ietf-hpke-pq: the generator returns the randomness of the encapsulation.
+fn check_post_quantum<K: PreparedKem>() {
+    let vector = vector(K::KEM_ID);
+    check_with::<K>(&vector, vector.ikm_e.clone());
+}
+
+#[test]
+fn diffie_hellman() {
+    check_dh::<DhKem<X25519>>();
+    check_dh::<DhKem<P256>>();
+    check_dh::<DhKem<P384>>();
+    check_dh::<DhKem<P521>>();
+}
+
+#[cfg(feature = "aws-lc")]
+#[test]
+fn diffie_hellman_over_aws_lc() {
+    check_dh::<DhKem<AwsX25519>>();
+    check_dh::<DhKem<AwsP256>>();
+    check_dh::<DhKem<AwsP384>>();
+    check_dh::<DhKem<AwsP521>>();
+}
+
+#[test]
+fn post_quantum() {
+    check_post_quantum::<hpke::kem::MlKem768>();
+    check_post_quantum::<hpke::kem::MlKem1024>();
+    check_post_quantum::<hpke::kem::XWing>();
+    check_post_quantum::<hpke::kem::MlKem768P256>();
+    check_post_quantum::<hpke::kem::MlKem1024P384>();
+}
+
+/// A point that is not on the curve, one in the wrong form, and one at infinity (RFC 9180 §7.1.4).
+fn check_invalid_points<K: PreparedKem>() {
+    let vector = vector(K::KEM_ID);
+    let mut off_curve = vector.public_key.clone();
+    *off_curve.last_mut().unwrap() ^= 1;
+    let mut hybrid = vector.public_key.clone();
+    hybrid[0] = 6 + (hybrid.last().unwrap() & 1);
+    let infinity = vec![0; vector.public_key.len()];
+    let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
+    for point in [off_curve, hybrid, infinity] {
+        assert!(K::PublicKey::from_bytes(&point).is_err());
+        let enc = K::EncappedKey::from_bytes(&point).unwrap();
+        let decapsulated = K::decap(&secret_key, None, &enc);
+        assert_eq!(decapsulated.err(), Some(HpkeError::DecapError));
+    }
+    assert!(K::PublicKey::from_bytes(&vector.public_key[1..]).is_err());
+    let zero = vec![0; vector.secret_key.len()];
+    assert!(K::PrivateKey::from_bytes(&zero).is_err());
+}
+
+#[test]
+fn invalid_points_are_refused_on_both_sides() {
+    check_invalid_points::<DhKem<P256>>();
+    check_invalid_points::<DhKem<P384>>();
+    check_invalid_points::<DhKem<P521>>();
+}
+
+#[cfg(feature = "aws-lc")]
+#[test]
+fn invalid_points_are_refused_by_aws_lc_too() {
+    check_invalid_points::<DhKem<AwsP256>>();
+    check_invalid_points::<DhKem<AwsP384>>();
+    check_invalid_points::<DhKem<AwsP521>>();
+}
+
+/// RFC 9180 §7.1.3: a random private key that is out of range is drawn again.
+#[test]
+fn an_ephemeral_key_out_of_range_is_drawn_again() {
+    let vector = vector(DhKem::<P256>::KEM_ID);
+    let (ephemeral, _) = DhKem::<P256>::derive_keypair(&vector.ikm_e);
+    let mut randomness = vec![0xff; 32];
+    randomness.extend([0; 32]);
+    randomness.extend(ephemeral.to_bytes());
+    check_with::<DhKem<P256>>(&vector, randomness);
+}

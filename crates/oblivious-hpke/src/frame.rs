@@ -1,7 +1,7 @@
 //! The shape that requests and responses share: a prefix in clear, a message encrypted in place, a
 //! tag.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
 use crate::{
     SealError,
@@ -87,5 +87,6 @@ pub(crate) fn split(
 /// What is left of a buffer that was opened in place: the message alone.
 pub(crate) fn strip(mut opened: BytesMut, prefix_len: usize) -> BytesMut {
     opened.truncate(opened.len() - TAG_LEN);
-    opened.split_off(prefix_len)
+    opened.advance(prefix_len);
+    opened
 }

@@ -57,6 +57,8 @@ mod response;
 #[cfg(feature = "getrandom")]
 mod rng;
 mod suite;
+#[cfg(fuzzing)]
+mod toy;
 mod validity;
 
 pub use chunked::{Chunk, ChunkLimits, ChunkOpener, ChunkSealer};

@@ -35,6 +35,13 @@ impl Provider {
         Self { name: "aws_lc", kems: AWS_LC }
     }
 
+    /// No security at all, for fuzzing: what is "encrypted" stays readable, and nearly every tag is
+    /// right. It exists in builds of a fuzzer alone.
+    #[cfg(fuzzing)]
+    pub const fn toy() -> Self {
+        Self { name: "toy", kems: TOY }
+    }
+
     /// Whether keys of `kem` can be used with `suite`.
     ///
     /// The one-stage KDFs (SHAKE and TurboSHAKE) never can: the keys of a response come from
@@ -125,6 +132,12 @@ static AWS_LC: &[KemTable] = &[
     #[cfg(all(feature = "post-quantum", feature = "nist"))]
     aws_lc!(hpke::kem::MlKem1024P384),
 ];
+
+#[cfg(fuzzing)]
+static TOY: &[KemTable] = &[kem!(DhKem<crate::toy::ToyGroup>, Toy)];
+
+#[cfg(fuzzing)]
+use crate::toy::Toy;
 
 /// Declares the KDFs: the `hpke` crate's for its key schedule, the hash for our responses.
 macro_rules! kdfs {

@@ -15,6 +15,8 @@ mod x25519;
 use hpke::Kem;
 
 pub(crate) use dh::DhKem;
+#[cfg(fuzzing)]
+pub(crate) use dh::Group;
 pub(crate) use x25519::X25519;
 
 #[cfg(feature = "aws-lc")]

@@ -160,7 +160,9 @@ impl Fields {
 
     fn owned(&mut self) -> &mut Vec<u8> {
         if let Lines::Shared(lines) = &self.lines {
-            self.lines = Lines::Owned(lines.to_vec());
+            let mut owned = Vec::with_capacity(lines.len() + ROOM);
+            owned.extend_from_slice(lines);
+            self.lines = Lines::Owned(owned);
         }
         match &mut self.lines {
             Lines::Owned(lines) => lines,
@@ -241,6 +243,9 @@ pub(crate) fn length_varint(length: usize) -> VarInt {
     // it cannot exist, and saturating keeps this free of a panic.
     VarInt::try_from(length).unwrap_or(VarInt::MAX)
 }
+
+/// What is allocated for lines that are pushed, before there are so many: a few of them.
+const ROOM: usize = 256;
 
 fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     length_varint(name.len()).encode(out);

@@ -195,9 +195,15 @@ fn fields_of_connections_stay_behind() {
 /// RFC 9292 §3.6, RFC 9113 §8.2.3.
 #[test]
 fn cookies_come_as_one() {
-    for (cookies, joined) in
-        [(&["a=1"][..], Some("a=1")), (&["a=1", "b=2", "c=3"], Some("a=1; b=2; c=3")), (&[], None)]
-    {
+    for (cookies, joined) in [
+        (&["a=1"][..], Some("a=1")),
+        (&["a=1", "b=2", "c=3"], Some("a=1; b=2; c=3")),
+        // An empty one would leave a blank at the end.
+        (&["a=1", ""], Some("a=1")),
+        (&["", "a=1", "", "b=2"], Some("a=1; b=2")),
+        (&["", ""], Some("")),
+        (&[], None),
+    ] {
         let mut request = Request::new("GET", "https", "a", "/");
         request.head.fields = fields(cookies.iter().map(|cookie| ("Cookie", *cookie)));
         let request = to_http(&request).unwrap();

@@ -226,6 +226,40 @@ fn chunks_add_up_to_the_content_limit() {
     assert_eq!(decoder.next_event(), Err(DecodeError::Limit(Limit::Content)));
 }
 
+/// RFC 9292 §3.8: of padding that is too long and not zero, the fault that comes first is told,
+/// however it is divided.
+#[test]
+fn the_first_fault_of_padding_is_told_in_any_division() {
+    for (at, error) in [
+        (8, DecodeError::NonZeroPadding),
+        (9, DecodeError::Limit(Limit::Padding)),
+        (40, DecodeError::Limit(Limit::Padding)),
+    ] {
+        let mut message = [&b"\x01\x40\xc8\0\0\0"[..], &[0; 50]].concat();
+        message[6 + at] = 1;
+        for size in 1..=message.len() {
+            let mut options = DecodeOptions::default();
+            options.limits.padding = 9;
+            let decoder = Decoder::response("GET", &options);
+            assert_eq!(events(decoder, message.chunks(size)).1, Err(error), "{at} {size}");
+        }
+    }
+}
+
+/// RFC 9292 §3.4: a length beyond the limit is told as soon as it is there, in any division, even
+/// if the message ends right behind it.
+#[test]
+fn control_data_over_the_limit_is_told_in_any_division() {
+    for before in [&b"\0"[..], b"\0\x03GET", b"\0\x03GET\x05https", b"\0\x03GET\x05https\x01a"] {
+        let message = [before, b"\xff\xff\xff\xff\xff\xff\xff\xff"].concat();
+        for size in 1..=message.len() {
+            let decoder = Decoder::any(&DecodeOptions::default());
+            let (_, result) = events(decoder, message.chunks(size));
+            assert_eq!(result, Err(DecodeError::Limit(Limit::ControlData)), "{size}");
+        }
+    }
+}
+
 fn twelve_fields() -> Request {
     let mut request = Request::new("POST", "https", "www.example.com", "/api/v1/things?id=42");
     request.head.fields = fields((0..12).map(|_| ("x-some-header", "some value of it")));

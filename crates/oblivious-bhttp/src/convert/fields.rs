@@ -127,10 +127,11 @@ fn build_map(
     Ok(map)
 }
 
-/// RFC 9292 §3.6, RFC 9113 §8.2.3: `cookie` lines are one, divided by semicolons.
+/// RFC 9292 §3.6, RFC 9113 §8.2.3: `cookie` lines are one, divided by semicolons. Empty lines say
+/// nothing, and would leave a blank at the end that no value may have.
 fn join_cookies(map: &mut HeaderMap) -> Result<(), ConvertError> {
     let mut joined = BytesMut::new();
-    for cookie in map.get_all(COOKIE) {
+    for cookie in map.get_all(COOKIE).iter().filter(|cookie| !cookie.is_empty()) {
         if !joined.is_empty() {
             joined.extend_from_slice(b"; ");
         }

@@ -49,12 +49,12 @@ pub(super) fn split_control(
 ) -> Result<Result<[(usize, usize); 4], usize>, DecodeError> {
     let mut parts = [(0, 0); 4];
     let mut at = 0;
-    for (index, part) in parts.iter_mut().enumerate() {
+    for part in &mut parts {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some((length, width)) = VarInt::decode(rest) else {
             let width = rest.first().map_or(1, |&first| VarInt::len_from_first_byte(first));
-            // Each of the parts after this one takes a byte at least.
-            return Ok(Err(at + width + 3 - index));
+            // No more than this length, though other parts follow: it may exceed the limit.
+            return Ok(Err(at + width));
         };
         let start = at + width;
         let length = within(length, limit, Limit::ControlData)?;

@@ -320,15 +320,17 @@ impl Decoder {
             sink.give(Event::End)?;
             return Ok(Turn::Given);
         };
-        let seen = seen + piece.len() as u64;
-        if seen > self.options.limits.padding {
-            return Err(DecodeError::Limit(Limit::Padding).into());
-        }
-        let set = piece.iter().fold(0, |set, byte| set | byte);
+        // Byte by byte, so that the first fault is told however the padding is divided.
+        let left = self.options.limits.padding.saturating_sub(seen);
+        let allowed = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+        let set = piece[..allowed].iter().fold(0, |set, byte| set | byte);
         if set != 0 && !self.options.accept_nonzero_padding {
             return Err(DecodeError::NonZeroPadding.into());
         }
-        self.state = State::Padding(seen);
+        if allowed < piece.len() {
+            return Err(DecodeError::Limit(Limit::Padding).into());
+        }
+        self.state = State::Padding(seen + piece.len() as u64);
         Ok(Turn::Next)
     }
 

@@ -1,0 +1,124 @@
+//! Encodes, seals, opens and decodes a message without std.
+//!
+//! The panic handler is what makes it fail to build if any crate pulls in std, which has one of its
+//! own. Exit code 0 says that it also works.
+//!
+//! ```sh
+//! cargo run --manifest-path .ci/no_std/Cargo.toml
+//! ```
+
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod heap;
+
+use alloc::vec;
+use core::convert::Infallible;
+use core::ffi::c_int;
+use core::panic::PanicInfo;
+
+use bytes::BytesMut;
+use oblivious_bhttp::{
+    DecodeOptions, Decoder, Encoder, Event, Framing, Padding, Request, Response,
+};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
+use oblivious_wire::{MediaType, VarInt};
+use rand_core::{TryCryptoRng, TryRng};
+
+/// What the C runtime calls.
+// SAFETY: no other symbol of this program has this name.
+#[unsafe(no_mangle)]
+pub extern "C" fn main() -> c_int {
+    match exchange() {
+        Some(()) => 0,
+        None => 1,
+    }
+}
+
+/// A request to a gateway and the response.
+fn exchange() -> Option<()> {
+    let seed = [7; 64];
+    let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &seed, Provider::default()).ok()?;
+    let mut ring = KeyRing::new();
+    ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).ok()?;
+    let published = ring.config_list().ok()?.encode();
+
+    let list = KeyConfigList::decode(&published).ok()?;
+    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).ok()?;
+    let mut request = Request::new("GET", "https", "example.com", "/");
+    request.head.fields.push("Accept", MediaType::OhttpRequest.as_str()).ok()?;
+    let message = request.encode(Framing::KnownLength, &Padding::ToMultiple(64)).ok()?;
+    let (sealed, pending) = recipient.encapsulate_with_rng(&message, &mut Counter(0)).ok()?;
+
+    let (opened, reply) = ring.decapsulate(BytesMut::from(&sealed[..])).ok()?;
+    if Request::decode(opened.freeze()).ok()? != request {
+        return None;
+    }
+    let mut message = BytesMut::new();
+    let mut encoder = Encoder::indeterminate_length();
+    encoder.response(&Response::new(200).head, &mut message).ok()?;
+    encoder.content(b"hello", &mut message).ok()?;
+    encoder.finish(&Padding::None, &mut message).ok()?;
+    let sealed = reply.seal_with_rng(&message, &mut Counter(1)).ok()?;
+
+    let opened = pending.open(BytesMut::from(&sealed[..])).ok()?.freeze();
+    let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+    for at in 0..opened.len() {
+        decoder.push(opened.slice(at..=at));
+    }
+    decoder.finish();
+    let mut content = VarInt::default().get();
+    while let Some(event) = decoder.next_event().ok()? {
+        if let Event::Content(piece) = event {
+            content += piece.len() as u64;
+        }
+    }
+    (content == 5).then_some(())
+}
+
+/// Numbers that are anything but random; nothing here is a secret.
+struct Counter(u64);
+
+impl TryRng for Counter {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|number| (number >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Ok(self.0)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            let number = self.try_next_u64()?.to_le_bytes();
+            chunk.copy_from_slice(&number[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counter {}
+
+// For memcpy and the like, which std would link.
+#[link(name = "c")]
+// SAFETY: nothing is declared.
+unsafe extern "C" {}
+
+/// What unwinding would ask how; with `panic = "abort"` nothing unwinds, but the `alloc` that comes
+/// with the toolchain was built to.
+// SAFETY: no other symbol of this program has this name, and nothing calls this one.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_eh_personality() {}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}

@@ -1,7 +1,7 @@
 //! What can go wrong: an enum for each operation, so that a peer's fault and a caller's are told
 //! apart.
 
-use oblivious_keys::{InvalidKeyConfig, KemId, NothingUsable, SymmetricSuite};
+use oblivious_keys::{InvalidKeyConfig, KdfId, KemId, NothingUsable, SymmetricSuite};
 use thiserror::Error;
 
 /// No recipient can be made from a key configuration.
@@ -14,6 +14,12 @@ pub enum RecipientError {
     /// The configuration does not offer this suite.
     #[error("the key configuration does not offer the suite {0}")]
     NotOffered(SymmetricSuite),
+    /// The KDF has one stage alone.
+    #[error(
+        "the KDF {0} cannot be used: the keys of a response come from Extract and Expand, and a \
+         one-stage KDF does not have them"
+    )]
+    OneStageKdf(KdfId),
     /// The provider has no such combination.
     #[error("{kem} with {suite} is not supported by this provider")]
     Unsupported {
@@ -139,6 +145,12 @@ pub enum KeyRingError {
     /// Another key of the ring has this id.
     #[error("the key id {0} is taken by another key of this ring")]
     DuplicateKeyId(u8),
+    /// The KDF has one stage alone.
+    #[error(
+        "the KDF {0} cannot be used: the keys of a response come from Extract and Expand, and a \
+         one-stage KDF does not have them"
+    )]
+    OneStageKdf(KdfId),
     /// The provider of the key does not have this combination.
     #[error("{kem} with {suite} is not supported by the key's provider")]
     Unsupported {

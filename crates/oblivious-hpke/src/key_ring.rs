@@ -79,8 +79,11 @@ impl KeyRing {
         if self.keys.iter().any(|key| key.config.key_id() == key_id) {
             return Err(KeyRingError::DuplicateKeyId(key_id));
         }
-        let opener = |&suite| {
+        let opener = |&suite: &SymmetricSuite| {
             let kem = pair.kem();
+            if suite.kdf.is_one_stage() {
+                return Err(KeyRingError::OneStageKdf(suite.kdf));
+            }
             let unsupported = KeyRingError::Unsupported { kem, suite };
             let table = pair.table().suite(suite).ok_or(unsupported)?;
             let info = Info::new(&RequestHeader { key_id, kem, suite }, &self.labels);

@@ -69,6 +69,9 @@ impl Recipient {
         if !config.suites().contains(&suite) {
             return Err(RecipientError::NotOffered(suite));
         }
+        if suite.kdf.is_one_stage() {
+            return Err(RecipientError::OneStageKdf(suite.kdf));
+        }
         let unsupported = RecipientError::Unsupported { kem, suite };
         let table = provider.kem(kem).and_then(|kem| kem.suite(suite)).ok_or(unsupported)?;
         let header = RequestHeader { key_id: config.key_id(), kem, suite };

@@ -419,7 +419,12 @@ fn a_configuration_without_anything_supported_is_a_typed_error() {
             Recipient::select(&list(vec![suite]), &preferences, Provider::default()).unwrap_err();
         assert!(matches!(selected, RecipientError::NothingUsable(_)), "{suite}");
         let new = Recipient::new(&list(vec![suite]).configs()[0], suite, Provider::default());
-        assert_eq!(new.unwrap_err(), RecipientError::Unsupported { kem: X25519, suite });
+        let expected = if suite == one_stage {
+            RecipientError::OneStageKdf(KdfId::SHAKE128)
+        } else {
+            RecipientError::Unsupported { kem: X25519, suite }
+        };
+        assert_eq!(new.unwrap_err(), expected);
     }
     let only_256 = list(vec![SymmetricSuite::HKDF_SHA256_AES_256_GCM]);
     let recipient =
@@ -474,9 +479,13 @@ fn a_ring_takes_each_id_once_and_only_what_it_can_use() {
     let again = ring.add(1, pair(), vec![AES_128]).unwrap_err();
     assert_eq!(again, KeyRingError::DuplicateKeyId(1));
 
-    let suite = SymmetricSuite { kdf: KdfId::SHAKE128, aead: AeadId::AES_128_GCM };
+    let suite = SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY };
     let unsupported = ring.add(2, pair(), vec![AES_128, suite]).unwrap_err();
     assert_eq!(unsupported, KeyRingError::Unsupported { kem: X25519, suite });
+    // RFC 9458 §4.4 has no use for a KDF without Extract and Expand.
+    let suite = SymmetricSuite { kdf: KdfId::TURBO_SHAKE256, aead: AeadId::AES_128_GCM };
+    let one_stage = ring.add(2, pair(), vec![suite]).unwrap_err();
+    assert_eq!(one_stage, KeyRingError::OneStageKdf(KdfId::TURBO_SHAKE256));
     assert!(matches!(ring.add(2, pair(), vec![]), Err(KeyRingError::Config(_))));
     assert_eq!(ring.config_list().unwrap().configs().len(), 1);
 }

@@ -131,6 +131,17 @@ registry! {
     }
 }
 
+impl KdfId {
+    /// Whether it is a KDF of one stage, without the Extract and Expand by which the keys of a
+    /// response are derived (RFC 9458 §4.4): such a KDF cannot be used for Oblivious HTTP.
+    pub const fn is_one_stage(self) -> bool {
+        matches!(
+            self,
+            Self::SHAKE128 | Self::SHAKE256 | Self::TURBO_SHAKE128 | Self::TURBO_SHAKE256
+        )
+    }
+}
+
 registry! {
     /// An authenticated encryption function (RFC 9180 §7.3 and its IANA registry).
     AeadId {

@@ -1,0 +1,125 @@
+//! The same conversion while the bytes come in, or go out.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method};
+use http_body::{Body, Frame};
+use oblivious_bhttp::{
+    Content, ConvertError, DecodeOptions, EncodedBody, Framing, MessageBody, Padding, ReadError,
+    read_request, read_response,
+};
+
+use super::super::case::Case;
+use super::message::Http;
+
+/// Reading a message that comes in pieces gives what converting it at once does, errors too.
+pub(super) fn check_read(case: &Case, at_once: &Result<Http, ConvertError>) {
+    let read = read(case, Pieces::of(&case.message, case.knob));
+    match (read, at_once) {
+        (Ok(read), Ok(at_once)) => assert_eq!(read.parts(), at_once.parts()),
+        (Err(ReadError::Message(read)), Err(at_once)) => assert_eq!(read, *at_once),
+        (read, at_once) => panic!("{read:?}, but at once {at_once:?}"),
+    }
+}
+
+/// Writing a message from a body gives one that says the same.
+pub(super) fn check_written(case: &Case, message: &Http, framing: Framing, at_once: &Bytes) {
+    // The options may be tighter than the message is in another framing.
+    let read = |bytes| Http::decode(case, bytes, &DecodeOptions::default());
+    let bytes = match message {
+        Http::Request(request) => {
+            let body = EncodedBody::request(request.clone(), framing, Padding::None).unwrap();
+            collect(body).unwrap().data
+        }
+        Http::Response(response) => {
+            let body = EncodedBody::response(response.clone(), framing, Padding::None).unwrap();
+            collect(body).unwrap().data
+        }
+    };
+    assert_eq!(read(bytes).unwrap().parts(), read(at_once.clone()).unwrap().parts());
+}
+
+fn read(case: &Case, body: Pieces) -> Result<Http, ReadError<Infallible>> {
+    if case.is_request() {
+        let request = wait(read_request(body, &case.options))?;
+        let (head, body) = request.into_parts();
+        return Ok(Http::Request(http::Request::from_parts(head, collect_checked(body)?)));
+    }
+    let method = Method::from_bytes(case.request_method().as_bytes()).unwrap();
+    let response = wait(read_response(body, &method, &case.options))?;
+    let (head, body) = response.into_parts();
+    Ok(Http::Response(http::Response::from_parts(head, collect_checked(body)?)))
+}
+
+/// Reads a body to its end; its size hint must have been right.
+fn collect_checked(body: MessageBody<Pieces>) -> Result<Content, ReadError<Infallible>> {
+    let hint = body.size_hint();
+    let content = collect(body)?;
+    let length = content.data.len() as u64;
+    assert!(hint.lower() <= length && hint.upper().is_none_or(|upper| length <= upper));
+    Ok(content)
+}
+
+fn collect<B: Body<Data = Bytes>>(body: B) -> Result<Content, B::Error> {
+    let mut body = pin!(body);
+    let mut data = BytesMut::new();
+    let mut trailers = None;
+    while let Some(frame) = wait(std::future::poll_fn(|cx| body.as_mut().poll_frame(cx))) {
+        assert!(trailers.is_none(), "trailers come last");
+        match frame?.into_data() {
+            Ok(piece) => data.extend_from_slice(&piece),
+            Err(frame) => {
+                trailers = Some(frame.into_trailers().unwrap_or_else(|_| HeaderMap::new()))
+            }
+        }
+    }
+    assert!(body.is_end_stream());
+    Ok(Content { data: data.freeze(), trailers })
+}
+
+/// Polls until it is ready.
+fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+    }
+}
+
+/// A body whose frames come one at a time, with a wait before each.
+#[derive(Debug)]
+struct Pieces {
+    pieces: VecDeque<Bytes>,
+    waited: bool,
+}
+
+impl Pieces {
+    fn of(message: &Bytes, knob: u16) -> Self {
+        let size = usize::from(knob % 100) + 1;
+        let starts = (0..message.len()).step_by(size);
+        let piece = |start| message.slice(start..message.len().min(start + size));
+        Self { pieces: starts.map(piece).collect(), waited: false }
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.waited = !self.waited;
+        if self.waited {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}

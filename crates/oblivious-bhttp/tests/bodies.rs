@@ -17,8 +17,8 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use oblivious_bhttp::{
     Content, ConvertError, DecodeError, DecodeOptions, EncodeError, EncodedBody, Framing,
-    Informational, Padding, Part, ReadError, Request, Response, WriteError, read_request,
-    read_response,
+    Informational, Padding, Part, ReadError, Request, Response, ResponseEncoder, WriteError,
+    decode_response, read_request, read_response,
 };
 use proptest::prelude::*;
 
@@ -363,4 +363,32 @@ proptest! {
         prop_assert_eq!(again, trailers);
         prop_assert_eq!(error, None);
     }
+}
+
+/// RFC 9292 §3.5.1: informational responses go out before the final one is known, and what was
+/// refused leaves no trace.
+#[test]
+fn a_response_can_begin_with_its_informational_ones() {
+    let mut encoder = ResponseEncoder::new();
+    let mut out = BytesMut::new();
+    let hints = http::Response::builder().status(103).header("link", "</a.css>").body(()).unwrap();
+    encoder.informational(&hints, &mut out).unwrap();
+    let length = out.len();
+    let refused = encoder.informational(&http::Response::new(()), &mut out);
+    assert_eq!(refused, Err(EncodeError::Status));
+    assert_eq!(out.len(), length);
+
+    let invalid = http::Response::builder().status(999).body(Content::default()).unwrap();
+    let (encoder, error) = encoder.response(invalid, Padding::None).unwrap_err();
+    assert_eq!(error, EncodeError::Status);
+
+    let response = http::Response::builder().status(201).body(Content::from("made")).unwrap();
+    let body = encoder.response(response, Padding::None).unwrap();
+    out.extend_from_slice(&collect(body).0);
+    let options = DecodeOptions::default();
+    let decoded = decode_response(out.freeze(), &http::Method::GET, &options).unwrap();
+    assert_eq!(decoded.status(), 201);
+    assert_eq!(decoded.body().data, "made");
+    let informational = &decoded.extensions().get::<Informational>().unwrap().0;
+    assert_eq!(informational[0].headers()["link"], "</a.css>");
 }

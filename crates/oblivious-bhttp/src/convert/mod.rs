@@ -15,4 +15,4 @@ pub use encode::{
 };
 pub use error::ConvertError;
 pub use read::{MessageBody, ReadError, ReadRequest, ReadResponse, read_request, read_response};
-pub use write::{EncodedBody, WriteError};
+pub use write::{EncodedBody, ResponseEncoder, WriteError};

@@ -73,22 +73,89 @@ impl<B: Body> EncodedBody<B> {
         framing: Framing,
         padding: Padding,
     ) -> Result<Self, EncodeError> {
-        if response.status().is_informational() {
-            return Err(EncodeError::Status);
-        }
         let mut encoder = encoder_for(response.body(), framing)?;
         let mut ready = BytesMut::new();
         for head in informational(&response) {
             encoder.head(&head, &mut ready)?;
         }
-        let head = StatusParts::of(&response);
-        encoder.head(&head, &mut ready)?;
-        let named = head.fields.into_named();
+        let named = final_head(&response, &mut encoder, &mut ready)?;
         Ok(Self::new(response.into_body(), encoder, padding, named, ready))
     }
 
     fn new(body: B, encoder: Encoder, padding: Padding, named: Named, ready: BytesMut) -> Self {
         Self { body, encoder: Some(encoder), padding, named, ready, data: Bytes::new() }
+    }
+}
+
+/// Status and header section of a final response; what the trailers need to know of it.
+fn final_head<B>(
+    response: &Response<B>,
+    encoder: &mut Encoder,
+    out: &mut BytesMut,
+) -> Result<Named, EncodeError> {
+    if response.status().is_informational() {
+        return Err(EncodeError::Status);
+    }
+    let head = StatusParts::of(response);
+    encoder.head(&head, out)?;
+    Ok(head.fields.into_named())
+}
+
+/// A response of indeterminate length whose informational responses are sent on as they come,
+/// before the final one is known (RFC 9292 §3.5.1).
+#[derive(Debug)]
+pub struct ResponseEncoder {
+    encoder: Encoder,
+}
+
+impl ResponseEncoder {
+    /// Begins a response.
+    pub fn new() -> Self {
+        Self { encoder: Encoder::indeterminate_length() }
+    }
+
+    /// Appends an informational response to `out`.
+    ///
+    /// # Errors
+    /// [`EncodeError::Status`] if it is a final one, and what binary HTTP does not allow in its
+    /// fields. Nothing is written then.
+    pub fn informational(
+        &mut self,
+        response: &Response<()>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        if !response.status().is_informational() {
+            return Err(EncodeError::Status);
+        }
+        self.encoder.head(&StatusParts::of(response), out)
+    }
+
+    /// The final response, with its body: what follows the informational ones. [`Informational`]
+    /// responses in its extensions are left out.
+    ///
+    /// # Errors
+    /// Those of [`EncodedBody::response`]; the encoder comes back, so that another response can
+    /// take the place of this one.
+    ///
+    /// [`Informational`]: crate::Informational
+    pub fn response<B: Body>(
+        mut self,
+        response: Response<B>,
+        padding: Padding,
+    ) -> Result<EncodedBody<B>, (Self, EncodeError)> {
+        let mut ready = BytesMut::new();
+        match final_head(&response, &mut self.encoder, &mut ready) {
+            Ok(named) => {
+                Ok(EncodedBody::new(response.into_body(), self.encoder, padding, named, ready))
+            }
+            Err(error) => Err((self, error)),
+        }
+    }
+}
+
+impl Default for ResponseEncoder {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

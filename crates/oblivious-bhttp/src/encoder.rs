@@ -289,7 +289,7 @@ impl Encoder {
     }
 
     /// Writes the empty parts that were held back.
-    fn pay(&mut self, out: &mut BytesMut) {
+    pub(crate) fn pay(&mut self, out: &mut BytesMut) {
         put_zeros(out, self.owed);
         self.written += self.owed as u64;
         self.owed = 0;

@@ -91,8 +91,9 @@ mod syntax;
 #[cfg(feature = "http")]
 pub use convert::{
     Content, ConvertError, EncodedBody, Informational, MessageBody, ReadError, ReadRequest,
-    ReadResponse, ResponseEncoder, WriteError, decode_request, decode_response, encode_request_into,
-    encode_response_into, encoded_request_len, encoded_response_len, read_request, read_response,
+    ReadResponse, ResponseEncoder, WriteError, decode_request, decode_response,
+    encode_request_into, encode_response_into, encoded_request_len, encoded_response_len,
+    read_request, read_response,
 };
 pub use decoder::{Decoder, Event};
 pub use encoder::{Encoder, Framing};

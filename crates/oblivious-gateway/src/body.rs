@@ -1,24 +1,50 @@
-//! The body of a request that the target gets to read.
+//! The bodies on both sides of a gateway.
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use oblivious_bhttp::Content;
-use oblivious_service::BoxError;
+use oblivious_bhttp::{Content, MessageBody};
+use oblivious_service::{BoxError, FullBody};
 
-/// The content of a decapsulated request, with its trailers.
+use crate::{
+    chunked::{ChunkedAnswer, OpenedRequest},
+    fault::{Fault, RequestFault},
+};
+
+/// The content of a decapsulated request, with its trailers: what the target gets to read.
+///
+/// The content of a request that came in chunks is decrypted while it is read, and nothing is read
+/// ahead. If the rest of such a request does not arrive or does not decrypt, this body ends with an
+/// error and never as if it were complete.
 #[derive(Debug, Default)]
 pub struct GatewayBody {
-    content: Content,
+    content: RequestContent,
+}
+
+#[derive(Debug)]
+enum RequestContent {
+    Whole(Content),
+    Streamed { message: MessageBody<OpenedRequest>, fault: Fault },
+}
+
+impl Default for RequestContent {
+    fn default() -> Self {
+        Self::Whole(Content::default())
+    }
 }
 
 impl GatewayBody {
-    pub(crate) fn new(content: Content) -> Self {
-        Self { content }
+    pub(crate) fn whole(content: Content) -> Self {
+        Self { content: RequestContent::Whole(content) }
+    }
+
+    /// What goes wrong while this is read is noted in `fault` as well.
+    pub(crate) fn streamed(message: MessageBody<OpenedRequest>, fault: Fault) -> Self {
+        Self { content: RequestContent::Streamed { message, fault } }
     }
 }
 
@@ -30,16 +56,99 @@ impl Body for GatewayBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.content)
-            .poll_frame(cx)
-            .map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+        match &mut self.content {
+            RequestContent::Whole(content) => Pin::new(content)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            RequestContent::Streamed { message, fault } => {
+                Poll::Ready(ready!(Pin::new(message).poll_frame(cx)).map(|frame| {
+                    frame.map_err(|error| {
+                        let error = RequestFault::from(error);
+                        fault.note(error);
+                        error.into()
+                    })
+                }))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.is_end_stream()
+        match &self.content {
+            RequestContent::Whole(content) => content.is_end_stream(),
+            RequestContent::Streamed { message, .. } => message.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.content.size_hint()
+        match &self.content {
+            RequestContent::Whole(content) => content.size_hint(),
+            RequestContent::Streamed { message, .. } => message.size_hint(),
+        }
+    }
+}
+
+/// The body of a gateway's response: an encapsulated answer, or a refusal in clear.
+///
+/// An answer in chunks is encrypted while it is read, and nothing is read ahead. If the target's
+/// answer breaks off, this body fails, so that what has been sent has no final chunk.
+#[derive(Debug, Default)]
+pub struct EncapsulatedBody {
+    body: ResponseBody,
+}
+
+#[derive(Debug)]
+enum ResponseBody {
+    Full(FullBody),
+    Chunked(Box<ChunkedAnswer>),
+}
+
+impl Default for ResponseBody {
+    fn default() -> Self {
+        Self::Full(FullBody::empty())
+    }
+}
+
+impl From<FullBody> for EncapsulatedBody {
+    fn from(body: FullBody) -> Self {
+        Self { body: ResponseBody::Full(body) }
+    }
+}
+
+impl From<ChunkedAnswer> for EncapsulatedBody {
+    fn from(answer: ChunkedAnswer) -> Self {
+        Self { body: ResponseBody::Chunked(Box::new(answer)) }
+    }
+}
+
+impl Body for EncapsulatedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.body {
+            ResponseBody::Full(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            ResponseBody::Chunked(answer) => {
+                answer.poll_data(cx).map(|data| data.map(|data| Ok(Frame::data(data?))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            ResponseBody::Full(body) => body.is_end_stream(),
+            ResponseBody::Chunked(answer) => answer.is_over(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            ResponseBody::Full(body) => body.size_hint(),
+            ResponseBody::Chunked(_) => SizeHint::default(),
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! Informational responses (1xx) on their way from the target to the client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Waker},
+};
 
 use http::{Response, StatusCode};
+use oblivious_service::strip_connection_fields;
 
 /// The most informational responses that one answer carries; more are left out.
 const MAX_INFORMATIONAL: usize = 16;
@@ -13,27 +17,57 @@ const MAX_INFORMATIONAL: usize = 16;
 /// client in front of the final response.
 #[derive(Clone, Debug, Default)]
 pub struct InformationalSender {
-    sent: Arc<Mutex<Vec<Response<()>>>>,
+    shared: Arc<Mutex<Queue>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<Response<()>>,
+    /// How many were sent, those already taken among them.
+    sent: usize,
+    /// Who passes them on as they come.
+    taker: Option<Waker>,
 }
 
 impl InformationalSender {
-    /// Sends an informational response.
+    /// Sends an informational response. The answer to a request in chunks carries it at once, the
+    /// answer to a whole request together with the final response.
     ///
     /// Responses that are not informational, and 101 (Switching Protocols), which has no meaning
     /// here, are left out; so is what exceeds 16 responses.
-    pub fn send(&self, response: Response<()>) {
+    pub fn send(&self, mut response: Response<()>) {
         let status = response.status();
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        if status.is_informational()
-            && status != StatusCode::SWITCHING_PROTOCOLS
-            && sent.len() < MAX_INFORMATIONAL
-        {
-            sent.push(response);
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        strip_connection_fields(response.headers_mut());
+        let mut queue = self.lock();
+        if queue.sent < MAX_INFORMATIONAL {
+            queue.sent += 1;
+            queue.waiting.push(response);
+            let taker = queue.taker.take();
+            // A waker may run anything, so not under the lock.
+            drop(queue);
+            if let Some(taker) = taker {
+                taker.wake();
+            }
         }
     }
 
     /// Takes what has been sent so far, in order.
     pub(crate) fn take(&self) -> Vec<Response<()>> {
-        std::mem::take(&mut self.sent.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// [`take`](Self::take), and wakes the task when there is more.
+    pub(crate) fn poll_take(&self, cx: &Context<'_>) -> Vec<Response<()>> {
+        let mut queue = self.lock();
+        queue.taker = Some(cx.waker().clone());
+        std::mem::take(&mut queue.waiting)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics under the lock.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,46 +2,71 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::SystemTime,
 };
 
 use http::{Request, Response};
 use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, Padding};
-use oblivious_hpke::KeyRing;
-use oblivious_service::{BoxError, FullBody, ResponseFuture, Shared, Timeout};
+use oblivious_hpke::{ChunkLimits, KeyRing};
+use oblivious_service::{BoxError, Clock, ResponseFuture, Shared, SystemClock, Timeout};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{GatewayBody, TargetPolicy, exchange};
+use crate::{EncapsulatedBody, GatewayBody, TargetPolicy, concurrency::Concurrency, exchange};
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
 const DEFAULT_BODY_LIMIT: usize = 4 << 20;
 /// The default of [`GatewayLayer::response_limit`]: 16 MiB.
 const DEFAULT_RESPONSE_LIMIT: usize = 16 << 20;
+/// The default of [`GatewayLayer::stream_limit`]: 2 GiB.
+const DEFAULT_STREAM_LIMIT: u64 = 2 << 30;
 
 /// Puts a gateway round a service that answers requests.
 ///
 /// Without further settings it denies every target, takes encapsulated requests of 4 MiB and
-/// responses of 16 MiB, does not pad, and sets no time limit: those need a timer, which only the
-/// caller has.
+/// responses of 16 MiB, in chunks 2 GiB of either, does not pad, and sets no time limit: those need
+/// a timer, which only the caller has.
 #[derive(Clone, Debug)]
 pub struct GatewayLayer {
     config: Config,
 }
 
 /// What a gateway has been told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) keys: Shared<KeyRing>,
     pub(crate) policy: TargetPolicy,
     pub(crate) body_limit: usize,
     pub(crate) response_limit: usize,
+    pub(crate) stream_limit: u64,
+    pub(crate) chunk_limits: ChunkLimits,
+    pub(crate) chunked: bool,
+    pub(crate) concurrency: Concurrency,
     pub(crate) request_timeout: Option<Timeout>,
     pub(crate) target_timeout: Option<Timeout>,
+    pub(crate) idle_timeout: Option<Timeout>,
+    pub(crate) exchange_timeout: Option<Timeout>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) padding: Padding,
     pub(crate) decode_options: DecodeOptions,
+}
+
+impl Config {
+    /// The time now, in seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        let since = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("policy", &self.policy).finish_non_exhaustive()
+    }
 }
 
 impl GatewayLayer {
@@ -53,8 +78,15 @@ impl GatewayLayer {
                 policy: TargetPolicy::deny_all(),
                 body_limit: DEFAULT_BODY_LIMIT,
                 response_limit: DEFAULT_RESPONSE_LIMIT,
+                stream_limit: DEFAULT_STREAM_LIMIT,
+                chunk_limits: ChunkLimits::default(),
+                chunked: true,
+                concurrency: Concurrency::new(usize::MAX),
                 request_timeout: None,
                 target_timeout: None,
+                idle_timeout: None,
+                exchange_timeout: None,
+                clock: Arc::new(SystemClock),
                 padding: Padding::default(),
                 decode_options: DecodeOptions::default(),
             },
@@ -83,18 +115,74 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets how long an encapsulated request may take to arrive; a slower one is answered with a
-    /// 408.
+    /// Sets the most bytes of a message in chunks, of a request as it arrives, of an answer before
+    /// it is sealed. A longer request is answered with a 413, inside once the answer has begun; a
+    /// longer answer is broken off.
+    #[must_use]
+    pub fn stream_limit(mut self, bytes: u64) -> Self {
+        self.config.stream_limit = bytes;
+        self
+    }
+
+    /// Sets the limits on the size and number of the chunks of a request and an answer.
+    #[must_use]
+    pub fn chunk_limits(mut self, limits: ChunkLimits) -> Self {
+        self.config.chunk_limits = limits;
+        self
+    }
+
+    /// Takes no requests in chunks: they are answered with a 415.
+    #[must_use]
+    pub fn without_chunked(mut self) -> Self {
+        self.config.chunked = false;
+        self
+    }
+
+    /// Sets how many exchanges may be under way at once, over all services that this layer makes;
+    /// what exceeds them is answered with a 503 and `Retry-After`. By default there is no limit.
+    #[must_use]
+    pub fn concurrency_limit(mut self, exchanges: usize) -> Self {
+        self.config.concurrency = Concurrency::new(exchanges);
+        self
+    }
+
+    /// Sets how long an encapsulated request, or the first chunk of one in chunks, may take to
+    /// arrive; a slower one is answered with a 408.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Timeout) -> Self {
         self.config.request_timeout = Some(timeout);
         self
     }
 
-    /// Sets how long the target may take for its whole answer; a slower one becomes a 504.
+    /// Sets how long the target may take for its whole answer, or to a request in chunks for the
+    /// head of its answer; a slower one becomes a 504.
     #[must_use]
     pub fn target_timeout(mut self, timeout: Timeout) -> Self {
         self.config.target_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long a message in chunks may stand still: a request of which nothing arrives is a
+    /// 408 inside, an answer of which nothing comes is broken off.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
+        self.config.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long an exchange in chunks may take from its first byte to its last; then the
+    /// answer is broken off, or is a 504 if it had not begun. Whole messages are bounded by the
+    /// other limits.
+    #[must_use]
+    pub fn exchange_timeout(mut self, timeout: Timeout) -> Self {
+        self.config.exchange_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the clock that tells which keys are valid. By default it is that of the system.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.config.clock = Arc::new(clock);
         self
     }
 
@@ -146,9 +234,9 @@ where
     T::Data: Send,
     T::Error: Into<BoxError>,
 {
-    type Response = Response<FullBody>;
+    type Response = Response<EncapsulatedBody>;
     type Error = Infallible;
-    type Future = ResponseFuture<FullBody, Infallible>;
+    type Future = ResponseFuture<EncapsulatedBody, Infallible>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -156,6 +244,6 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (config, target) = (Arc::clone(&self.config), self.target.clone());
-        ResponseFuture::new(async move { Ok(exchange::serve(&config, target, request).await) })
+        ResponseFuture::new(async move { Ok(exchange::serve(config, target, request).await) })
     }
 }

@@ -49,15 +49,21 @@
 
 mod answer;
 mod body;
+mod chunked;
+mod concurrency;
 mod exchange;
+mod fault;
 mod informational;
 mod layer;
+mod observe;
 mod policy;
 mod publish;
 mod refusal;
+mod whole;
 
-pub use body::GatewayBody;
+pub use body::{EncapsulatedBody, GatewayBody};
 pub use informational::InformationalSender;
 pub use layer::{Gateway, GatewayLayer};
+pub use observe::describe_metrics;
 pub use policy::{InvalidOrigin, Origin, TargetPolicy};
 pub use publish::PublishKeys;

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_bhttp::Content;
-use oblivious_hpke::DecapsulateError;
+use oblivious_hpke::{ChunkError, DecapsulateError};
 use oblivious_service::{FullBody, Problem, plain_text};
+
+use crate::fault::RequestFault;
 
 /// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +17,11 @@ pub(crate) enum OuterRefusal {
     BodyFailed,
     TooSlow,
     Truncated,
-    /// Every failure to decrypt, whatever the reason (RFC 9458 §5.3 and §6.4).
-    Key,
+    /// The key or suite is not in use here. Answered like [`Failed`](Self::Failed), as every
+    /// failure to decrypt is (RFC 9458 §5.3 and §6.4).
+    UnknownKey,
+    Failed,
+    Busy,
     /// The answer could not be sealed.
     CannotSeal,
 }
@@ -35,7 +40,7 @@ impl OuterRefusal {
             }
             Self::MediaType => plain_text(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The content type must be message/ohttp-req.\n",
+                "The content type must be message/ohttp-req or message/ohttp-chunked-req.\n",
             ),
             Self::TooLarge => plain_text(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -51,7 +56,16 @@ impl OuterRefusal {
             Self::Truncated => {
                 plain_text(StatusCode::BAD_REQUEST, "The encapsulated request is cut short.\n")
             }
-            Self::Key => Problem::OhttpKey.into_response(),
+            Self::UnknownKey | Self::Failed => Problem::OhttpKey.into_response(),
+            Self::Busy => {
+                let mut response = plain_text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The gateway has as many requests as it takes; try again.\n",
+                );
+                let seconds = HeaderValue::from_static("1");
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+                response
+            }
             Self::CannotSeal => plain_text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The gateway cannot encrypt at the moment.\n",
@@ -60,11 +74,58 @@ impl OuterRefusal {
     }
 }
 
+impl OuterRefusal {
+    /// The name of this refusal in metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::MediaType => "media_type",
+            Self::TooLarge => "too_large",
+            Self::BodyFailed => "body_failed",
+            Self::TooSlow => "too_slow",
+            Self::Truncated => "truncated",
+            Self::UnknownKey | Self::Failed => "not_decapsulated",
+            Self::Busy => "busy",
+            Self::CannotSeal => "cannot_seal",
+        }
+    }
+
+    /// What kind of failure to decapsulate this is, if it is one.
+    pub(crate) fn decapsulation_failure(self) -> Option<&'static str> {
+        match self {
+            Self::Truncated => Some("truncated"),
+            Self::UnknownKey => Some("unknown_key"),
+            Self::Failed => Some("failed"),
+            _ => None,
+        }
+    }
+}
+
 impl From<DecapsulateError> for OuterRefusal {
     fn from(error: DecapsulateError) -> Self {
         match error {
             DecapsulateError::Truncated => Self::Truncated,
-            _ => Self::Key,
+            DecapsulateError::UnknownKey => Self::UnknownKey,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<ChunkError> for OuterRefusal {
+    /// Why the first chunk could not be opened.
+    fn from(_: ChunkError) -> Self {
+        Self::Failed
+    }
+}
+
+impl From<RequestFault> for OuterRefusal {
+    /// Why the bytes of the first chunk did not arrive.
+    fn from(fault: RequestFault) -> Self {
+        match fault {
+            RequestFault::TooLarge => Self::TooLarge,
+            RequestFault::TooSlow => Self::TooSlow,
+            RequestFault::Chunk(error) => error.into(),
+            RequestFault::Broken | RequestFault::NotBinaryHttp => Self::BodyFailed,
         }
     }
 }
@@ -73,9 +134,14 @@ impl From<DecapsulateError> for OuterRefusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InnerRefusal {
     NotBinaryHttp,
+    RequestCutOff,
+    RequestTooLarge,
+    RequestTooSlow,
     ExpectContinue,
     NotAnOrigin,
     Forbidden,
+    Replayed,
+    GuardUnavailable,
     TargetFailed,
     TargetTooSlow,
     TargetTooLarge,
@@ -88,6 +154,16 @@ impl InnerRefusal {
             Self::NotBinaryHttp => {
                 (StatusCode::BAD_REQUEST, "The request is not a valid binary HTTP request.\n")
             }
+            Self::RequestCutOff => {
+                (StatusCode::BAD_REQUEST, "The rest of the request did not arrive intact.\n")
+            }
+            Self::RequestTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The request is larger than this gateway accepts.\n",
+            ),
+            Self::RequestTooSlow => {
+                (StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n")
+            }
             Self::ExpectContinue => (
                 StatusCode::BAD_REQUEST,
                 "A request sent through Oblivious HTTP cannot expect 100-continue.\n",
@@ -99,6 +175,14 @@ impl InnerRefusal {
                 StatusCode::FORBIDDEN,
                 "This gateway does not forward this request: the target or the method is not \
                  allowed.\n",
+            ),
+            // Without a problem type: it is no date that could be corrected (RFC 9458 §6.5.2).
+            Self::Replayed => {
+                (StatusCode::CONFLICT, "This encapsulated request was sent before.\n")
+            }
+            Self::GuardUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The gateway cannot tell at the moment whether this request is a repetition.\n",
             ),
             Self::TargetFailed => (StatusCode::BAD_GATEWAY, "The target cannot be reached.\n"),
             Self::TargetTooSlow => {
@@ -117,5 +201,24 @@ impl InnerRefusal {
         let text_plain = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text_plain);
         response
+    }
+
+    /// The name of this refusal in metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::NotBinaryHttp => "not_binary_http",
+            Self::RequestCutOff => "request_cut_off",
+            Self::RequestTooLarge => "request_too_large",
+            Self::RequestTooSlow => "request_too_slow",
+            Self::ExpectContinue => "expect_continue",
+            Self::NotAnOrigin => "not_an_origin",
+            Self::Forbidden => "forbidden",
+            Self::Replayed => "replayed",
+            Self::GuardUnavailable => "guard_unavailable",
+            Self::TargetFailed => "target_failed",
+            Self::TargetTooSlow => "target_too_slow",
+            Self::TargetTooLarge => "target_too_large",
+            Self::TargetInvalid => "target_invalid",
+        }
     }
 }

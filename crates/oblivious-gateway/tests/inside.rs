@@ -13,7 +13,7 @@ use std::{
 use common::{ask, ask_bytes, gateway_with, gateway_without_target, get, layer, outer, seal};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{Content, Informational};
-use oblivious_gateway::{GatewayBody, InformationalSender, TargetPolicy};
+use oblivious_gateway::{EncapsulatedBody, GatewayBody, InformationalSender, TargetPolicy};
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
 use tower::{Layer, ServiceExt};
 
@@ -24,7 +24,7 @@ type Noted = Arc<Mutex<Option<Request<GatewayBody>>>>;
 fn noting() -> (
     impl tower::Service<
         Request<FullBody>,
-        Response = Response<FullBody>,
+        Response = Response<EncapsulatedBody>,
         Error = std::convert::Infallible,
         Future: Send,
     > + Clone,

@@ -40,7 +40,7 @@ async fn any_other_media_type_is_a_415() {
         &[],
         &["text/plain"],
         &["message/ohttp-res"],
-        &["message/ohttp-chunked-req"],
+        &["message/ohttp-chunked-res"],
         &["message/ohttp-req-2"],
         &["message/ohttp-req", "message/ohttp-req"],
     ];

@@ -230,6 +230,10 @@ impl<B: Body> Body for EncodedBody<B> {
             let failure = match this.body.as_mut().poll_frame(cx) {
                 Poll::Pending if this.ready.is_empty() => return Poll::Pending,
                 Poll::Pending => {
+                    // The receiver is to know that the head is complete.
+                    if let Some(encoder) = this.encoder {
+                        encoder.pay(this.ready);
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(this.ready.split().freeze()))));
                 }
                 Poll::Ready(Some(Err(error))) => Some(WriteError::Body(error)),

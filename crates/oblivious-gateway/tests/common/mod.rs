@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod chunks;
+
 use std::convert::Infallible;
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +12,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
     Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
 };
-use oblivious_gateway::{GatewayBody, GatewayLayer, Origin};
+use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayLayer, Origin};
 use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, collect};
@@ -61,7 +63,7 @@ pub(crate) struct Received {
 /// Sends an outer request.
 pub(crate) async fn send<S>(gateway: S, request: Request<FullBody>) -> Received
 where
-    S: Service<Request<FullBody>, Response = Response<FullBody>, Error = Infallible>,
+    S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let (parts, body) = gateway.oneshot(request).await.unwrap().into_parts();
     let body = collect(body, usize::MAX).await.unwrap().data;
@@ -71,7 +73,7 @@ where
 /// Sends `message` sealed, and opens the answer as one to `method`.
 pub(crate) async fn ask_bytes<S>(gateway: S, message: &[u8], method: &Method) -> Response<Content>
 where
-    S: Service<Request<FullBody>, Response = Response<FullBody>, Error = Infallible>,
+    S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let (sealed, pending) = seal(message);
     let received = send(gateway, outer(sealed)).await;
@@ -88,7 +90,7 @@ where
 /// Sends a request sealed, and opens the answer.
 pub(crate) async fn ask<S>(gateway: S, request: Request<Content>) -> Response<Content>
 where
-    S: Service<Request<FullBody>, Response = Response<FullBody>, Error = Infallible>,
+    S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let mut message = BytesMut::new();
     encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
@@ -104,8 +106,12 @@ pub(crate) fn get(uri: &str) -> Request<Content> {
 pub(crate) fn gateway_with<F>(
     layer: GatewayLayer,
     answer: F,
-) -> impl Service<Request<FullBody>, Response = Response<FullBody>, Error = Infallible, Future: Send>
-+ Clone
+) -> impl Service<
+    Request<FullBody>,
+    Response = Response<EncapsulatedBody>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
 where
     F: Fn(Request<GatewayBody>) -> Result<Response<Content>, BoxError>,
     F: Clone + Send + 'static,
@@ -117,8 +123,11 @@ where
 }
 
 /// A gateway whose target must not be reached.
-pub(crate) fn gateway_without_target()
--> impl Service<Request<FullBody>, Response = Response<FullBody>, Error = Infallible, Future: Send>
-+ Clone {
+pub(crate) fn gateway_without_target() -> impl Service<
+    Request<FullBody>,
+    Response = Response<EncapsulatedBody>,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
     gateway_with(layer(), |request| panic!("the target got {} {}", request.method(), request.uri()))
 }

@@ -1,0 +1,159 @@
+//! Exchanges in chunks (draft-ietf-ohai-chunked-ohttp): both messages stream, and memory is bounded
+//! by a chunk, whatever the length of the messages.
+
+mod idle;
+mod request;
+mod response;
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, Method, Response, header};
+use http_body::Body;
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use oblivious_bhttp::{Content, read_request};
+use oblivious_service::{BoxError, MediaType, Timeout};
+use tower_service::Service;
+use tracing::Instrument;
+
+use crate::{
+    EncapsulatedBody, GatewayBody, InformationalSender,
+    answer::{Opened, admit, call},
+    concurrency::Permit,
+    fault::{Fault, RequestFault},
+    layer::Config,
+    observe::{Exchange, Stage, Stopwatch},
+    refusal::{InnerRefusal, OuterRefusal},
+};
+
+pub(crate) use request::OpenedRequest;
+pub(crate) use response::ChunkedAnswer;
+use response::Settings;
+
+/// A body of no particular type: those that a stream is made of outlive the call that got them.
+pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
+
+pub(crate) fn any_body<B>(body: B) -> AnyBody
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    body.map_frame(|frame| {
+        frame.map_data(|mut data| {
+            let length = data.remaining();
+            data.copy_to_bytes(length)
+        })
+    })
+    .map_err(Into::into)
+    .boxed_unsync()
+}
+
+const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
+
+/// Serves a request in chunks. The response begins once the first chunk has been opened: all that
+/// can go wrong later is told inside, or breaks it off.
+pub(crate) async fn serve<S, B, T>(
+    config: Arc<Config>,
+    target: S,
+    body: B,
+    exchange: &Arc<Exchange>,
+    permit: Permit,
+) -> Result<Response<EncapsulatedBody>, OuterRefusal>
+where
+    S: Service<http::Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    T: Body + Send + 'static,
+    T::Data: Send,
+    T::Error: Into<BoxError>,
+{
+    let deadline = config.exchange_timeout.as_ref().map(Timeout::start);
+    let mut stopwatch = Stopwatch::start();
+    let starting = OpenedRequest::start(any_body(body), &config);
+    let (opened, reply) = match &config.request_timeout {
+        Some(timeout) => timeout.run(starting).await.map_err(|_| OuterRefusal::TooSlow)??,
+        None => starting.await?,
+    };
+    stopwatch.end(Stage::Receive);
+    exchange.decapsulated(reply.header().key_id);
+
+    let (header, enc) = (reply.header(), reply.enc().to_vec());
+    let mut out = BytesMut::new();
+    let sealer =
+        reply.start(&mut out, &config.chunk_limits).map_err(|_| OuterRefusal::CannotSeal)?;
+    let informational = InformationalSender::default();
+    let asking = {
+        let (config, informational) = (Arc::clone(&config), informational.clone());
+        async move {
+            let identity = Opened { header, enc: &enc };
+            ask(&config, target, opened, identity, informational, stopwatch).await
+        }
+    };
+    let answer = ChunkedAnswer::new(
+        Box::pin(asking.instrument(exchange.span())),
+        informational,
+        sealer,
+        out,
+        Settings {
+            padding: config.padding.clone(),
+            limit: config.stream_limit,
+            idle: config.idle_timeout.clone(),
+            deadline,
+        },
+        Arc::clone(exchange),
+        permit,
+    );
+
+    let mut response = Response::new(EncapsulatedBody::from(answer));
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_static(MediaType::OhttpChunkedResponse.as_str());
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // RFC 10036: whoever passes this on should not wait for its end.
+    headers.insert(INCREMENTAL, HeaderValue::from_static("?1"));
+    Ok(response)
+}
+
+/// The target's answer to a request whose first chunk has been opened, or the gateway's own.
+async fn ask<S, T>(
+    config: &Config,
+    target: S,
+    opened: OpenedRequest,
+    identity: Opened<'_>,
+    informational: InformationalSender,
+    mut stopwatch: Stopwatch,
+) -> Result<Response<AnyBody>, InnerRefusal>
+where
+    S: Service<http::Request<GatewayBody>, Response = Response<T>>,
+    T: Body + Send + 'static,
+    T::Data: Send,
+    T::Error: Into<BoxError>,
+{
+    let fault = Fault::default();
+    let request = read_request(opened, &config.decode_options)
+        .await
+        .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
+    let is_head = request.method() == Method::HEAD;
+    let mut request = admit(config, identity, request)
+        .await?
+        .map(|message| GatewayBody::streamed(message, fault.clone()));
+    request.extensions_mut().insert(informational);
+    stopwatch.end(Stage::Admit);
+    let calling = call(target, request);
+    let answered = match &config.target_timeout {
+        Some(timeout) => timeout.run(calling).await.unwrap_or(Err(InnerRefusal::TargetTooSlow)),
+        None => calling.await,
+    };
+    stopwatch.end(Stage::Target);
+    // A target that failed because the request did is not to blame.
+    let response = answered.map_err(|refusal| fault.noted().map_or(refusal, InnerRefusal::from))?;
+    Ok(if is_head {
+        // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
+        response.map(|_| any_body(Content::default()))
+    } else {
+        response.map(any_body)
+    })
+}

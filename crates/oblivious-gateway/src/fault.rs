@@ -1,0 +1,60 @@
+//! Why the rest of a request in chunks did not arrive.
+
+use std::sync::{Arc, OnceLock};
+
+use oblivious_bhttp::ReadError;
+use oblivious_hpke::ChunkError;
+use thiserror::Error;
+
+use crate::refusal::InnerRefusal;
+
+/// What went wrong with a request after its first chunk had been opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum RequestFault {
+    #[error("the connection that the request came by broke")]
+    Broken,
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    #[error("the request is longer than this gateway takes")]
+    TooLarge,
+    #[error("the request did not arrive in time")]
+    TooSlow,
+    #[error("the request is not valid binary HTTP")]
+    NotBinaryHttp,
+}
+
+impl From<ReadError<Self>> for RequestFault {
+    fn from(error: ReadError<Self>) -> Self {
+        match error {
+            ReadError::Body(fault) => fault,
+            _ => Self::NotBinaryHttp,
+        }
+    }
+}
+
+impl From<RequestFault> for InnerRefusal {
+    fn from(fault: RequestFault) -> Self {
+        match fault {
+            RequestFault::Broken | RequestFault::Chunk(_) => Self::RequestCutOff,
+            RequestFault::TooLarge => Self::RequestTooLarge,
+            RequestFault::TooSlow => Self::RequestTooSlow,
+            RequestFault::NotBinaryHttp => Self::NotBinaryHttp,
+        }
+    }
+}
+
+/// A note from the body that the target reads, to who answers when the target has failed: it may
+/// have failed because of that body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fault(Arc<OnceLock<RequestFault>>);
+
+impl Fault {
+    pub(crate) fn note(&self, fault: RequestFault) {
+        // Only the first one is a cause.
+        let _ = self.0.set(fault);
+    }
+
+    pub(crate) fn noted(&self) -> Option<RequestFault> {
+        self.0.get().copied()
+    }
+}

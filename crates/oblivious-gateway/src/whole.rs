@@ -1,0 +1,182 @@
+//! Exchanges of whole messages (RFC 9458 §4.3 and §4.4).
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body::Body;
+use oblivious_bhttp::{
+    Content, EncodeError, Framing, Informational, Padding, decode_request, encode_response_into,
+    encoded_response_len,
+};
+use oblivious_hpke::{Reply, SealError};
+use oblivious_service::{BoxError, CollectError, FullBody, MediaType, collect};
+use tower_service::Service;
+
+use crate::{
+    GatewayBody, InformationalSender,
+    answer::{Opened, admit, call},
+    layer::Config,
+    observe::{Exchange, Stage, Stopwatch},
+    refusal::{InnerRefusal, OuterRefusal},
+};
+
+/// A whole message has known lengths.
+const FRAMING: Framing = Framing::KnownLength;
+
+/// Serves a whole request: everything after its decapsulation is answered inside.
+pub(crate) async fn serve<S, B, T>(
+    config: &Config,
+    target: S,
+    body: B,
+    exchange: &Exchange,
+) -> Result<Response<FullBody>, OuterRefusal>
+where
+    S: Service<Request<GatewayBody>, Response = Response<T>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    T: Body,
+    T::Error: Into<BoxError>,
+{
+    let mut stopwatch = Stopwatch::start();
+    let received = receive(config, body).await?;
+    stopwatch.end(Stage::Receive);
+    let (message, reply) = config.keys.current().at(config.now()).decapsulate(received)?;
+    stopwatch.end(Stage::Decapsulate);
+    exchange.decapsulated(reply.header().key_id);
+
+    let opened = Opened { header: reply.header(), enc: reply.enc() };
+    let answer = answer(config, target, opened, message.freeze(), exchange, &mut stopwatch).await;
+    stopwatch.end(Stage::Target);
+    let sealed = encapsulate(reply, answer, &config.padding);
+    stopwatch.end(Stage::Encapsulate);
+    sealed
+}
+
+async fn receive<B>(config: &Config, body: B) -> Result<BytesMut, OuterRefusal>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let collecting = collect(body, config.body_limit);
+    let collected = match &config.request_timeout {
+        Some(timeout) => timeout.run(collecting).await.map_err(|_| OuterRefusal::TooSlow)?,
+        None => collecting.await,
+    };
+    match collected {
+        Ok(collected) => Ok(collected.data),
+        Err(CollectError::TooLarge { .. }) => Err(OuterRefusal::TooLarge),
+        Err(_) => Err(OuterRefusal::BodyFailed),
+    }
+}
+
+/// The target's answer to a decapsulated message, or the gateway's own.
+async fn answer<S, T>(
+    config: &Config,
+    target: S,
+    opened: Opened<'_>,
+    message: Bytes,
+    exchange: &Exchange,
+    stopwatch: &mut Stopwatch,
+) -> Response<Content>
+where
+    S: Service<Request<GatewayBody>, Response = Response<T>>,
+    T: Body,
+    T::Error: Into<BoxError>,
+{
+    let mut is_head = false;
+    let answer = async {
+        let request = decode_request(message, &config.decode_options)
+            .map_err(|_| InnerRefusal::NotBinaryHttp)?;
+        is_head = request.method() == Method::HEAD;
+        let request = admit(config, opened, request).await?;
+        stopwatch.end(Stage::Admit);
+        ask(config, target, request.map(GatewayBody::whole)).await
+    };
+    let answer = answer.await;
+    exchange.answered(&answer);
+    let mut response = answer.unwrap_or_else(InnerRefusal::into_response);
+    if is_head {
+        // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
+        *response.body_mut() = Content::default();
+    }
+    response
+}
+
+/// Calls the target and reads its whole response, within the time limit.
+async fn ask<S, T>(
+    config: &Config,
+    target: S,
+    mut request: Request<GatewayBody>,
+) -> Result<Response<Content>, InnerRefusal>
+where
+    S: Service<Request<GatewayBody>, Response = Response<T>>,
+    T: Body,
+    T::Error: Into<BoxError>,
+{
+    let informational = InformationalSender::default();
+    request.extensions_mut().insert(informational.clone());
+    let asking = async {
+        let (parts, body) = call(target, request).await?.into_parts();
+        let collected =
+            collect(body, config.response_limit).await.map_err(|error| match error {
+                CollectError::TooLarge { .. } => InnerRefusal::TargetTooLarge,
+                _ => InnerRefusal::TargetFailed,
+            })?;
+        let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
+        Ok::<_, InnerRefusal>(Response::from_parts(parts, content))
+    };
+    let mut response = match &config.target_timeout {
+        Some(timeout) => timeout.run(asking).await.map_err(|_| InnerRefusal::TargetTooSlow)??,
+        None => asking.await?,
+    };
+    let informational = informational.take();
+    if !informational.is_empty() {
+        response.extensions_mut().insert(Informational(informational));
+    }
+    Ok(response)
+}
+
+/// Writes the answer as binary HTTP and seals it, in one buffer.
+fn encapsulate(
+    reply: Reply,
+    answer: Response<Content>,
+    padding: &Padding,
+) -> Result<Response<FullBody>, OuterRefusal> {
+    // The length is known exactly beforehand, and with it whether binary HTTP can hold the answer.
+    let (answer, length) = match encoded_response_len(&answer, FRAMING, padding) {
+        Ok(length) => (answer, length),
+        Err(_) => {
+            let refusal = InnerRefusal::TargetInvalid.into_response();
+            let length = encoded_response_len(&refusal, FRAMING, padding).unwrap_or(0);
+            (refusal, length)
+        }
+    };
+    let mut sealed = BytesMut::with_capacity(length + reply.overhead());
+    reply
+        .seal_into(&mut sealed, |out| {
+            encode_response_into(&answer, FRAMING, padding, out).map_err(SealFailed::from)
+        })
+        .map_err(|SealFailed| OuterRefusal::CannotSeal)?;
+
+    let mut response = Response::new(FullBody::from(sealed));
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_static(MediaType::OhttpResponse.as_str());
+    headers.insert(header::CONTENT_TYPE, content_type);
+    // RFC 9458 §6.5.2: an answer is for the request that it was sealed to, and for no other.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The answer was known to be encodable, so what is left is a generator without randomness.
+struct SealFailed;
+
+impl From<SealError> for SealFailed {
+    fn from(_: SealError) -> Self {
+        Self
+    }
+}
+
+impl From<EncodeError> for SealFailed {
+    fn from(_: EncodeError) -> Self {
+        Self
+    }
+}

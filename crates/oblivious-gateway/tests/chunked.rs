@@ -1,0 +1,475 @@
+//! Exchanges in chunks (draft-ietf-ohai-chunked-ohttp): both messages stream, and neither ends as
+//! if it were complete when it is not.
+
+mod common;
+
+use std::{convert::Infallible, future::poll_fn, pin::Pin, sync::atomic::Ordering, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use common::{
+    chunks::{Opening, Pipe, Sealing, Sender, content, outer_chunked, pipe},
+    gateway_without_target, layer,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty};
+use oblivious_bhttp::{Content, EncodedBody, Framing, Padding, encode_request_into};
+use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayLayer, InformationalSender};
+use oblivious_hpke::PendingChunkedResponse;
+use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
+use tokio::sync::oneshot;
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn timeout(seconds: u32) -> Timeout {
+    Timeout::new(SECOND * seconds, TokioTimer)
+}
+
+/// The bytes of a POST with this content.
+fn post(content: impl Into<Content>) -> BytesMut {
+    let request = Request::post("https://example.com/").body(content.into()).unwrap();
+    let mut message = BytesMut::new();
+    encode_request_into(&request, Framing::IndeterminateLength, &Padding::None, &mut message)
+        .unwrap();
+    message
+}
+
+/// The head of a POST whose content is to come.
+fn post_head() -> Bytes {
+    // Framing, control data, no field, and an empty header section's end.
+    let message = post("x");
+    message.freeze().slice(..1 + 5 + 6 + 12 + 2 + 1)
+}
+
+/// A chunk of content (RFC 9292 §3.2): its length, below 64, and the bytes.
+fn piece(data: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(data.len()).unwrap();
+    assert!((1..64).contains(&length));
+    [&[length], data].concat()
+}
+
+/// Collects the content and answers with it, and with a trailer.
+async fn echo(request: Request<GatewayBody>) -> Result<Response<Content>, BoxError> {
+    let collected = collect(request.into_body(), usize::MAX).await?;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-length", collected.data.len().into());
+    let content = Content::from(collected.data.freeze()).with_trailers(trailers);
+    Ok(Response::new(content))
+}
+
+async fn send<S, B>(gateway: S, body: B) -> Response<EncapsulatedBody>
+where
+    S: Service<Request<B>, Response = Response<EncapsulatedBody>, Error = Infallible>,
+{
+    gateway.oneshot(outer_chunked(body)).await.unwrap()
+}
+
+/// Opens an answer that is encapsulated in chunks.
+async fn open(
+    pending: PendingChunkedResponse,
+    response: Response<EncapsulatedBody>,
+) -> Response<oblivious_bhttp::MessageBody<Opening<EncapsulatedBody>>> {
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut fields: Vec<_> = response.headers().keys().map(|name| name.as_str()).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["cache-control", "content-type", "incremental"]);
+    assert_eq!(response.headers()["content-type"], "message/ohttp-chunked-res");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    // RFC 10036
+    assert_eq!(response.headers()["incremental"], "?1");
+    Opening::new(pending, response.into_body()).response(&Method::GET).await.unwrap()
+}
+
+#[tokio::test]
+async fn content_and_trailers_pass_however_the_request_is_divided() {
+    let text: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
+    let message = post(text.clone());
+    for (chunk, frame) in [(1 << 20, 1 << 20), (16384, 1000), (7777, 16384), (100, 1 << 20)] {
+        let (mut sealing, pending) = Sealing::start();
+        let mut sealed = BytesMut::new();
+        for data in message.chunks(chunk) {
+            sealed.extend_from_slice(&sealing.chunk(data));
+        }
+        sealed.extend_from_slice(&sealing.finish(b""));
+        let (sender, body) = pipe();
+        for frame in sealed.chunks(frame) {
+            sender.send(Ok(Bytes::copy_from_slice(frame))).unwrap();
+        }
+        drop(sender);
+        let response = send(layer().layer(service_fn(echo)), body).await;
+        let response = open(pending, response).await;
+        let content = content(response.into_body()).await.unwrap();
+        assert!(content.data == text, "{chunk} {frame}");
+        assert_eq!(content.trailers.unwrap()["x-length"], "100000");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_can_begin_and_end_while_the_request_goes_on() {
+    let (sender, body) = pipe();
+    let (mut sealing, pending) = Sealing::start();
+    // Sends back what it gets, piece by piece.
+    let target = service_fn(|request: Request<GatewayBody>| async move {
+        Ok::<_, BoxError>(Response::new(request.into_body()))
+    });
+    sender.send(Ok(sealing.chunk(&post_head()))).unwrap();
+    let response = open(pending, send(layer().layer(target), body).await).await;
+    let mut answer = response.into_body();
+    for data in [&b"one"[..], b"two"] {
+        sender.send(Ok(sealing.chunk(&piece(data)))).unwrap();
+        let frame = answer.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), data);
+    }
+    sender.send(Ok(sealing.finish(&[0, 0]))).unwrap();
+    drop(sender);
+    assert!(answer.frame().await.is_none());
+}
+
+/// RFC 9292 §3.5.1: they are of use only ahead of the answer.
+#[tokio::test]
+async fn informational_responses_arrive_before_the_final_one() {
+    let (go_on, wait) = oneshot::channel::<()>();
+    let wait = std::sync::Arc::new(std::sync::Mutex::new(Some(wait)));
+    let target = service_fn(move |request: Request<GatewayBody>| {
+        let wait = wait.lock().unwrap().take().unwrap();
+        async move {
+            let sender = request.extensions().get::<InformationalSender>().unwrap();
+            let hints = Response::builder().status(103).header("connection", "link, x-hop");
+            let hints = hints.header("x-hop", "1").header("x-hint", "</style.css>");
+            sender.send(hints.body(()).unwrap());
+            wait.await.unwrap();
+            sender.send(Response::builder().status(102).body(()).unwrap());
+            Ok::<_, BoxError>(Response::new(FullBody::from("done")))
+        }
+    });
+    let (mut sealing, pending) = Sealing::start();
+    let body = FullBody::from(sealing.finish(&post("")));
+    let response = send(layer().layer(target), body).await;
+    let mut reading = Opening::new(pending, response.into_body()).response(&Method::POST);
+    let early = poll_fn(|cx| reading.poll_informational(cx)).await.unwrap().unwrap();
+    assert_eq!(early.status(), StatusCode::EARLY_HINTS);
+    assert_eq!(early.headers()["x-hint"], "</style.css>");
+    assert!(!early.headers().contains_key("x-hop"), "it concerned a connection");
+    go_on.send(()).unwrap();
+    let second = poll_fn(|cx| reading.poll_informational(cx)).await.unwrap().unwrap();
+    assert_eq!(second.status(), StatusCode::PROCESSING);
+    let response = reading.await.unwrap();
+    assert_eq!(content(response.into_body()).await.unwrap().data, "done");
+}
+
+/// RFC 9458 §5.3 and §6.4: whole or in chunks, what does not decrypt gets one and the same answer.
+#[tokio::test]
+async fn a_first_chunk_that_does_not_open_is_refused_like_any_failed_decryption() {
+    let (whole, _) = common::seal(b"x");
+    let mut damaged = whole.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    let expected = common::send(gateway_without_target(), common::outer(damaged)).await;
+    assert_eq!(expected.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let sealed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let (mut sealing, _) = Sealing::start();
+        let mut sealed = [sealing.chunk(b"first"), sealing.finish(b"")].concat();
+        change(&mut sealed);
+        sealed
+    };
+    let changes: [&dyn Fn(&mut Vec<u8>); 7] = [
+        &|sealed| sealed[0] ^= 1,        // key id
+        &|sealed| sealed[6] = 2,         // AEAD
+        &|sealed| sealed[2] = 0x10,      // KEM
+        &|sealed| sealed[7..39].fill(0), // a point of low order
+        &|sealed| sealed[45] ^= 1,       // ciphertext
+        &|sealed| sealed.truncate(50),   // cut within the first chunk
+        &|sealed| sealed.truncate(39),   // cut before it
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let response = send(gateway_without_target(), FullBody::from(sealed(change))).await;
+        let (parts, body) = response.into_parts();
+        assert_eq!(parts.status, expected.status, "{number}");
+        assert_eq!(parts.headers, expected.headers, "{number}");
+        assert_eq!(collect(body, 1000).await.unwrap().data, expected.body, "{number}");
+    }
+    // What is shorter than header and `enc` is a 400, as for whole messages.
+    let short = sealed(&|sealed| sealed.truncate(38));
+    let response = send(gateway_without_target(), FullBody::from(short)).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}
+
+/// A fault found elsewhere: a stream that is cut off, or has a chunk that does not open, passed
+/// for complete.
+#[tokio::test]
+async fn the_target_never_takes_a_part_of_a_request_for_all_of_it() {
+    let (mut sealing, _) = Sealing::start();
+    let message = post("some content");
+    let (first, second) = message.split_at(40);
+    let chunks = [sealing.chunk(first), sealing.chunk(second), sealing.finish(b"")];
+    drop(sealing);
+    let whole = chunks.concat();
+    let after_first = chunks[0].len();
+    for length in after_first..whole.len() {
+        // The answer cannot be opened: its context is that of another sealing, so look at the
+        // target instead.
+        let (note, noted) = oneshot::channel();
+        let note = std::sync::Arc::new(std::sync::Mutex::new(Some(note)));
+        let target = service_fn(move |request: Request<GatewayBody>| {
+            let note = note.lock().unwrap().take().unwrap();
+            async move {
+                let outcome = collect(request.into_body(), 1000).await.map(|_| ());
+                let failed = outcome.is_err();
+                note.send(failed).unwrap();
+                outcome?;
+                Ok::<_, BoxError>(Response::new(FullBody::empty()))
+            }
+        });
+        let body = FullBody::from(whole[..length].to_vec());
+        let response = send(layer().layer(target), body).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let _ = collect(response.into_body(), 10_000).await.unwrap();
+        // Not called at all is right as well: the head may be in what is missing.
+        assert_ne!(noted.await, Ok(false), "{length} of {}", whole.len());
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_a_400_inside() {
+    let broken: [&dyn Fn(&Sender, &mut Sealing); 3] = [
+        &|sender, _| sender.send(Err("connection reset".into())).unwrap(),
+        &|_, _| {},
+        &|sender, sealing| {
+            let mut chunk = sealing.chunk(b"more").to_vec();
+            chunk[3] ^= 1;
+            sender.send(Ok(chunk.into())).unwrap();
+        },
+    ];
+    for breaks in broken {
+        let (mut sealing, pending) = Sealing::start();
+        let (sender, body) = pipe();
+        sender.send(Ok(sealing.chunk(&post_head()))).unwrap();
+        breaks(&sender, &mut sealing);
+        drop(sender);
+        let response = open(pending, send(layer().layer(service_fn(echo)), body).await).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    }
+}
+
+/// An answer that breaks off has no final chunk: the client cannot take it for complete.
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_broken_off() {
+    let (sender, body) = pipe();
+    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(body)));
+    let target = service_fn(move |_| {
+        let body = body.lock().unwrap().take().unwrap();
+        async { Ok::<_, BoxError>(Response::new(body)) }
+    });
+    let (mut sealing, pending) = Sealing::start();
+    let body = FullBody::from(sealing.finish(&post("")));
+    sender.send(Ok(Bytes::from("half of"))).unwrap();
+    let response = open(pending, send(layer().layer(target), body).await).await;
+    let mut answer = response.into_body();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "half of");
+    sender.send(Err("reset by 10.0.0.1".into())).unwrap();
+    let error = content(answer).await.unwrap_err();
+    assert!(error.contains("TargetFailed"), "{error}");
+    assert!(!error.contains("10.0.0.1"), "{error}");
+}
+
+struct Frames(std::collections::VecDeque<Result<Frame<Bytes>, BoxError>>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        std::task::Poll::Ready(self.0.pop_front())
+    }
+}
+
+/// Back-pressure: who does not read is not sent more, in both directions.
+#[tokio::test]
+async fn nothing_is_read_ahead() {
+    let (answer_sender, answer_body) = pipe();
+    let answer_taken = answer_body.taken.clone();
+    let answer_body = std::sync::Arc::new(std::sync::Mutex::new(Some(answer_body)));
+    let (bodies, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let target = service_fn(move |request: Request<GatewayBody>| {
+        bodies.send(request.into_body()).unwrap();
+        let body = answer_body.lock().unwrap().take().unwrap();
+        async { Ok::<_, BoxError>(Response::new(body)) }
+    });
+    let (sender, body) = pipe();
+    let taken = body.taken.clone();
+    let (mut sealing, pending) = Sealing::start();
+    sender.send(Ok(sealing.chunk(&post_head()))).unwrap();
+    for _ in 0..100 {
+        sender.send(Ok(sealing.chunk(&piece(b"upwards")))).unwrap();
+        answer_sender.send(Ok(Bytes::from(vec![0; 16384]))).unwrap();
+    }
+    let response = open(pending, send(layer().layer(target), body).await).await;
+    let mut up = received.recv().await.unwrap();
+    let mut down = response.into_body();
+    assert!(taken.load(Ordering::Relaxed) <= 2, "before the target reads");
+    assert!(answer_taken.load(Ordering::Relaxed) <= 2, "before the client reads");
+    for round in 1..=50 {
+        up.frame().await.unwrap().unwrap();
+        assert!(taken.load(Ordering::Relaxed) <= round + 2);
+        down.frame().await.unwrap().unwrap();
+        assert!(answer_taken.load(Ordering::Relaxed) <= round + 2);
+    }
+}
+
+#[tokio::test]
+async fn a_request_over_the_limit_is_a_413_inside() {
+    let (mut sealing, pending) = Sealing::start();
+    let (sender, body) = pipe();
+    sender.send(Ok(sealing.chunk(&post_head()))).unwrap();
+    for _ in 0..30 {
+        sender.send(Ok(sealing.chunk(&piece(&[0; 60])))).unwrap();
+    }
+    let gateway = layer().stream_limit(1000).layer(service_fn(echo));
+    let response = open(pending, send(gateway, body).await).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_broken_off() {
+    let target =
+        service_fn(|_| async { Ok::<_, BoxError>(Response::new(FullBody::from(vec![0; 5000]))) });
+    for (limit, complete) in [(6000, true), (5000, false)] {
+        let (mut sealing, pending) = Sealing::start();
+        let body = FullBody::from(sealing.finish(&post("")));
+        let response = send(layer().stream_limit(limit).layer(target), body).await;
+        let response = open(pending, response).await;
+        assert_eq!(content(response.into_body()).await.is_ok(), complete, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_over_the_limit_is_no_chunk() {
+    let mut limits = oblivious_hpke::ChunkLimits::default();
+    limits.max_chunk_len = 100;
+    for (length, status) in [(100, 200), (101, 422)] {
+        let (mut sealing, _) = Sealing::start();
+        let first = sealing.chunk(&post(vec![0; length])[..length]);
+        let gateway = layer().chunk_limits(limits).layer(service_fn(echo));
+        assert_eq!(send(gateway, FullBody::from(first)).await.status(), status);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_stands_still_is_a_408() {
+    // Before the first chunk it is told in clear.
+    let (sender, body) = pipe();
+    let gateway = layer().request_timeout(timeout(5)).layer(service_fn(echo));
+    assert_eq!(send(gateway, body).await.status(), StatusCode::REQUEST_TIMEOUT);
+    drop(sender);
+
+    let (mut sealing, pending) = Sealing::start();
+    let (sender, body) = pipe();
+    sender.send(Ok(sealing.chunk(&post_head()))).unwrap();
+    let gateway = layer().idle_timeout(timeout(5)).layer(service_fn(echo));
+    let response = open(pending, send(gateway, body).await).await;
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    drop(sender);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_slow_is_a_504_and_one_that_stalls_is_broken_off() {
+    let stalls = service_fn(|_| async {
+        let (sender, body) = pipe();
+        sender.send(Ok(Bytes::from("some"))).unwrap();
+        // Kept open for ever.
+        std::mem::forget(sender);
+        Ok::<_, BoxError>(Response::new(body))
+    });
+    let hangs = service_fn(|_| std::future::pending::<Result<Response<Pipe>, BoxError>>());
+    let get = || {
+        let (mut sealing, pending) = Sealing::start();
+        (FullBody::from(sealing.finish(&post(""))), pending)
+    };
+    for layer in [layer().target_timeout(timeout(9)), layer().exchange_timeout(timeout(9))] {
+        let (body, pending) = get();
+        let response = open(pending, send(layer.layer(hangs), body).await).await;
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+    for layer in [layer().idle_timeout(timeout(9)), layer().exchange_timeout(timeout(9))] {
+        let (body, pending) = get();
+        let response = open(pending, send(layer.layer(stalls), body).await).await;
+        let began = tokio::time::Instant::now();
+        assert!(content(response.into_body()).await.is_err());
+        assert_eq!(began.elapsed(), 9 * SECOND);
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_takes_a_place_until_its_answer_is_over() {
+    let gateway = layer().concurrency_limit(1).layer(service_fn(echo));
+    let get = || {
+        let (mut sealing, pending) = Sealing::start();
+        (FullBody::from(sealing.finish(&post("x"))), pending)
+    };
+    let (body, pending) = get();
+    let first = send(gateway.clone(), body).await;
+    let refused = send(gateway.clone(), get().0).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let whole = common::outer(common::seal(b"x").0);
+    let refused = gateway.clone().oneshot(whole).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+
+    let answer = open(pending, first).await;
+    content(answer.into_body()).await.unwrap();
+    assert_eq!(send(gateway.clone(), get().0).await.status(), StatusCode::OK);
+    // A client that goes away frees its place too: the last response was dropped unread.
+    assert_eq!(send(gateway, get().0).await.status(), StatusCode::OK);
+}
+
+/// RFC 9110 §9.3.2
+#[tokio::test]
+async fn head_gets_the_header_alone() {
+    let target = service_fn(|_| async {
+        let response = Response::builder().header("content-length", "7");
+        Ok::<_, BoxError>(response.body(FullBody::from("content"))?)
+    });
+    let request = Request::head("https://example.com/").body(Empty::<Bytes>::new()).unwrap();
+    let encoded = EncodedBody::request(request, Framing::IndeterminateLength, Padding::None);
+    let message = encoded.unwrap().collect().await.unwrap().to_bytes();
+    let (mut sealing, pending) = Sealing::start();
+    let response = send(layer().layer(target), FullBody::from(sealing.finish(&message))).await;
+    let opening = Opening::new(pending, response.into_body());
+    let response = opening.response(&Method::HEAD).await.unwrap();
+    assert_eq!(response.headers()["content-length"], "7");
+    assert!(content(response.into_body()).await.unwrap().data.is_empty());
+}
+
+#[tokio::test]
+async fn chunks_can_be_switched_off() {
+    let gateway: GatewayLayer = layer().without_chunked();
+    let (mut sealing, _) = Sealing::start();
+    let body = FullBody::from(sealing.finish(&post("")));
+    let response = send(gateway.layer(service_fn(echo)), body).await;
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+/// RFC 9458 §6.2.3
+#[tokio::test]
+async fn padded_answers_have_the_same_length() {
+    let length = |text: &'static str| async move {
+        let target =
+            service_fn(
+                move |_| async move { Ok::<_, BoxError>(Response::new(FullBody::from(text))) },
+            );
+        let (mut sealing, pending) = Sealing::start();
+        let body = FullBody::from(sealing.finish(&post("")));
+        let gateway = layer().pad_responses(Padding::ToMultiple(512)).layer(target);
+        let response = send(gateway, body).await;
+        let sealed = response.into_body().collect().await.unwrap().to_bytes();
+        let whole = Frames([Ok(Frame::data(sealed.clone()))].into());
+        let opened = Opening::new(pending, whole).response(&Method::POST).await.unwrap();
+        assert_eq!(content(opened.into_body()).await.unwrap().data, text);
+        sealed.len()
+    };
+    assert_eq!(length("yes").await, length("no, and here is a long explanation").await);
+}

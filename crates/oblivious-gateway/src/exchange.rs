@@ -7,13 +7,16 @@ use oblivious_bhttp::{
     Content, EncodeError, Framing, Padding, encode_response_into, encoded_response_len,
 };
 use oblivious_hpke::{Reply, SealError};
-use oblivious_service::{BoxError, CollectError, FullBody, MediaType, collect, media_type};
+use oblivious_service::{
+    BoxError, Clock, CollectError, FullBody, MediaType, SystemClock, collect, media_type,
+};
 use tower_service::Service;
 use tracing::debug;
 
 use crate::{
     GatewayBody,
     answer::answer,
+    keys::unix_seconds,
     layer::Config,
     refusal::{InnerRefusal, OuterRefusal},
 };
@@ -70,7 +73,8 @@ where
         CollectError::TooLarge { .. } => OuterRefusal::TooLarge,
         _ => OuterRefusal::BodyFailed,
     })?;
-    let (message, reply) = config.keys.current().decapsulate(body.data)?;
+    let now = unix_seconds(SystemClock.now());
+    let (message, reply) = config.keys.current().ring().at(now).decapsulate(body.data)?;
     Ok((message.freeze(), reply))
 }
 

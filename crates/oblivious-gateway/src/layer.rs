@@ -9,12 +9,11 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, Padding};
-use oblivious_hpke::KeyRing;
 use oblivious_service::{BoxError, FullBody, ResponseFuture, Shared, Timeout};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{GatewayBody, TargetPolicy, exchange};
+use crate::{GatewayBody, GatewayKeys, TargetPolicy, exchange};
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
 const DEFAULT_BODY_LIMIT: usize = 4 << 20;
@@ -34,7 +33,7 @@ pub struct GatewayLayer {
 /// What a gateway has been told.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    pub(crate) keys: Shared<KeyRing>,
+    pub(crate) keys: Shared<GatewayKeys>,
     pub(crate) policy: TargetPolicy,
     pub(crate) body_limit: usize,
     pub(crate) response_limit: usize,
@@ -46,7 +45,7 @@ pub(crate) struct Config {
 
 impl GatewayLayer {
     /// A gateway that decapsulates with `keys`.
-    pub fn new(keys: impl Into<Shared<KeyRing>>) -> Self {
+    pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
         Self {
             config: Config {
                 keys: keys.into(),

@@ -68,8 +68,8 @@ impl Epochs {
 
     /// How many epochs can have keys at the same time, the next one's among them.
     pub(crate) fn most_at_once(&self) -> u64 {
-        let retired = self.max_age.saturating_add(self.grace) / self.interval + 1;
-        retired.saturating_add(2)
+        let retired = self.max_age.saturating_add(self.grace) / self.interval;
+        retired.saturating_add(3)
     }
 }
 

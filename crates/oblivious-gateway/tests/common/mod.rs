@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod schedule;
+
 use std::convert::Infallible;
 
 use bytes::{Bytes, BytesMut};

@@ -131,7 +131,8 @@ mod tests {
         let ids = FreeIds::without(|_| false);
         assert_eq!(ids.id(0, 0, 1), 0);
         assert_eq!(ids.id(255, 0, 1), 255);
-        assert_eq!(ids.id(20_418, 0, 1), (20_418 % 256) as u8);
+        assert_eq!(ids.id(256, 0, 1), 0);
+        assert_eq!(ids.id(20_482, 0, 1), 2);
         assert_eq!(ids.id(u64::MAX, 0, 1), 255);
     }
 

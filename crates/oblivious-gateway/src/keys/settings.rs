@@ -24,7 +24,8 @@ pub struct ScheduleSettings {
     /// `interval`. Default: one minute.
     pub skew: Duration,
     /// The KEMs: each has one published configuration, in this order, but X25519 always first, since
-    /// there are clients that look at the first one alone. Default: X25519.
+    /// there are clients that look at the first one alone. Which ones there are depends on the
+    /// provider and on the features of `oblivious-hpke`. Default: X25519.
     pub kems: Vec<KemId>,
     /// The suites of every key. Default: HKDF-SHA256 with AES-128-GCM, AES-256-GCM and
     /// ChaCha20-Poly1305.

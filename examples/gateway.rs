@@ -19,7 +19,7 @@ use examples::{
     forward::Forward,
     http_client, server, tls,
 };
-use oblivious_http::gateway::{GatewayLayer, Origin, PublishKeys, TargetPolicy};
+use oblivious_http::gateway::{GatewayKeys, GatewayLayer, Origin, PublishKeys, TargetPolicy};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{Shared, Timeout, TokioTimer};
@@ -86,7 +86,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     cli::init_logging("info");
     let server_tls = args.tls.server_config()?;
-    let keys = Shared::new(key_ring(&args)?);
+    let keys = Shared::new(GatewayKeys::from(key_ring(&args)?));
     let target = Forward::new(http_client::new(tls::client_config_with_file(args.ca.as_deref())?));
     let timeout = Timeout::new(args.timeout, TokioTimer);
     let gateway = GatewayLayer::new(keys.clone())

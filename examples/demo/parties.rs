@@ -13,7 +13,7 @@ use examples::{server, tls};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Error, ResponseFuture};
-use oblivious_http::gateway::{GatewayBody, GatewayLayer, Origin, PublishKeys};
+use oblivious_http::gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{BoxError, FullBody, Shared, collect};
@@ -72,7 +72,7 @@ impl Gateway {
         let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
         let mut ring = KeyRing::new();
         ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
-        let keys = Shared::new(ring);
+        let keys = Shared::new(GatewayKeys::from(ring));
 
         let (witness, inside) = (Witness::default(), Witness::default());
         let forward = Forward::new(http_client::new(tls::client_config(Some(&target.ca))?));

@@ -5,18 +5,20 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::SystemTime,
 };
 
 use http::{Request, Response};
 use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, Padding};
-use oblivious_hpke::{ChunkLimits, KeyRing};
+use oblivious_hpke::ChunkLimits;
 use oblivious_service::{BoxError, Clock, ResponseFuture, Shared, SystemClock, Timeout};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{EncapsulatedBody, GatewayBody, TargetPolicy, concurrency::Concurrency, exchange};
+use crate::{
+    EncapsulatedBody, GatewayBody, GatewayKeys, TargetPolicy, concurrency::Concurrency, exchange,
+    keys::unix_seconds,
+};
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
 const DEFAULT_BODY_LIMIT: usize = 4 << 20;
@@ -38,7 +40,7 @@ pub struct GatewayLayer {
 /// What a gateway has been told.
 #[derive(Clone)]
 pub(crate) struct Config {
-    pub(crate) keys: Shared<KeyRing>,
+    pub(crate) keys: Shared<GatewayKeys>,
     pub(crate) policy: TargetPolicy,
     pub(crate) body_limit: usize,
     pub(crate) response_limit: usize,
@@ -58,8 +60,7 @@ pub(crate) struct Config {
 impl Config {
     /// The time now, in seconds since the Unix epoch.
     pub(crate) fn now(&self) -> u64 {
-        let since = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0, |since| since.as_secs())
+        unix_seconds(self.clock.now())
     }
 }
 
@@ -71,7 +72,7 @@ impl fmt::Debug for Config {
 
 impl GatewayLayer {
     /// A gateway that decapsulates with `keys`.
-    pub fn new(keys: impl Into<Shared<KeyRing>>) -> Self {
+    pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
         Self {
             config: Config {
                 keys: keys.into(),

@@ -9,7 +9,7 @@
 //! use std::convert::Infallible;
 //!
 //! use http::{Request, Response};
-//! use oblivious_gateway::{GatewayBody, GatewayLayer, Origin, PublishKeys};
+//! use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 //! use oblivious_hpke::{KeyPair, KeyRing, Provider};
 //! use oblivious_keys::{KemId, SymmetricSuite};
 //! use oblivious_service::{FullBody, Shared};
@@ -24,7 +24,7 @@
 //! let mut ring = KeyRing::new();
 //! let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
 //! ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
-//! let keys = Shared::new(ring);
+//! let keys = Shared::new(GatewayKeys::from(ring));
 //!
 //! // POST to this one ...
 //! let origin: Origin = "https://example.com".parse()?;
@@ -42,6 +42,17 @@
 //! back encapsulated in a 200, errors of the target among them, so that the relay cannot tell them
 //! apart from any other (RFC 9458 §5.2).
 //!
+//! # Keys
+//!
+//! [`GatewayKeys`] are what a gateway has at a moment; it is handed a [`Shared`] handle to them.
+//! The example's never change. In production they should (RFC 9458 §6.4 and §6.6): a
+//! [`KeySchedule`] derives one key after the other, either from a state file that forgets
+//! ([`KeySchedule::ratchet`]) or from a seed ([`KeySchedule::seed`]), and a [`KeyRotation`] puts
+//! them in use. [`FixedKey`]s come from files, [`go_gateway_key`] from the settings of the Go
+//! gateway.
+//!
+//! [`Shared`]: oblivious_service::Shared
+//!
 //! # What is not here yet
 //!
 //! There is no guard against replayed requests (RFC 9458 §6.5): put this gateway only in front of
@@ -54,6 +65,7 @@ mod concurrency;
 mod exchange;
 mod fault;
 mod informational;
+mod keys;
 mod layer;
 mod observe;
 mod policy;
@@ -63,6 +75,10 @@ mod whole;
 
 pub use body::{EncapsulatedBody, GatewayBody};
 pub use informational::InformationalSender;
+pub use keys::{
+    FixedKey, FixedKeyError, GatewayKeys, InvalidSchedule, InvalidSeed, KeyRotation, KeySchedule,
+    Published, ScheduleSettings, SecretFileError, Seed, StateError, go_gateway_key,
+};
 pub use layer::{Gateway, GatewayLayer};
 pub use observe::describe_metrics;
 pub use policy::{InvalidOrigin, Origin, TargetPolicy};

@@ -2,66 +2,150 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::{Ready, ready},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use oblivious_hpke::KeyRing;
-use oblivious_service::{FullBody, MediaType, Shared, plain_text};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use oblivious_keys::{KemId, KeyConfigList};
+use oblivious_service::{Clock, FullBody, MediaType, Shared, SystemClock, plain_text};
+use sha2::{Digest, Sha256};
 use tower_service::Service;
+
+use crate::keys::{GatewayKeys, unix_seconds};
 
 /// The default of [`PublishKeys::max_age`]: one hour.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(3600);
+/// How much of the hash is in an entity tag, in bytes.
+const ETAG_LEN: usize = 16;
+/// What a legacy endpoint has always sent: no type says that it is one bare configuration.
+const BARE_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// Answers GET and HEAD with the key configurations in use, as `application/ohttp-keys`.
 ///
-/// Clients must get them in a way that they can trust, over TLS from the gateway itself for
+/// `Cache-Control` names the [`max_age`](Self::max_age), or less when one of the keys ends before:
+/// no copy outlives a key. The `ETag` changes with the list, and with `If-None-Match` a client that
+/// has it gets a 304. Without a key the answer is a 503.
+///
+/// Clients must get the list in a way that they can trust, over TLS from the gateway itself for
 /// instance: who can exchange the key can read the requests (RFC 9458 §6.1).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PublishKeys {
-    keys: Shared<KeyRing>,
+    keys: Shared<GatewayKeys>,
     max_age: Duration,
+    bare: Option<KemId>,
+    clock: Arc<dyn Clock>,
 }
 
 impl PublishKeys {
     /// Publishes `keys`, for clients to keep for an hour.
-    pub fn new(keys: impl Into<Shared<KeyRing>>) -> Self {
-        Self { keys: keys.into(), max_age: DEFAULT_MAX_AGE }
+    pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
+        Self {
+            keys: keys.into(),
+            max_age: DEFAULT_MAX_AGE,
+            bare: None,
+            clock: Arc::new(SystemClock),
+        }
     }
 
     /// Sets how long clients may keep the configurations without asking again; whole seconds
-    /// count. A key must stay in the ring at least so long after its last publication.
+    /// count. With a schedule it is that of
+    /// [`ScheduleSettings::max_age`](crate::ScheduleSettings::max_age).
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    fn respond(&self, method: &Method) -> Response<FullBody> {
+    /// Publishes the first configuration of a KEM alone, without the length before it and as
+    /// `application/octet-stream`: the form that older clients fetch from a legacy endpoint, such
+    /// as `/ohttp-configs` of the Go gateway.
+    #[must_use]
+    pub fn bare(mut self, kem: KemId) -> Self {
+        self.bare = Some(kem);
+        self
+    }
+
+    /// Sets the clock that decides which keys are published; otherwise the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    fn respond(&self, method: &Method, headers: &HeaderMap) -> Response<FullBody> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response =
                 plain_text(StatusCode::METHOD_NOT_ALLOWED, "Fetch the keys with GET.\n");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let Ok(list) = self.keys.current().config_list() else {
+        let published = self.keys.current().published(unix_seconds(self.clock.now()));
+        let Some((encoded, valid_for)) = published
+            .and_then(|published| Some((self.encode(&published.list)?, published.valid_for)))
+        else {
             return plain_text(StatusCode::SERVICE_UNAVAILABLE, "This gateway has no key.\n");
         };
-        let encoded = list.encode();
+        let max_age = self.max_age.as_secs().min(valid_for.unwrap_or(u64::MAX));
+        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&encoded)[..ETAG_LEN]));
+        let is_known = names(headers, &etag);
         let length = HeaderValue::from(encoded.len());
-        let body = if method == Method::HEAD { FullBody::empty() } else { encoded.into() };
-        let mut response = Response::new(body);
+        let has_body = method == Method::GET && !is_known;
+
+        let mut response = Response::new(if has_body { encoded.into() } else { FullBody::empty() });
         let headers = response.headers_mut();
-        let content_type = HeaderValue::from_static(MediaType::OhttpKeys.as_str());
-        headers.insert(header::CONTENT_TYPE, content_type);
-        headers.insert(header::CONTENT_LENGTH, length);
-        let max_age = format!("max-age={}", self.max_age.as_secs());
-        if let Ok(cache_control) = HeaderValue::try_from(max_age) {
-            headers.insert(header::CACHE_CONTROL, cache_control);
+        headers.insert(header::ETAG, value(&etag));
+        headers.insert(header::CACHE_CONTROL, value(&format!("max-age={max_age}")));
+        if is_known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            headers.insert(header::CONTENT_TYPE, self.content_type());
+            headers.insert(header::CONTENT_LENGTH, length);
         }
         response
+    }
+
+    fn encode(&self, list: &KeyConfigList) -> Option<Bytes> {
+        let Some(kem) = self.bare else { return Some(list.encode()) };
+        let config = list.configs().iter().find(|config| config.kem() == kem)?;
+        let mut encoded = Vec::with_capacity(config.encoded_len());
+        config.encode(&mut encoded);
+        Some(encoded.into())
+    }
+
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static(match self.bare {
+            Some(_) => BARE_CONTENT_TYPE,
+            None => MediaType::OhttpKeys.as_str(),
+        })
+    }
+}
+
+/// Whether `If-None-Match` names an entity tag (RFC 9110 §13.1.2, with the weak comparison).
+fn names(headers: &HeaderMap, etag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("digits and punctuation are a field value")
+}
+
+impl fmt::Debug for PublishKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishKeys")
+            .field("keys", &self.keys)
+            .field("max_age", &self.max_age)
+            .field("bare", &self.bare)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,6 +159,6 @@ impl<B> Service<Request<B>> for PublishKeys {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.respond(request.method())))
+        ready(Ok(self.respond(request.method(), request.headers())))
     }
 }

@@ -39,7 +39,7 @@ where
     let mut stopwatch = Stopwatch::start();
     let received = receive(config, body).await?;
     stopwatch.end(Stage::Receive);
-    let (message, reply) = config.keys.current().at(config.now()).decapsulate(received)?;
+    let (message, reply) = config.keys.current().ring().at(config.now()).decapsulate(received)?;
     stopwatch.end(Stage::Decapsulate);
     exchange.decapsulated(reply.header().key_id);
 

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use common::{Received, gateway_without_target, layer, outer, seal, send};
 use http::{Method, Request, StatusCode, header};
 use http_body::{Body, Frame};
-use oblivious_gateway::PublishKeys;
+use oblivious_gateway::{GatewayKeys, PublishKeys};
 use oblivious_keys::KeyConfigList;
 use oblivious_service::{BoxError, FullBody, Problem, Timeout, TokioTimer};
 use tower::{Layer, ServiceExt};
@@ -183,7 +183,8 @@ async fn a_body_that_does_not_come_is_a_408() {
 /// RFC 9458 §3.2
 #[tokio::test]
 async fn the_keys_are_published() {
-    let keys = PublishKeys::new(common::ring()).max_age(Duration::from_secs(600));
+    let keys =
+        PublishKeys::new(GatewayKeys::from(common::ring())).max_age(Duration::from_secs(600));
     let request = Request::get("/ohttp-keys").body(FullBody::empty()).unwrap();
     let response = keys.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
@@ -203,7 +204,8 @@ async fn the_keys_are_published() {
     assert_eq!(response.headers()[header::ALLOW], "GET, HEAD");
 
     let request = Request::get("/ohttp-keys").body(FullBody::empty()).unwrap();
-    let response = PublishKeys::new(oblivious_hpke::KeyRing::new()).oneshot(request).await.unwrap();
+    let none = GatewayKeys::from(oblivious_hpke::KeyRing::new());
+    let response = PublishKeys::new(none).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
@@ -212,12 +214,12 @@ async fn the_keys_are_published() {
 async fn the_ring_can_be_replaced_while_the_gateway_runs() {
     use oblivious_gateway::GatewayLayer;
     use oblivious_service::Shared;
-    let keys = Shared::new(common::ring());
+    let keys = Shared::new(GatewayKeys::from(common::ring()));
     let gateway = GatewayLayer::new(keys.clone()).layer(tower::service_fn(|_| async {
         Ok::<_, BoxError>(http::Response::new(FullBody::empty()))
     }));
     assert_eq!(send(gateway.clone(), outer(seal(b"x").0)).await.status, StatusCode::OK);
-    keys.replace(oblivious_hpke::KeyRing::new());
+    keys.replace(oblivious_hpke::KeyRing::new().into());
     let received = send(gateway, outer(seal(b"x").0)).await;
     assert_eq!(received.status, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -117,6 +117,11 @@ impl KeyRing {
         KeyConfigList::new(self.keys.iter().map(|key| key.config.clone()).collect())
     }
 
+    /// The configuration of each key and when it may be used, in the order they were added.
+    pub fn keys(&self) -> impl Iterator<Item = (&KeyConfig, Validity)> {
+        self.keys.iter().map(|key| (&key.config, key.validity))
+    }
+
     /// The ring as it is at a time, in seconds since the Unix epoch: with the keys that are valid
     /// then.
     pub fn at(&self, now: u64) -> KeyRingAt<'_> {

@@ -29,7 +29,7 @@
 //!
 //! use http::{Request, Response, Uri};
 //! use oblivious_http::client::ClientLayer;
-//! use oblivious_http::gateway::{GatewayBody, GatewayLayer, Origin};
+//! use oblivious_http::gateway::{GatewayKeys, GatewayBody, GatewayLayer, Origin};
 //! use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
 //! use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
 //! use oblivious_http::relay::Relay;
@@ -48,7 +48,7 @@
 //! let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
 //! ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
 //! let published = ring.config_list()?;
-//! let gateway = GatewayLayer::new(ring)
+//! let gateway = GatewayLayer::new(GatewayKeys::from(ring))
 //!     .allow("https://example.com".parse::<Origin>()?)
 //!     .layer(target);
 //!

@@ -46,7 +46,8 @@ impl OpenedRequest {
         let mut received = BytesMut::new();
         let (mut opener, reply) = loop {
             let now = config.now();
-            let begun = keys.at(now).decapsulate_chunked(&mut received, &config.chunk_limits);
+            let begun =
+                keys.ring().at(now).decapsulate_chunked(&mut received, &config.chunk_limits);
             if let Some(begun) = begun? {
                 break begun;
             }

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod chunks;
+pub(crate) mod schedule;
 
 use std::convert::Infallible;
 
@@ -12,7 +13,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
     Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
 };
-use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayLayer, Origin};
+use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin};
 use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, collect};
@@ -34,7 +35,8 @@ pub(crate) fn ring() -> KeyRing {
 
 /// A gateway that allows `https://example.com`.
 pub(crate) fn layer() -> GatewayLayer {
-    GatewayLayer::new(ring()).allow("https://example.com".parse::<Origin>().unwrap())
+    GatewayLayer::new(GatewayKeys::from(ring()))
+        .allow("https://example.com".parse::<Origin>().unwrap())
 }
 
 /// Seals any bytes to the gateway's key.

@@ -1,0 +1,63 @@
+//! The gateway's keys, over time (RFC 9458 §3, §6.4 and §6.6).
+//!
+//! A [`GatewayKeys`] is what a gateway has at a moment: the keys that it accepts, and the
+//! configurations that it publishes. It is made from a fixed ring, or by a [`KeySchedule`], which
+//! a [`KeyRotation`] follows.
+//!
+//! # Epochs
+//!
+//! A schedule numbers the time: epoch = ⌊Unix time / interval⌋. Each epoch has one key of each
+//! KEM, and only the key of the present epoch is published: several keys of one KEM at a time would
+//! split the clients into groups (RFC 9458 §6.1). A key is accepted
+//!
+//! - from the start of its epoch minus `skew`, since another replica's clock may run ahead,
+//! - until the start of the next epoch plus `max_age`, for which clients keep a configuration, plus
+//!   `grace`, for requests under way and clocks that run behind; that second is the last one.
+//!
+//! ```text
+//!            epoch 7                      epoch 8
+//!  skew ┌──────────────────┐
+//!  ◄────┤ key 7 published  ├─ max_age ─┬─ grace ─►  then key 7 is destroyed
+//!       └──────────────────┘
+//!                     skew ┌──────────────────┐
+//!                     ◄────┤ key 8 published  ├─ ...
+//! ```
+//!
+//! # Key ids
+//!
+//! The keys of all epochs are counted, KEM after KEM, and the count modulo the number of ids is the
+//! id: with one KEM and without fixed keys that is the epoch modulo 256. The ids of fixed keys are
+//! left out. A schedule that would have more keys at a time than there are ids is refused.
+//!
+//! # Replicas
+//!
+//! Replicas agree without talking: they have equal settings, equal fixed keys, and one seed or
+//! copies of one state file. From then on the clock decides.
+
+mod derive;
+mod epochs;
+mod fixed;
+mod go;
+mod rotation;
+mod schedule;
+mod secret_file;
+mod settings;
+mod snapshot;
+mod state;
+
+pub use derive::{InvalidSeed, Seed};
+pub use fixed::{FixedKey, FixedKeyError};
+pub use go::go_gateway_key;
+pub use rotation::KeyRotation;
+pub use schedule::KeySchedule;
+pub use secret_file::SecretFileError;
+pub use settings::{InvalidSchedule, ScheduleSettings};
+pub use snapshot::{GatewayKeys, Published};
+pub use state::StateError;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since the Unix epoch; none for a clock that is before it.
+pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,135 @@
+//! What a schedule is told.
+
+use std::time::Duration;
+
+use oblivious_hpke::{KeyPairError, KeyRingError, Provider};
+use oblivious_keys::{KemId, SymmetricSuite};
+use thiserror::Error;
+
+/// The settings of a [`KeySchedule`](super::KeySchedule). All replicas need equal ones.
+///
+/// Of the durations whole seconds count.
+#[derive(Clone, Debug)]
+pub struct ScheduleSettings {
+    /// How long each key is published. Default: one day.
+    pub interval: Duration,
+    /// How long clients may keep a configuration; also set it with
+    /// [`PublishKeys::max_age`](crate::PublishKeys::max_age). Default: one hour.
+    pub max_age: Duration,
+    /// How long a key is accepted after the last copy of its configuration has become stale: for
+    /// requests under way, and for clocks that run behind, so not less than `skew`. Default: one
+    /// hour.
+    pub grace: Duration,
+    /// How far the clocks of two replicas, or of a replica and a client, may be apart; shorter than
+    /// `interval`. Default: one minute.
+    pub skew: Duration,
+    /// The KEMs: each has one published configuration, in this order, but X25519 always first, since
+    /// there are clients that look at the first one alone. Which ones there are depends on the
+    /// provider and on the features of `oblivious-hpke`. Default: X25519.
+    pub kems: Vec<KemId>,
+    /// The suites of every key. Default: HKDF-SHA256 with AES-128-GCM, AES-256-GCM and
+    /// ChaCha20-Poly1305.
+    pub suites: Vec<SymmetricSuite>,
+    /// Where the primitives come from. It has no influence on the keys.
+    pub provider: Provider,
+}
+
+impl Default for ScheduleSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(24 * 3600),
+            max_age: Duration::from_secs(3600),
+            grace: Duration::from_secs(3600),
+            skew: Duration::from_secs(60),
+            kems: vec![KemId::X25519_HKDF_SHA256],
+            suites: vec![
+                SymmetricSuite::HKDF_SHA256_AES_128_GCM,
+                SymmetricSuite::HKDF_SHA256_AES_256_GCM,
+                SymmetricSuite::HKDF_SHA256_CHACHA20_POLY1305,
+            ],
+            provider: Provider::default(),
+        }
+    }
+}
+
+impl ScheduleSettings {
+    pub(crate) fn check(&self) -> Result<(), InvalidSchedule> {
+        if self.interval.as_secs() == 0 {
+            return Err(InvalidSchedule::IntervalTooShort);
+        }
+        if self.skew.as_secs() >= self.interval.as_secs() {
+            return Err(InvalidSchedule::SkewTooLong);
+        }
+        if self.grace.as_secs() < self.skew.as_secs() {
+            return Err(InvalidSchedule::GraceTooShort);
+        }
+        if self.kems.is_empty() {
+            return Err(InvalidSchedule::NoKem);
+        }
+        if self.suites.is_empty() {
+            return Err(InvalidSchedule::NoSuite);
+        }
+        for (index, &kem) in self.kems.iter().enumerate() {
+            if self.kems[..index].contains(&kem) {
+                return Err(InvalidSchedule::DuplicateKem(kem));
+            }
+            let unsupported = |&&suite: &&SymmetricSuite| !self.provider.supports(kem, suite);
+            if let Some(&suite) = self.suites.iter().find(unsupported) {
+                return Err(InvalidSchedule::Unsupported { kem, suite });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A schedule cannot be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidSchedule {
+    /// The interval is shorter than a second.
+    #[error("the interval between two keys must be at least one second")]
+    IntervalTooShort,
+    /// The clock skew is as long as the interval.
+    #[error("the clock skew must be shorter than the interval between two keys")]
+    SkewTooLong,
+    /// The grace period does not make up for the clock skew.
+    #[error(
+        "the grace period must not be shorter than the clock skew: a replica whose clock runs \
+         behind publishes a key so much longer"
+    )]
+    GraceTooShort,
+    /// There is no KEM.
+    #[error("name at least one KEM")]
+    NoKem,
+    /// There is no suite.
+    #[error("name at least one suite")]
+    NoSuite,
+    /// A KEM is there twice.
+    #[error("the KEM {0} is named twice: one configuration of each is published")]
+    DuplicateKem(KemId),
+    /// The provider does not have a combination.
+    #[error("{kem} with {suite} is not supported by this provider")]
+    Unsupported {
+        /// The KEM.
+        kem: KemId,
+        /// The suite.
+        suite: SymmetricSuite,
+    },
+    /// There would be more keys at a time than ids for them.
+    #[error(
+        "up to {needed} keys would be in use at a time, and there are {available} key ids for \
+         them: make the interval longer, max-age or grace shorter, or take fewer KEMs or fixed keys"
+    )]
+    TooManyKeys {
+        /// The most keys in use at a time, the next ones among them.
+        needed: u64,
+        /// The ids that no fixed key has.
+        available: usize,
+    },
+    /// A fixed key cannot be used.
+    #[error("a fixed key cannot be used: {0}")]
+    FixedKey(#[from] KeyRingError),
+    /// A fixed key is none for this schedule's provider.
+    #[error("a fixed key cannot be used: {0}")]
+    FixedKeyPair(#[from] KeyPairError),
+}

@@ -1,0 +1,95 @@
+//! The keys of a gateway at a moment.
+
+use oblivious_hpke::KeyRing;
+use oblivious_keys::{KeyConfig, KeyConfigList};
+
+/// The keys that a gateway accepts, and the configurations that it publishes.
+///
+/// It does not change; another one takes its place, in a
+/// [`Shared`](oblivious_service::Shared) handle. It knows what happens next: the keys that are
+/// accepted and published soon are in it, each with its time, so that a change happens at its
+/// second even if the replacement is late.
+#[derive(Debug)]
+pub struct GatewayKeys {
+    ring: KeyRing,
+    /// In the order of time. Without a plan every key is published as long as it is valid.
+    plan: Option<Vec<Publication>>,
+}
+
+/// What is published from a time on, until the next publication takes its place.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub(crate) from: u64,
+    pub(crate) key_ids: Vec<u8>,
+    /// The last second for which clients may keep it, if there is one.
+    pub(crate) cached_until: Option<u64>,
+}
+
+/// What [`GatewayKeys::published`] returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// The configurations, in the order in which they are published.
+    pub list: KeyConfigList,
+    /// For how many seconds from now on a client may keep the list: no key in it ends before.
+    /// `None` if no key has an end.
+    pub valid_for: Option<u64>,
+}
+
+impl GatewayKeys {
+    pub(crate) fn planned(ring: KeyRing, plan: Vec<Publication>) -> Self {
+        Self { ring, plan: Some(plan) }
+    }
+
+    /// The keys with which requests are opened. Each has its time, so ask with the clock's:
+    /// `keys.ring().at(now)`.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// What is published at `now`, in seconds since the Unix epoch. `None` if there is no key to
+    /// publish.
+    pub fn published(&self, now: u64) -> Option<Published> {
+        let Some(plan) = &self.plan else { return self.publish(now, |_| true, None) };
+        let current = plan.iter().rfind(|publication| publication.from <= now)?;
+        let is_listed = |config: &KeyConfig| current.key_ids.contains(&config.key_id());
+        self.publish(now, is_listed, current.cached_until)
+    }
+
+    /// Publishes those of the valid keys that are chosen.
+    fn publish(
+        &self,
+        now: u64,
+        is_chosen: impl Fn(&KeyConfig) -> bool,
+        cached_until: Option<u64>,
+    ) -> Option<Published> {
+        let mut configs = Vec::new();
+        let mut until = cached_until.unwrap_or(u64::MAX);
+        for (config, validity) in self.ring.keys() {
+            let is_valid = (validity.not_before..=validity.not_after).contains(&now);
+            if is_valid && is_chosen(config) {
+                configs.push(config.clone());
+                until = until.min(validity.not_after);
+            }
+        }
+        let list = KeyConfigList::new(configs).ok()?;
+        let valid_for = (until != u64::MAX).then(|| until.saturating_sub(now));
+        Some(Published { list, valid_for })
+    }
+
+    /// The last second, since the Unix epoch, at which requests under a key are accepted: so long a
+    /// guard against replays remembers them. `None` if the key has no end, and 0 if there is no
+    /// such key.
+    pub fn accepted_until(&self, key_id: u8) -> Option<u64> {
+        let key = self.ring.keys().find(|(config, _)| config.key_id() == key_id);
+        let last = key.map_or(0, |(_, validity)| validity.not_after);
+        (last != u64::MAX).then_some(last)
+    }
+}
+
+/// Keys that do not change: each is published as long as it is valid.
+impl From<KeyRing> for GatewayKeys {
+    fn from(ring: KeyRing) -> Self {
+        Self { ring, plan: None }
+    }
+}

@@ -49,15 +49,24 @@
 
 mod answer;
 mod body;
+mod date;
 mod exchange;
 mod informational;
 mod layer;
 mod policy;
 mod publish;
 mod refusal;
+mod replay;
 
 pub use body::GatewayBody;
+pub use date::{DatePolicy, DateRefusal};
 pub use informational::InformationalSender;
 pub use layer::{Gateway, GatewayLayer};
 pub use policy::{InvalidOrigin, Origin, TargetPolicy};
 pub use publish::PublishKeys;
+pub use replay::{
+    CapacityError, MemoryReplayGuard, PendingCheck, ReplayCheck, ReplayEntry, ReplayError,
+    ReplayGuard, ReplayLoad, ReplayVerdict, required_capacity,
+};
+#[cfg(feature = "redis")]
+pub use replay::{RedisGuardError, RedisReplayGuard};

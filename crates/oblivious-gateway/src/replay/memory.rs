@@ -168,8 +168,9 @@ impl MemoryReplayGuard {
     #[allow(clippy::cast_possible_truncation, reason = "the words of a hash")]
     fn tag(&self, entry: &ReplayEntry<'_>) -> Tag {
         let mut hasher = self.hasher;
-        hasher.write(&[entry.key_id]);
+        // In this order, since this hash takes 8 bytes at a time.
         hasher.write(entry.enc);
+        hasher.write(&[entry.key_id]);
         let hash = hasher.finish128().as_u128();
         [hash as u32, (hash >> 32) as u32, (hash >> 64) as u32, (hash >> 96) as u32]
     }

@@ -4,9 +4,11 @@
 //! hash table will not do: under many removals it grows or rehashes at a moment of its own
 //! choosing, and neither its memory nor its pauses have a bound.
 
-/// How many slots are looked at for expired entries with every call. Eight entries are 160 bytes,
-/// so this costs about as much as one access to memory that is not in the cache.
-const SWEEP: usize = 8;
+/// How many calls there are from one sweep for expired entries to the next. Going on every time
+/// would touch memory that is not in the cache every time.
+const SWEEP_EVERY: u32 = 16;
+/// How many slots a sweep looks at: 2.5 KiB in a row.
+const SWEEP: usize = 128;
 
 /// The deadline of an entry that stays.
 pub(super) const NEVER: u32 = u32::MAX;
@@ -48,6 +50,8 @@ pub(super) struct Shard {
     len: usize,
     /// Where the sweep goes on.
     hand: usize,
+    /// How many calls there were since the last sweep.
+    calls: u32,
     /// No entry expires before this moment has passed.
     earliest: u32,
 }
@@ -72,7 +76,7 @@ impl Shard {
         let mut slots = Vec::new();
         slots.try_reserve_exact(count).ok()?;
         slots.resize(count, Slot::EMPTY);
-        Some(Self { slots, limit, len: 0, hand: 0, earliest: NEVER })
+        Some(Self { slots, limit, len: 0, hand: 0, calls: 0, earliest: NEVER })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -81,7 +85,9 @@ impl Shard {
 
     /// Adds an entry that is needed up to and with `deadline`, unless it is there.
     pub(super) fn insert(&mut self, tag: Tag, deadline: u32, now: u32) -> Insert {
-        if self.earliest < now {
+        self.calls = self.calls.saturating_add(1);
+        if self.calls >= SWEEP_EVERY && self.earliest < now {
+            self.calls = 0;
             self.sweep(now);
         }
         let mut place = match self.find(tag, now) {
@@ -129,7 +135,7 @@ impl Shard {
         }
     }
 
-    /// Looks for expired entries a few slots further than last time.
+    /// Looks for expired entries, from where the last sweep ended.
     fn sweep(&mut self, now: u32) {
         for _ in 0..SWEEP {
             if self.slots[self.hand].is_expired(now) {

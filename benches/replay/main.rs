@@ -32,7 +32,7 @@ fn insert(guard: &MemoryReplayGuard, id: u64) -> Result<ReplayVerdict, ReplayErr
 
 /// A guard that is as full as it becomes at this rate, and the next request.
 fn filled() -> (MemoryReplayGuard, AtomicU64) {
-    let guard = MemoryReplayGuard::new(5 * LIVE as usize / 4, START).unwrap();
+    let guard = MemoryReplayGuard::new(1_250_000, START).unwrap();
     for id in 0..2 * LIVE {
         assert_eq!(insert(&guard, id), Ok(ReplayVerdict::Fresh));
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use oblivious_hpke::RequestHeader;
 use oblivious_service::{
@@ -10,7 +10,10 @@ use oblivious_service::{
 };
 use tower_service::Service;
 
-use crate::{GatewayBody, layer::Config, refusal::InnerRefusal};
+use crate::{
+    DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, layer::Config, observe,
+    refusal::InnerRefusal,
+};
 
 /// What tells a decapsulated request from all others.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,7 @@ pub(crate) async fn admit<B>(
     opened: Opened<'_>,
     mut request: Request<B>,
 ) -> Result<Request<B>, InnerRefusal> {
-    let _ = opened;
+    guard(config, opened, request.headers()).await?;
     // RFC 9458 §5.1: there is nobody to send a 100 (Continue) in time.
     if expects_continue(request.headers()) {
         return Err(InnerRefusal::ExpectContinue);
@@ -41,6 +44,36 @@ pub(crate) async fn admit<B>(
     strip_connection_fields(request.headers_mut());
     strip_forwarding_fields(request.headers_mut());
     Ok(request)
+}
+
+/// Refuses what was seen before, then what has no acceptable date; in that order, so that the
+/// answer to a copy says nothing of dates (RFC 9458 §6.5.2).
+async fn guard(
+    config: &Config,
+    opened: Opened<'_>,
+    headers: &HeaderMap,
+) -> Result<(), InnerRefusal> {
+    let now = config.now();
+    let mut remembers_since = None;
+    if let Some(guard) = &config.guard {
+        let key_id = opened.header.key_id;
+        let accepted_until = config.keys.current().accepted_until(key_id);
+        // A date that cannot be read is refused, now and when it comes again.
+        let date = DatePolicy::read(headers).unwrap_or(Some(now));
+        let remember_until = config.dates.remember_until(date, now, accepted_until);
+        let entry = ReplayEntry { enc: opened.enc, key_id, now, remember_until };
+        match guard.check_and_insert(entry).await {
+            Ok(ReplayVerdict::Fresh) => {}
+            Ok(ReplayVerdict::Seen) => return Err(InnerRefusal::Replayed),
+            Err(_) => return Err(InnerRefusal::GuardUnavailable),
+        }
+        if let Some(load) = guard.load() {
+            observe::guard_load(load);
+        }
+        remembers_since = guard.remembers_since();
+    }
+    let judged = config.dates.check(headers, now, remembers_since);
+    judged.map(drop).map_err(|reason| InnerRefusal::Date { reason, now })
 }
 
 /// Calls the target, as soon as it is ready, and waits for the head of its answer.

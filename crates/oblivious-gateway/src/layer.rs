@@ -16,14 +16,17 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    EncapsulatedBody, GatewayBody, GatewayKeys, TargetPolicy, concurrency::Concurrency, exchange,
-    keys::unix_seconds,
+    DatePolicy, EncapsulatedBody, GatewayBody, GatewayKeys, MemoryReplayGuard, ReplayCheck,
+    ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, TargetPolicy, concurrency::Concurrency,
+    exchange, keys::unix_seconds,
 };
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
 const DEFAULT_BODY_LIMIT: usize = 4 << 20;
 /// The default of [`GatewayLayer::response_limit`]: 16 MiB.
 const DEFAULT_RESPONSE_LIMIT: usize = 16 << 20;
+/// How many requests the default of [`GatewayLayer::replay_guard`] has room for.
+const DEFAULT_GUARD_CAPACITY: usize = 1 << 20;
 /// The default of [`GatewayLayer::stream_limit`]: 2 GiB.
 const DEFAULT_STREAM_LIMIT: u64 = 2 << 30;
 
@@ -53,6 +56,9 @@ pub(crate) struct Config {
     pub(crate) idle_timeout: Option<Timeout>,
     pub(crate) exchange_timeout: Option<Timeout>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// None without protection.
+    pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
+    pub(crate) dates: DatePolicy,
     pub(crate) padding: Padding,
     pub(crate) decode_options: DecodeOptions,
 }
@@ -73,6 +79,7 @@ impl fmt::Debug for Config {
 impl GatewayLayer {
     /// A gateway that decapsulates with `keys`.
     pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
+        let started = unix_seconds(SystemClock.now());
         Self {
             config: Config {
                 keys: keys.into(),
@@ -88,6 +95,8 @@ impl GatewayLayer {
                 idle_timeout: None,
                 exchange_timeout: None,
                 clock: Arc::new(SystemClock),
+                guard: Some(default_guard(started)),
+                dates: DatePolicy::default(),
                 padding: Padding::default(),
                 decode_options: DecodeOptions::default(),
             },
@@ -180,7 +189,35 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets the clock that tells which keys are valid. By default it is that of the system.
+    /// Sets what remembers requests, so that none is served twice (RFC 9458 §6.5). A request that
+    /// was seen before is answered with a 409 inside, and one of which the guard cannot tell with
+    /// a 503 inside.
+    ///
+    /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests.
+    #[must_use]
+    pub fn replay_guard(mut self, guard: impl ReplayGuard) -> Self {
+        self.config.guard = Some(Arc::new(guard));
+        self
+    }
+
+    /// Serves a request as often as it is sent, by whoever sends it. It is for targets for which
+    /// that does no harm, and a warning is logged.
+    #[must_use]
+    pub fn without_replay_guard(mut self) -> Self {
+        tracing::warn!("no replay protection: a relay can have a request processed more than once");
+        self.config.guard = None;
+        self
+    }
+
+    /// Sets which dates of requests are accepted (RFC 9458 §6.5.1); others are answered with the
+    /// problem `date` inside. By default a date may be five minutes off, or missing.
+    #[must_use]
+    pub fn dates(mut self, dates: DatePolicy) -> Self {
+        self.config.dates = dates;
+        self
+    }
+
+    /// Sets the clock that tells which keys and dates are valid. By default it is that of the system.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.config.clock = Arc::new(clock);
@@ -200,6 +237,34 @@ impl GatewayLayer {
     pub fn decode_options(mut self, options: DecodeOptions) -> Self {
         self.config.decode_options = options;
         self
+    }
+}
+
+/// The guard of a gateway that was told of none.
+fn default_guard(started: u64) -> Arc<dyn ReplayGuard> {
+    match MemoryReplayGuard::new(DEFAULT_GUARD_CAPACITY, started) {
+        Ok(guard) => Arc::new(guard),
+        Err(error) => {
+            tracing::error!(%error, "no replay guard: requests are refused");
+            Arc::new(NoGuard)
+        }
+    }
+}
+
+/// Stands where a guard should be and could not be made.
+struct NoGuard;
+
+impl ReplayGuard for NoGuard {
+    fn check_and_insert(&self, _: ReplayEntry<'_>) -> ReplayCheck {
+        ReplayCheck::Ready(Err(ReplayError::Unavailable))
+    }
+
+    fn remembers_since(&self) -> Option<u64> {
+        None
+    }
+
+    fn load(&self) -> Option<ReplayLoad> {
+        None
     }
 }
 

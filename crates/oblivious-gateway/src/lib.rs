@@ -53,15 +53,30 @@
 //!
 //! [`Shared`]: oblivious_service::Shared
 //!
-//! # What is not here yet
+//! # Replay
 //!
-//! There is no guard against replayed requests (RFC 9458 §6.5): put this gateway only in front of
-//! targets for which processing a request twice does no harm.
+//! Whoever carries an encapsulated request can send it again, so each is remembered and served
+//! once (RFC 9458 §6.5). By default a [`MemoryReplayGuard`] does so, with room for a million
+//! requests; [`GatewayLayer::replay_guard`] sets one of another size, or one that replicas share.
+//! [`DatePolicy`] bounds how long a request is remembered.
+//!
+//! # Whole messages and chunks
+//!
+//! Requests come whole (`message/ohttp-req`) or in chunks (`message/ohttp-chunked-req`), and are
+//! answered alike. Whole messages are held in memory, up to a limit. Chunks stream: the target
+//! reads a body that is decrypted while it is read, its answer is encrypted while it is sent, who
+//! does not read slows down who sends, and no more than a few chunks are held.
+//!
+//! # What an operator sees
+//!
+//! Metrics by way of the `metrics` facade, listed at [`describe_metrics`], and spans by way of
+//! `tracing` at the level debug. Neither has anything of a request in it.
 
 mod answer;
 mod body;
 mod chunked;
 mod concurrency;
+mod date;
 mod exchange;
 mod fault;
 mod informational;
@@ -74,6 +89,9 @@ mod refusal;
 mod whole;
 
 pub use body::{EncapsulatedBody, GatewayBody};
+mod replay;
+
+pub use date::{DatePolicy, DateRefusal};
 pub use informational::InformationalSender;
 pub use keys::{
     FixedKey, FixedKeyError, GatewayKeys, InvalidSchedule, InvalidSeed, KeyRotation, KeySchedule,
@@ -83,3 +101,9 @@ pub use layer::{Gateway, GatewayLayer};
 pub use observe::describe_metrics;
 pub use policy::{InvalidOrigin, Origin, TargetPolicy};
 pub use publish::PublishKeys;
+pub use replay::{
+    CapacityError, MemoryReplayGuard, PendingCheck, ReplayCheck, ReplayEntry, ReplayError,
+    ReplayGuard, ReplayLoad, ReplayVerdict, required_capacity,
+};
+#[cfg(feature = "redis")]
+pub use replay::{RedisGuardError, RedisReplayGuard};

@@ -6,7 +6,10 @@ use std::time::Instant;
 use http::Response;
 use tracing::{Span, debug, debug_span, field::Empty};
 
-use crate::refusal::{InnerRefusal, OuterRefusal};
+use crate::{
+    ReplayLoad,
+    refusal::{InnerRefusal, OuterRefusal},
+};
 
 pub(crate) const IN_FLIGHT: &str = "ohttp_gateway_in_flight";
 const REQUESTS: &str = "ohttp_gateway_requests_total";
@@ -15,6 +18,8 @@ const KEYS: &str = "ohttp_gateway_key_requests_total";
 const REPLAYS: &str = "ohttp_gateway_replays_total";
 const TARGET_RESPONSES: &str = "ohttp_gateway_target_responses_total";
 const CUT_OFF: &str = "ohttp_gateway_answers_cut_off_total";
+const GUARD_ENTRIES: &str = "ohttp_gateway_replay_entries";
+const GUARD_CAPACITY: &str = "ohttp_gateway_replay_capacity";
 const STAGES: &str = "ohttp_gateway_stage_seconds";
 
 /// Describes the metrics of a gateway to the recorder that is installed: to be called once, after
@@ -30,6 +35,7 @@ const STAGES: &str = "ohttp_gateway_stage_seconds";
 /// | `ohttp_gateway_answers_cut_off_total` | `reason` |
 /// | `ohttp_gateway_stage_seconds` | `stage`: `receive`, `decapsulate`, `admit`, `target`, `encapsulate`, `total` |
 /// | `ohttp_gateway_in_flight` | |
+/// | `ohttp_gateway_replay_entries`, `ohttp_gateway_replay_capacity` | |
 ///
 /// Every label has a fixed set of values, whatever clients send.
 pub fn describe_metrics() {
@@ -42,6 +48,17 @@ pub fn describe_metrics() {
     describe_counter!(CUT_OFF, "Answers in chunks that broke off, by the reason.");
     describe_histogram!(STAGES, Unit::Seconds, "How long each stage of an exchange took.");
     describe_gauge!(IN_FLIGHT, "Exchanges under way.");
+    describe_gauge!(GUARD_ENTRIES, "Requests that the replay guard holds.");
+    describe_gauge!(GUARD_CAPACITY, "Requests that the replay guard has room for.");
+}
+
+/// How full the replay guard is.
+pub(crate) fn guard_load(load: ReplayLoad) {
+    // Gauges are floating point; beyond 2^53 requests precision would be lost.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge need not be exact")]
+    let gauge = |number: usize| number as f64;
+    metrics::gauge!(GUARD_ENTRIES).set(gauge(load.entries));
+    metrics::gauge!(GUARD_CAPACITY).set(gauge(load.capacity));
 }
 
 /// A part of an exchange that is timed.

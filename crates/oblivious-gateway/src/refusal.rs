@@ -6,7 +6,7 @@ use oblivious_bhttp::Content;
 use oblivious_hpke::{ChunkError, DecapsulateError};
 use oblivious_service::{FullBody, Problem, plain_text};
 
-use crate::fault::RequestFault;
+use crate::{DateRefusal, fault::RequestFault};
 
 /// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,11 @@ pub(crate) enum InnerRefusal {
     Forbidden,
     Replayed,
     GuardUnavailable,
+    /// Told with the time now, in seconds since the Unix epoch.
+    Date {
+        reason: DateRefusal,
+        now: u64,
+    },
     TargetFailed,
     TargetTooSlow,
     TargetTooLarge,
@@ -151,6 +156,9 @@ pub(crate) enum InnerRefusal {
 impl InnerRefusal {
     pub(crate) fn into_response(self) -> Response<Content> {
         let (status, text) = match self {
+            Self::Date { reason, now } => {
+                return reason.into_response(now).map(|body| Content::from(body.into_bytes()));
+            }
             Self::NotBinaryHttp => {
                 (StatusCode::BAD_REQUEST, "The request is not a valid binary HTTP request.\n")
             }
@@ -214,6 +222,7 @@ impl InnerRefusal {
             Self::NotAnOrigin => "not_an_origin",
             Self::Forbidden => "forbidden",
             Self::Replayed => "replayed",
+            Self::Date { .. } => "date",
             Self::GuardUnavailable => "guard_unavailable",
             Self::TargetFailed => "target_failed",
             Self::TargetTooSlow => "target_too_slow",

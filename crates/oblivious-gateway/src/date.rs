@@ -1,0 +1,275 @@
+//! The `Date` of a request, which says how long the request must be remembered (RFC 9458 §6.5).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, HeaderValue, Response, header::DATE};
+use oblivious_service::{FullBody, Problem};
+use thiserror::Error;
+
+/// How much longer than needed requests are remembered, in seconds, since clocks differ: those of
+/// replicas, and that of one machine when it is set back a little.
+const CLOCK_ALLOWANCE: u64 = 10;
+
+/// Which dates of requests are accepted.
+///
+/// A client that sends a `Date` inside its encapsulated request lets the gateway forget the
+/// request soon: a copy that comes later than the window allows is refused for its date. The
+/// window is no secret (RFC 9458 §6.5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatePolicy {
+    /// How far a date may be from the gateway's clock, in either direction; counted in whole
+    /// seconds. It must leave room for the time a request is under way and for clocks that are
+    /// wrong; a longer one makes the guard larger. Five minutes by default.
+    pub window: Duration,
+    /// Whether requests without a date are refused. Off by default, since many clients send none;
+    /// those requests are remembered until the key that opened them retires.
+    pub require: bool,
+}
+
+impl Default for DatePolicy {
+    fn default() -> Self {
+        Self { window: Duration::from_secs(300), require: false }
+    }
+}
+
+impl DatePolicy {
+    /// Reads the date of a request, in seconds since the Unix epoch; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`DateRefusal::Several`] or [`DateRefusal::Unreadable`].
+    pub fn read(headers: &HeaderMap) -> Result<Option<u64>, DateRefusal> {
+        let mut fields = headers.get_all(DATE).iter();
+        let Some(field) = fields.next() else { return Ok(None) };
+        if fields.next().is_some() {
+            return Err(DateRefusal::Several);
+        }
+        let text = field.to_str().map_err(|_| DateRefusal::Unreadable)?;
+        let date = httpdate::parse_http_date(text).map_err(|_| DateRefusal::Unreadable)?;
+        let since_epoch = date.duration_since(UNIX_EPOCH).map_err(|_| DateRefusal::Unreadable)?;
+        Ok(Some(since_epoch.as_secs()))
+    }
+
+    /// Judges the date of a request that is no copy, and returns it.
+    ///
+    /// Times are seconds since the Unix epoch. `remembers_since` is what the
+    /// [guard](crate::ReplayGuard::remembers_since) says of itself.
+    ///
+    /// # Errors
+    ///
+    /// A [`DateRefusal`] if there is no acceptable date.
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        now: u64,
+        remembers_since: Option<u64>,
+    ) -> Result<Option<u64>, DateRefusal> {
+        let Some(date) = Self::read(headers)? else {
+            return if self.require { Err(DateRefusal::Missing) } else { Ok(None) };
+        };
+        let window = self.window.as_secs();
+        if date < now.saturating_sub(window) {
+            Err(DateRefusal::TooEarly)
+        } else if date > now.saturating_add(window) {
+            Err(DateRefusal::TooLate)
+        } else if remembers_since.is_some_and(|since| date < since) {
+            Err(DateRefusal::Forgotten)
+        } else {
+            Ok(Some(date))
+        }
+    }
+
+    /// Until when a request must be remembered: the last second, since the Unix epoch, at which a
+    /// copy could be accepted, and ten more since clocks differ. `None` means without end.
+    ///
+    /// `date` is what [`read`](Self::read) says; of a request whose date cannot be read pass
+    /// `Some(now)`, since a copy is refused as well. `key_accepted_until` is the last second at
+    /// which the key that opened the request opens others.
+    ///
+    /// - A request with a date is remembered until its date leaves the window, also when it is
+    ///   dated ahead; but not longer than its key.
+    /// - Without one, until its key retires, or where dates are required as if it had one.
+    pub fn remember_until(
+        &self,
+        date: Option<u64>,
+        now: u64,
+        key_accepted_until: Option<u64>,
+    ) -> Option<u64> {
+        let date = date.or(self.require.then_some(now));
+        let acceptable = date.map(|date| date.max(now).saturating_add(self.window.as_secs()));
+        let last = match (acceptable, key_accepted_until) {
+            (Some(date), Some(key)) => date.min(key),
+            (date, key) => date.or(key)?,
+        };
+        Some(last.saturating_add(CLOCK_ALLOWANCE))
+    }
+
+    /// The longest time for which a request is remembered whose date is accepted: twice the window,
+    /// if it is dated as far ahead as may be, and the allowance for clocks.
+    pub fn longest_memory(&self) -> Duration {
+        let seconds = self.window.as_secs().saturating_mul(2);
+        Duration::from_secs(seconds.saturating_add(CLOCK_ALLOWANCE))
+    }
+}
+
+/// Why the date of a request is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DateRefusal {
+    /// There is none, and one is required.
+    #[error("the request has no date, and one is required")]
+    Missing,
+    /// There are several.
+    #[error("the request has more than one date")]
+    Several,
+    /// It is no date of HTTP (RFC 9110 §5.6.7).
+    #[error("the date of the request is not an HTTP date")]
+    Unreadable,
+    /// It is too long ago.
+    #[error("the date of the request is too long ago")]
+    TooEarly,
+    /// It is too far ahead.
+    #[error("the date of the request is too far ahead")]
+    TooLate,
+    /// It is from before the guard remembers.
+    #[error("the date of the request is from before the replay guard was started")]
+    Forgotten,
+}
+
+impl DateRefusal {
+    /// The answer, to be sent encapsulated: the problem `date`, with the gateway's own `Date`
+    /// (RFC 9458 §6.5.2). It is the same whatever the reason.
+    ///
+    /// `now` is in seconds since the Unix epoch. A time that HTTP cannot write, after the year
+    /// 9999, leaves the field out.
+    pub fn into_response(self, now: u64) -> Response<FullBody> {
+        let mut response = Problem::Date.into_response();
+        if let Some(date) = field_value(now) {
+            response.headers_mut().insert(DATE, date);
+        }
+        response
+    }
+}
+
+fn field_value(now: u64) -> Option<HeaderValue> {
+    const YEAR_10000: u64 = 253_402_300_800;
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(now))?;
+    (now < YEAR_10000).then(|| HeaderValue::try_from(httpdate::fmt_http_date(time)).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mon, 07 Feb 2022 00:28:05 GMT, the date in RFC 9458 §6.5.2.
+    const NOW: u64 = 1_644_193_685;
+    const POLICY: DatePolicy = DatePolicy { window: Duration::from_secs(60), require: false };
+    const STRICT: DatePolicy = DatePolicy { require: true, ..POLICY };
+
+    fn dated(dates: &[&str]) -> HeaderMap {
+        dates.iter().map(|date| (DATE, HeaderValue::from_bytes(date.as_bytes()).unwrap())).collect()
+    }
+
+    fn at(time: u64) -> HeaderMap {
+        dated(&[field_value(time).unwrap().to_str().unwrap()])
+    }
+
+    /// RFC 9110 §5.6.7: recipients take all three forms.
+    #[test]
+    fn the_three_forms_of_a_date_are_read() {
+        for text in [
+            "Mon, 07 Feb 2022 00:28:05 GMT",
+            "Monday, 07-Feb-22 00:28:05 GMT",
+            "Mon Feb  7 00:28:05 2022",
+        ] {
+            assert_eq!(DatePolicy::read(&dated(&[text])), Ok(Some(NOW)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for text in
+            ["", "now", "0", "2022-02-07T00:28:05Z", "Mon, 07 Feb 1960 00:28:05 GMT", "\u{e9}"]
+        {
+            let refusal = POLICY.check(&dated(&[text]), NOW, None);
+            assert_eq!(refusal, Err(DateRefusal::Unreadable), "{text}");
+        }
+        let date = "Mon, 07 Feb 2022 00:28:05 GMT";
+        assert_eq!(POLICY.check(&dated(&[date, date]), NOW, None), Err(DateRefusal::Several));
+    }
+
+    /// RFC 9458 §6.5.1
+    #[test]
+    fn the_window_goes_both_ways_and_includes_its_ends() {
+        for (date, outcome) in [
+            (NOW - 61, Err(DateRefusal::TooEarly)),
+            (NOW - 60, Ok(Some(NOW - 60))),
+            (NOW, Ok(Some(NOW))),
+            (NOW + 60, Ok(Some(NOW + 60))),
+            (NOW + 61, Err(DateRefusal::TooLate)),
+        ] {
+            assert_eq!(POLICY.check(&at(date), NOW, None), outcome);
+        }
+        let wide = DatePolicy { window: Duration::MAX, require: true };
+        assert_eq!(wide.check(&at(0), NOW, None), Ok(Some(0)));
+    }
+
+    #[test]
+    fn a_date_may_be_missing_unless_required() {
+        let none = HeaderMap::new();
+        assert_eq!(DatePolicy::default().check(&none, NOW, Some(NOW)), Ok(None));
+        assert_eq!(STRICT.check(&none, NOW, None), Err(DateRefusal::Missing));
+    }
+
+    /// RFC 9458 §6.5: a gateway that lost its state cannot accept what it might have accepted
+    /// before.
+    #[test]
+    fn dates_from_before_the_guard_are_refused() {
+        let since = Some(NOW - 5);
+        assert_eq!(POLICY.check(&at(NOW - 6), NOW, since), Err(DateRefusal::Forgotten));
+        assert_eq!(POLICY.check(&at(NOW - 5), NOW, since), Ok(Some(NOW - 5)));
+    }
+
+    /// RFC 9458 §6.5.1
+    #[test]
+    fn a_request_is_remembered_for_as_long_as_its_date_is_acceptable() {
+        let until = |date, key| POLICY.remember_until(date, NOW, key);
+        assert_eq!(until(Some(NOW), None), Some(NOW + 70));
+        assert_eq!(until(Some(NOW + 60), None), Some(NOW + 130));
+        // Dated ahead it is refused now, but would be accepted later.
+        assert_eq!(until(Some(NOW + 1000), None), Some(NOW + 1070));
+        assert_eq!(until(Some(0), None), Some(NOW + 70));
+        // Once its key has retired it cannot be opened.
+        assert_eq!(until(Some(NOW), Some(NOW + 5)), Some(NOW + 15));
+        assert_eq!(until(Some(NOW), Some(NOW + 1000)), Some(NOW + 70));
+        assert_eq!(until(Some(u64::MAX), None), Some(u64::MAX));
+    }
+
+    /// RFC 9458 §6.5
+    #[test]
+    fn without_a_date_it_is_remembered_until_its_key_retires() {
+        assert_eq!(POLICY.remember_until(None, NOW, Some(NOW + 9)), Some(NOW + 19));
+        assert_eq!(POLICY.remember_until(None, NOW, None), None);
+        // Where it is refused for that, nothing is gained by filling the guard.
+        assert_eq!(STRICT.remember_until(None, NOW, None), Some(NOW + 70));
+    }
+
+    #[test]
+    fn nothing_acceptable_is_remembered_for_longer_than_stated() {
+        let until = POLICY.remember_until(Some(NOW + 60), NOW, None).unwrap();
+        assert_eq!(until - NOW, POLICY.longest_memory().as_secs());
+    }
+
+    /// RFC 9458 §6.5.2
+    #[test]
+    fn a_refusal_is_the_problem_date_with_the_date_of_the_gateway() {
+        let response = DateRefusal::TooLate.into_response(NOW);
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()[DATE], "Mon, 07 Feb 2022 00:28:05 GMT");
+        assert_eq!(response.into_body().into_bytes(), Problem::Date.to_json());
+        for never in [253_402_300_800, u64::MAX] {
+            assert!(!DateRefusal::Missing.into_response(never).headers().contains_key(DATE));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Requests that were seen before, and requests with a date that is off, as a client sees them.
+
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::BytesMut;
+use common::{
+    chunks::{Opening, Sealing, content, outer_chunked},
+    get, layer, outer, seal, send,
+};
+use http::{Method, Request, Response, StatusCode, header};
+use oblivious_bhttp::{
+    Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
+};
+use oblivious_gateway::{
+    DatePolicy, EncapsulatedBody, GatewayBody, GatewayLayer, MemoryReplayGuard, ReplayCheck,
+    ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, ReplayVerdict,
+};
+use oblivious_service::{BoxError, Clock, FullBody, Problem};
+use tower::{Layer, ServiceExt, service_fn};
+
+const NOW: u64 = 1_800_000_000;
+
+/// A clock that is set by hand.
+#[derive(Clone, Debug)]
+struct SetClock(Arc<AtomicU64>);
+
+impl SetClock {
+    fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(NOW)))
+    }
+
+    fn set(&self, seconds: u64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A gateway whose target counts how often it is asked.
+fn counting(
+    layer: GatewayLayer,
+) -> (
+    impl tower::Service<
+        Request<FullBody>,
+        Response = Response<EncapsulatedBody>,
+        Error = std::convert::Infallible,
+        Future: Send,
+    > + Clone,
+    Arc<AtomicUsize>,
+) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let target = service_fn(move |_: Request<GatewayBody>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, BoxError>(Response::new(FullBody::from("ok"))) }
+    });
+    (layer.layer(target), asked)
+}
+
+fn encoded(request: &Request<Content>) -> BytesMut {
+    let mut message = BytesMut::new();
+    encode_request_into(request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    message
+}
+
+fn dated(seconds: u64) -> Request<Content> {
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
+    let mut request = get("https://example.com/");
+    request.headers_mut().insert(header::DATE, date.parse().unwrap());
+    request
+}
+
+/// RFC 9458 §6.5: the target is asked once. §6.5.2: the answer to a copy is no problem `date`, or a
+/// client whose relay copies requests would send a third.
+#[tokio::test]
+async fn a_copy_is_a_409_inside() {
+    let (gateway, asked) = counting(layer());
+    let (sealed, first) = seal(&encoded(&get("https://example.com/")));
+    let received = send(gateway.clone(), outer(sealed.clone())).await;
+    let opened = first.open(received.body).unwrap();
+    let options = DecodeOptions::default();
+    let answer = decode_response(opened.freeze(), &Method::GET, &options).unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+
+    let copied = send(gateway, outer(sealed)).await;
+    assert_eq!(copied.status, StatusCode::OK, "the refusal is inside");
+    assert_eq!(copied.headers["content-type"], "message/ohttp-res");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+/// The same with the refusal opened: the exchange in chunks shows it.
+#[tokio::test]
+async fn a_copy_in_chunks_is_a_409_inside() {
+    let (gateway, asked) = counting(layer());
+    let (mut sealing, pending) = Sealing::start();
+    let sealed = sealing.finish(&encoded(&dated(1)));
+    // Whatever its date says, what counts first is that it is a copy. The first one gets a 400
+    // that nobody opens here.
+    let request = || outer_chunked(FullBody::from(sealed.clone()));
+    let first = gateway.clone().oneshot(request()).await.unwrap();
+    oblivious_service::collect(first.into_body(), 10_000).await.unwrap();
+    let copy = gateway.oneshot(request()).await.unwrap();
+    let opening = Opening::new(pending, copy.into_body());
+    let answer = opening.response(&Method::GET).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    assert!(!answer.headers().contains_key(header::DATE));
+    let text = content(answer.into_body()).await.unwrap().data;
+    assert_eq!(Problem::parse(&text), None);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+/// RFC 9458 §6.5.2
+#[tokio::test]
+async fn a_date_outside_of_the_window_is_the_problem_date_inside() {
+    let clock = SetClock::new();
+    let dates = DatePolicy { window: Duration::from_secs(60), require: false };
+    let guard = MemoryReplayGuard::new(100, NOW - 1000).unwrap();
+    let (gateway, asked) = counting(layer().clock(clock).dates(dates).replay_guard(guard));
+    for (seconds, accepted) in
+        [(NOW - 61, false), (NOW - 60, true), (NOW + 60, true), (NOW + 61, false)]
+    {
+        let answer = common::ask(gateway.clone(), dated(seconds)).await;
+        if accepted {
+            assert_eq!(answer.status(), StatusCode::OK, "{seconds}");
+            continue;
+        }
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{seconds}");
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(Problem::parse(&answer.body().data), Some(Problem::Date));
+        let date = answer.headers()[header::DATE].to_str().unwrap();
+        let date = httpdate::parse_http_date(date).unwrap();
+        assert_eq!(date, UNIX_EPOCH + Duration::from_secs(NOW), "the gateway's own");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_date_can_be_required() {
+    let strict = DatePolicy { require: true, ..DatePolicy::default() };
+    for (dates, status) in [(DatePolicy::default(), 200), (strict, 400)] {
+        let (gateway, _) = counting(layer().dates(dates));
+        assert_eq!(common::ask(gateway, get("https://example.com/")).await.status(), status);
+    }
+}
+
+/// A guard that was started anew does not know what it forgot.
+#[tokio::test]
+async fn dates_from_before_the_start_are_refused() {
+    let guard = MemoryReplayGuard::new(100, NOW).unwrap();
+    let (gateway, _) = counting(layer().clock(SetClock::new()).replay_guard(guard));
+    let early = common::ask(gateway.clone(), dated(NOW - 1)).await;
+    assert_eq!(Problem::parse(&early.body().data), Some(Problem::Date));
+    assert_eq!(common::ask(gateway, dated(NOW)).await.status(), StatusCode::OK);
+}
+
+/// A request is remembered for as long as its date is acceptable; then the date is what stops it.
+#[tokio::test]
+async fn a_copy_is_refused_for_ever() {
+    let clock = SetClock::new();
+    let guard = MemoryReplayGuard::new(100, NOW).unwrap();
+    let (gateway, asked) = counting(layer().clock(clock.clone()).replay_guard(guard));
+    let (sealed, _) = seal(&encoded(&dated(NOW + 10)));
+    for now in [NOW, NOW, NOW + 299, NOW + 310, NOW + 311, NOW + 1000, NOW + 100_000] {
+        clock.set(now);
+        let received = send(gateway.clone(), outer(sealed.clone())).await;
+        assert_eq!(received.status, StatusCode::OK);
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "{now}");
+    }
+}
+
+/// A guard that notes what it is asked and answers as it was told.
+#[derive(Clone)]
+struct Scripted {
+    answer: Result<ReplayVerdict, ReplayError>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl ReplayGuard for Scripted {
+    fn check_and_insert(&self, _: ReplayEntry<'_>) -> ReplayCheck {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let answer = self.answer;
+        ReplayCheck::Pending(Box::pin(async move {
+            tokio::task::yield_now().await;
+            answer
+        }))
+    }
+
+    fn remembers_since(&self) -> Option<u64> {
+        None
+    }
+
+    fn load(&self) -> Option<ReplayLoad> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_cannot_tell_is_a_503_inside() {
+    for error in [ReplayError::Full, ReplayError::Unavailable] {
+        let guard = Scripted { answer: Err(error), asked: Arc::default() };
+        let (gateway, asked) = counting(layer().replay_guard(guard));
+        let answer = common::ask(gateway, get("https://example.com/")).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+    }
+}
+
+/// What does not open cannot fill the guard.
+#[tokio::test]
+async fn garbage_is_not_remembered() {
+    let guard = Scripted { answer: Ok(ReplayVerdict::Fresh), asked: Arc::default() };
+    let (gateway, _) = counting(layer().replay_guard(guard.clone()));
+    let (sealed, _) = seal(&encoded(&get("https://example.com/")));
+    for position in [0, 7, 40, sealed.len() - 1] {
+        let mut damaged = sealed.to_vec();
+        damaged[position] ^= 1;
+        let refused = send(gateway.clone(), outer(damaged)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{position}");
+    }
+    assert_eq!(guard.asked.load(Ordering::Relaxed), 0);
+    send(gateway, outer(sealed)).await;
+    assert_eq!(guard.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn without_a_guard_a_copy_is_served() {
+    let (gateway, asked) = counting(layer().without_replay_guard());
+    let (sealed, _) = seal(&encoded(&get("https://example.com/")));
+    for _ in 0..2 {
+        send(gateway.clone(), outer(sealed.clone())).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}

@@ -46,6 +46,11 @@
 //!
 //! There is no guard against replayed requests (RFC 9458 §6.5): put this gateway only in front of
 //! targets for which processing a request twice does no harm.
+//!
+//! # Features
+//!
+//! `redis` adds `RedisReplayGuard`, which replicas share; `redis-tls` is the same with TLS. Both
+//! need tokio. Off by default.
 
 mod answer;
 mod body;

@@ -71,6 +71,11 @@
 //!
 //! Metrics by way of the `metrics` facade, listed at [`describe_metrics`], and spans by way of
 //! `tracing` at the level debug. Neither has anything of a request in it.
+//!
+//! # Features
+//!
+//! `redis` adds `RedisReplayGuard`, which replicas share; `redis-tls` is the same with TLS. Both
+//! need tokio. Off by default.
 
 mod answer;
 mod body;

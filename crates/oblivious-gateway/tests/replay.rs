@@ -53,6 +53,11 @@ fn entries(guard: &MemoryReplayGuard) -> usize {
     guard.load().unwrap().entries
 }
 
+/// `usize` for capacities, `u64` for what is counted in times.
+fn size(count: u64) -> usize {
+    count.try_into().unwrap()
+}
+
 #[tokio::test]
 async fn a_request_is_fresh_once_and_its_copies_are_seen() {
     let guard = guard(10);
@@ -105,15 +110,15 @@ fn a_full_guard_refuses_and_forgets_nothing() {
 #[test]
 fn the_capacity_is_the_capacity() {
     const CAPACITY: u64 = 100_000;
-    let guard = guard(CAPACITY as usize);
+    let guard = guard(size(CAPACITY));
     fill(&guard, 0..CAPACITY, START, None);
-    assert_eq!(entries(&guard), CAPACITY as usize);
+    assert_eq!(entries(&guard), size(CAPACITY));
     let more = CAPACITY + CAPACITY / 20;
     let refused = (CAPACITY..2 * more)
         .filter(|id| insert(&guard, &id.to_be_bytes(), START, None) == Err(ReplayError::Full))
-        .count() as u64;
-    assert_eq!(entries(&guard) as u64, 2 * more - refused);
-    assert!(entries(&guard) as u64 <= more);
+        .count();
+    assert_eq!(entries(&guard), size(2 * more) - refused);
+    assert!(entries(&guard) <= size(more));
 }
 
 /// About 28 bytes for each request, all of it taken at the start.
@@ -121,9 +126,9 @@ fn the_capacity_is_the_capacity() {
 fn memory_is_bounded() {
     const CAPACITY: u64 = 100_000;
     let mut made = None;
-    let at_start = measure(|| made = Some(guard(CAPACITY as usize)));
+    let at_start = measure(|| made = Some(guard(size(CAPACITY))));
     let guard = made.unwrap();
-    let bytes = at_start.bytes_current as u64;
+    let bytes = u64::try_from(at_start.bytes_current).unwrap();
     assert!((26 * CAPACITY..30 * CAPACITY).contains(&bytes), "{bytes} bytes");
     assert_eq!(at_start.bytes_max, at_start.bytes_total);
 
@@ -181,7 +186,7 @@ fn after_a_restart_earlier_dates_are_refused() {
 fn of_many_copies_at_once_one_is_fresh() {
     const THREADS: usize = 8;
     const REQUESTS: u64 = 5_000;
-    let guard: Arc<dyn ReplayGuard> = Arc::new(guard(REQUESTS as usize));
+    let guard: Arc<dyn ReplayGuard> = Arc::new(guard(size(REQUESTS)));
     let (fresh, start) = (AtomicUsize::new(0), Barrier::new(THREADS));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -197,8 +202,8 @@ fn of_many_copies_at_once_one_is_fresh() {
         }
     });
     // Not one too few, so each was fresh once.
-    assert_eq!(fresh.into_inner(), REQUESTS as usize);
-    assert_eq!(guard.load().unwrap().entries, REQUESTS as usize);
+    assert_eq!(fresh.into_inner(), size(REQUESTS));
+    assert_eq!(guard.load().unwrap().entries, size(REQUESTS));
 }
 
 #[test]

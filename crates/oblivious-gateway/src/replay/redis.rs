@@ -65,7 +65,7 @@ const DEAD_CONNECTION: Duration = Duration::from_secs(5);
 ///
 /// URLs with `rediss://` need the feature `redis-tls`. It uses the certificates that the operating
 /// system trusts, and rustls with the crypto provider of the process: a program in which rustls has
-/// more than one, or none, must install its choice first.
+/// more than one, or none, must install its choice first, or the first check panics.
 ///
 /// ```
 /// use std::time::Duration;

@@ -47,6 +47,7 @@
 //! There is no guard against replayed requests (RFC 9458 §6.5): put this gateway only in front of
 //! targets for which processing a request twice does no harm.
 
+mod address;
 mod answer;
 mod body;
 mod exchange;
@@ -56,8 +57,12 @@ mod policy;
 mod publish;
 mod refusal;
 
+pub use address::is_public;
 pub use body::GatewayBody;
 pub use informational::InformationalSender;
 pub use layer::{Gateway, GatewayLayer};
-pub use policy::{InvalidOrigin, Origin, TargetPolicy};
+pub use policy::{
+    Admitted, InvalidOrigin, InvalidPathPrefix, InvalidRewrite, InvalidTargetRule, Origin,
+    PathPrefix, PolicyRefusal, Rewrite, TargetAddresses, TargetPolicy, TargetRule,
+};
 pub use publish::PublishKeys;

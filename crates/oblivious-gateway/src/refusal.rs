@@ -6,6 +6,8 @@ use oblivious_bhttp::Content;
 use oblivious_hpke::DecapsulateError;
 use oblivious_service::{FullBody, Problem, plain_text};
 
+use crate::PolicyRefusal;
+
 /// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OuterRefusal {
@@ -80,6 +82,15 @@ pub(crate) enum InnerRefusal {
     TargetTooSlow,
     TargetTooLarge,
     TargetInvalid,
+}
+
+impl From<PolicyRefusal> for InnerRefusal {
+    fn from(refusal: PolicyRefusal) -> Self {
+        match refusal {
+            PolicyRefusal::NotAnOrigin => Self::NotAnOrigin,
+            PolicyRefusal::Method | PolicyRefusal::NotAllowed => Self::Forbidden,
+        }
+    }
 }
 
 impl InnerRefusal {

@@ -117,9 +117,15 @@ impl From<TargetRule> for TargetPolicy {
     }
 }
 
-impl<R: Into<TargetRule>> FromIterator<R> for TargetPolicy {
-    fn from_iter<I: IntoIterator<Item = R>>(rules: I) -> Self {
-        Self { rules: rules.into_iter().map(Into::into).collect(), rewrites: Vec::new() }
+impl FromIterator<Origin> for TargetPolicy {
+    fn from_iter<I: IntoIterator<Item = Origin>>(origins: I) -> Self {
+        origins.into_iter().map(TargetRule::new).collect()
+    }
+}
+
+impl FromIterator<TargetRule> for TargetPolicy {
+    fn from_iter<I: IntoIterator<Item = TargetRule>>(rules: I) -> Self {
+        Self { rules: rules.into_iter().collect(), rewrites: Vec::new() }
     }
 }
 
@@ -184,7 +190,7 @@ mod tests {
     }
 
     fn policy(origins: &[&str]) -> TargetPolicy {
-        origins.iter().map(|origin| origin.parse().unwrap()).collect()
+        origins.iter().map(|origin| origin.parse::<Origin>().unwrap()).collect()
     }
 
     /// RFC 9458 §6.3

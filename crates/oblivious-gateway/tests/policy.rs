@@ -115,7 +115,7 @@ fn a_rewrite_comes_after_the_decision() {
 
 fn message(method: &str, scheme: &str, authority: &str, path: &str, host: Option<&str>) -> Vec<u8> {
     let mut message = vec![0];
-    let mut put = |message: &mut Vec<u8>, text: &str| {
+    let put = |message: &mut Vec<u8>, text: &str| {
         message.push(u8::try_from(text.len()).ok().filter(|&length| length < 64).unwrap());
         message.extend(text.as_bytes());
     };

@@ -16,10 +16,13 @@ use axum::{
 use clap::Parser;
 use examples::{
     cli::{self, Hint, TlsArgs},
+    egress,
     forward::Forward,
-    http_client, server, tls,
+    server, tls,
 };
-use oblivious_http::gateway::{GatewayKeys, GatewayLayer, Origin, PublishKeys, TargetPolicy};
+use oblivious_http::gateway::{
+    GatewayKeys, GatewayLayer, Origin, PublishKeys, TargetPolicy, TargetRule,
+};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{Shared, Timeout, TokioTimer};
@@ -40,9 +43,18 @@ struct Args {
 
     /// A target that may be asked, as scheme, host and port: https://example.com or
     /// http://localhost:8080. Repeat it for more; in the environment separate them by commas.
-    /// Everything else is refused.
-    #[arg(long, value_name = "ORIGIN", required = true, value_delimiter = ',')]
+    /// Everything else is refused, and so is a name that leads to an address that is not public.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        required_unless_present = "allow_internal_target",
+        value_delimiter = ','
+    )]
     allow_target: Vec<Origin>,
+
+    /// As --allow-target, for a host of your own: its name may lead to any address.
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    allow_internal_target: Vec<Origin>,
 
     /// File with the secret that the key is derived from: 64 hexadecimal digits, readable by this
     /// user alone. The same file gives the same key at every start.
@@ -87,10 +99,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
     cli::init_logging("info");
     let server_tls = args.tls.server_config()?;
     let keys = Shared::new(GatewayKeys::from(key_ring(&args)?));
-    let target = Forward::new(http_client::new(tls::client_config_with_file(args.ca.as_deref())?));
+    let policy = policy(&args);
+    let client_tls = tls::client_config_with_file(args.ca.as_deref())?;
+    let target = Forward::new(egress::client(policy.clone(), client_tls));
     let timeout = Timeout::new(args.timeout, TokioTimer);
     let gateway = GatewayLayer::new(keys.clone())
-        .allow(args.allow_target.iter().cloned().collect::<TargetPolicy>())
+        .allow(policy)
         .body_limit(args.body_limit)
         .response_limit(args.response_limit)
         .request_timeout(timeout.clone())
@@ -103,13 +117,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .route("/ohttp-keys", any_service(published))
         .route("/health", get(|| async { "ok\n" }));
 
-    for origin in &args.allow_target {
+    for origin in args.allow_target.iter().chain(&args.allow_internal_target) {
         tracing::info!(%origin, "target allowed");
     }
-    tracing::warn!("no replay protection: a relay can have a request processed more than once");
     let listener = cli::listen(&args.listen, server_tls.is_some()).await?;
     server::serve(listener, server_tls, router, cli::shutdown()).await;
     Ok(())
+}
+
+fn policy(args: &Args) -> TargetPolicy {
+    let public = args.allow_target.iter().cloned().map(TargetRule::new);
+    let internal = args.allow_internal_target.iter().cloned().map(TargetRule::new);
+    public.chain(internal.map(|rule| rule.internal(true))).collect()
 }
 
 /// A ring with the one key that the arguments ask for.

@@ -10,15 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use oblivious_http::service::BoxError;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-/// How long it may take until a TCP connection stands.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+use crate::egress::Connector;
 
 /// How long an idle connection is kept. Shorter than servers wait, as a rule, so that a request
 /// seldom meets a connection that is just being closed: it would not be sent again.
@@ -33,15 +31,15 @@ const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    inner: Client<HttpsConnector<HttpConnector>, UnsyncBoxBody<Bytes, BoxError>>,
+    inner: Client<HttpsConnector<Connector>, UnsyncBoxBody<Bytes, BoxError>>,
 }
 
 /// A client with this TLS, for instance that of [`tls::client_config`](crate::tls::client_config).
 pub fn new(tls: rustls::ClientConfig) -> HttpClient {
-    let mut tcp = HttpConnector::new();
-    tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-    tcp.set_nodelay(true);
-    tcp.enforce_http(false);
+    with_connector(tls, Connector::unguarded())
+}
+
+pub(crate) fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> HttpClient {
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()

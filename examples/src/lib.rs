@@ -5,6 +5,7 @@
 //! its framework.
 
 pub mod cli;
+pub mod egress;
 pub mod forward;
 pub mod http_client;
 mod request_body;

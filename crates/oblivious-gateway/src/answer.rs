@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use oblivious_hpke::RequestHeader;
 use oblivious_service::{
@@ -33,16 +33,11 @@ pub(crate) async fn admit<B>(
     if expects_continue(request.headers()) {
         return Err(InnerRefusal::ExpectContinue);
     }
-    // Userinfo could make one host look like another (RFC 9110 §4.2.4).
-    if request.uri().authority().is_none_or(|authority| authority.as_str().contains('@')) {
-        return Err(InnerRefusal::NotAnOrigin);
-    }
-    let tunnels = matches!(*request.method(), Method::CONNECT | Method::TRACE);
-    if tunnels || !config.policy.allows(request.uri()) {
-        return Err(InnerRefusal::Forbidden);
-    }
+    let admitted = config.policy.admit(request.method(), request.uri())?;
     strip_connection_fields(request.headers_mut());
     strip_forwarding_fields(request.headers_mut());
+    *request.uri_mut() = admitted.uri;
+    request.extensions_mut().insert(admitted.addresses);
     Ok(request)
 }
 

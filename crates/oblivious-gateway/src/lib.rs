@@ -77,6 +77,7 @@
 //! `redis` adds `RedisReplayGuard`, which replicas share; `redis-tls` is the same with TLS. Both
 //! need tokio. Off by default.
 
+mod address;
 mod answer;
 mod body;
 mod chunked;
@@ -91,11 +92,11 @@ mod observe;
 mod policy;
 mod publish;
 mod refusal;
+mod replay;
 mod whole;
 
+pub use address::is_public;
 pub use body::{EncapsulatedBody, GatewayBody};
-mod replay;
-
 pub use date::{DatePolicy, DateRefusal};
 pub use informational::InformationalSender;
 pub use keys::{
@@ -104,7 +105,10 @@ pub use keys::{
 };
 pub use layer::{Gateway, GatewayLayer};
 pub use observe::describe_metrics;
-pub use policy::{InvalidOrigin, Origin, TargetPolicy};
+pub use policy::{
+    Admitted, InvalidOrigin, InvalidPathPrefix, InvalidRewrite, InvalidTargetRule, Origin,
+    PathPrefix, PolicyRefusal, Rewrite, TargetAddresses, TargetPolicy, TargetRule,
+};
 pub use publish::PublishKeys;
 pub use replay::{
     CapacityError, MemoryReplayGuard, PendingCheck, ReplayCheck, ReplayEntry, ReplayError,

@@ -6,7 +6,7 @@ use oblivious_bhttp::Content;
 use oblivious_hpke::{ChunkError, DecapsulateError};
 use oblivious_service::{FullBody, Problem, plain_text};
 
-use crate::{DateRefusal, fault::RequestFault};
+use crate::{DateRefusal, PolicyRefusal, fault::RequestFault};
 
 /// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,15 @@ pub(crate) enum InnerRefusal {
     TargetTooSlow,
     TargetTooLarge,
     TargetInvalid,
+}
+
+impl From<PolicyRefusal> for InnerRefusal {
+    fn from(refusal: PolicyRefusal) -> Self {
+        match refusal {
+            PolicyRefusal::NotAnOrigin => Self::NotAnOrigin,
+            PolicyRefusal::Method | PolicyRefusal::NotAllowed => Self::Forbidden,
+        }
+    }
 }
 
 impl InnerRefusal {

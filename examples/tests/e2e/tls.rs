@@ -36,7 +36,7 @@ async fn every_connection_can_be_encrypted() {
     let own = ["--tls-cert", cert.path(), "--tls-key", key.path(), "--ca", ca.path()];
     let config = tls::server_config(cert.path().as_ref(), key.path().as_ref()).unwrap();
     let target = Target::start_with(Some(config)).await;
-    let allow = ["--allow-target", &target.origin, "--generate-key"];
+    let allow = ["--allow-internal-target", &target.origin, "--generate-key"];
     let gateway = Server::start("gateway", &[&own[..], &allow].concat());
     // The certificates are for a name, and the programs print the address that they listen on.
     let named = |server: &Server, path: &str| {

@@ -1,0 +1,248 @@
+//! Which targets a gateway asks (RFC 9458 §6.3).
+
+mod host;
+mod origin;
+mod path;
+mod rewrite;
+mod rule;
+
+use std::net::IpAddr;
+
+use http::{
+    Method, Uri,
+    uri::{Parts, PathAndQuery},
+};
+use thiserror::Error;
+
+pub use origin::{InvalidOrigin, Origin};
+pub use path::{InvalidPathPrefix, PathPrefix};
+pub use rewrite::{InvalidRewrite, Rewrite};
+pub use rule::{InvalidTargetRule, TargetRule};
+
+use crate::is_public;
+
+/// The targets that a gateway may ask. Whatever is not allowed is denied.
+///
+/// Decided on the effective authority of a request (RFC 9292 §3.4 and §5). It is also the only one
+/// that the target is told, unless a [`Rewrite`] applies.
+///
+/// The names of hosts are one half of the decision; the addresses that they resolve to are the
+/// other. Who connects to the target asks [`permits_address`](Self::permits_address) for the very
+/// address that the connection goes to: by default it must be [public](is_public).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetPolicy {
+    rules: Vec<TargetRule>,
+    rewrites: Vec<Rewrite>,
+}
+
+impl TargetPolicy {
+    /// Denies every target.
+    pub fn deny_all() -> Self {
+        Self::default()
+    }
+
+    /// Allows what one more rule says, or one more [`Origin`] with all its paths.
+    #[must_use]
+    pub fn allow(mut self, rule: impl Into<TargetRule>) -> Self {
+        self.rules.push(rule.into());
+        self
+    }
+
+    /// Sends requests that are allowed elsewhere. The first rewrite that fits is the one applied,
+    /// and only that one.
+    #[must_use]
+    pub fn rewrite(mut self, rewrite: Rewrite) -> Self {
+        self.rewrites.push(rewrite);
+        self
+    }
+
+    /// Decides on a request with this method for `uri`, and says whom to ask instead.
+    ///
+    /// # Errors
+    /// A [`PolicyRefusal`] if the request may not be made.
+    pub fn admit(&self, method: &Method, uri: &Uri) -> Result<Admitted, PolicyRefusal> {
+        if matches!(*method, Method::CONNECT | Method::TRACE) {
+            return Err(PolicyRefusal::Method);
+        }
+        if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
+            return Err(PolicyRefusal::NotAnOrigin);
+        }
+        let origin = Origin::of(uri).ok_or(PolicyRefusal::NotAllowed)?;
+        if !self.rules.iter().any(|rule| rule.allows(&origin, method, uri.path())) {
+            return Err(PolicyRefusal::NotAllowed);
+        }
+        match self.rewrites.iter().find(|rewrite| rewrite.applies_to(&origin)) {
+            Some(rewrite) => Ok(Admitted {
+                uri: at_origin(uri, rewrite.to()).ok_or(PolicyRefusal::NotAnOrigin)?,
+                addresses: TargetAddresses::Internal,
+            }),
+            None => Ok(Admitted {
+                uri: uri.clone(),
+                addresses: if self.rules.iter().any(|rule| rule.is_internal(&origin)) {
+                    TargetAddresses::Internal
+                } else {
+                    TargetAddresses::Public
+                },
+            }),
+        }
+    }
+
+    /// Whether a connection for requests to `uri`, as [`Admitted`] has it, may go to `address`.
+    ///
+    /// It may if the address is [public](is_public), a rule names it as host, or the host is
+    /// [internal](TargetRule::internal) or the destination of a [`Rewrite`]; and never if nothing
+    /// in the policy leads to the origin of `uri`.
+    pub fn permits_address(&self, uri: &Uri, address: IpAddr) -> bool {
+        let Some(origin) = Origin::of(uri) else { return false };
+        // To a host that is an address goes no connection to another.
+        if origin.host.address().is_some_and(|named| named != address) {
+            return false;
+        }
+        self.rewrites.iter().any(|rewrite| *rewrite.to() == origin)
+            || self.rules.iter().any(|rule| {
+                rule.permits(&origin, address) || (rule.is_for(&origin) && is_public(address))
+            })
+    }
+}
+
+impl From<Origin> for TargetPolicy {
+    fn from(origin: Origin) -> Self {
+        TargetRule::from(origin).into()
+    }
+}
+
+impl From<TargetRule> for TargetPolicy {
+    fn from(rule: TargetRule) -> Self {
+        Self::deny_all().allow(rule)
+    }
+}
+
+impl FromIterator<Origin> for TargetPolicy {
+    fn from_iter<I: IntoIterator<Item = Origin>>(origins: I) -> Self {
+        origins.into_iter().map(TargetRule::new).collect()
+    }
+}
+
+impl FromIterator<TargetRule> for TargetPolicy {
+    fn from_iter<I: IntoIterator<Item = TargetRule>>(rules: I) -> Self {
+        Self { rules: rules.into_iter().collect(), rewrites: Vec::new() }
+    }
+}
+
+/// A request that may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// The URI to ask: that of the request, with scheme and authority as a [`Rewrite`] has them.
+    pub uri: Uri,
+    /// The addresses at which the target may be reached.
+    pub addresses: TargetAddresses,
+}
+
+/// The addresses at which a target may be reached: an extension of the request that the target
+/// service gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetAddresses {
+    /// Only [public](is_public) ones.
+    Public,
+    /// All that the host has: it is an address itself, or the operator's own.
+    Internal,
+}
+
+impl TargetAddresses {
+    /// Whether a connection may go to `address`, one of the target's.
+    pub fn permits(self, address: IpAddr) -> bool {
+        self == Self::Internal || is_public(address)
+    }
+}
+
+/// Why a request may not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PolicyRefusal {
+    /// CONNECT or TRACE.
+    #[error("CONNECT and TRACE are not forwarded")]
+    Method,
+    /// The request is not for a host and port, or has userinfo.
+    #[error("the authority must be a host and, optionally, a port")]
+    NotAnOrigin,
+    /// No rule allows it.
+    #[error("no rule allows this request: add one for its origin, method and path")]
+    NotAllowed,
+}
+
+/// The same path and query at another origin.
+fn at_origin(uri: &Uri, origin: &Origin) -> Option<Uri> {
+    let mut parts = Parts::default();
+    parts.scheme = Some(origin.scheme.clone());
+    parts.authority = Some(origin.authority()?);
+    let root = || PathAndQuery::from_static("/");
+    parts.path_and_query = Some(uri.path_and_query().cloned().unwrap_or_else(root));
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(policy: &TargetPolicy, uri: &str) -> bool {
+        policy.admit(&Method::GET, &uri.parse().unwrap()).is_ok()
+    }
+
+    fn policy(origins: &[&str]) -> TargetPolicy {
+        origins.iter().map(|origin| origin.parse::<Origin>().unwrap()).collect()
+    }
+
+    /// RFC 9458 §6.3
+    #[test]
+    fn nothing_is_allowed_by_default() {
+        assert!(!allows(&TargetPolicy::default(), "https://example.com/"));
+        assert!(!allows(&TargetPolicy::deny_all(), "https://example.com/"));
+    }
+
+    /// RFC 9110 §4.2.3
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let policy = policy(&["https://Example.com", "http://localhost:8080/"]);
+        for allowed in [
+            "https://example.com/",
+            "https://EXAMPLE.com:443/any/path?query",
+            "HTTPS://example.com",
+            "http://localhost:8080/",
+        ] {
+            assert!(allows(&policy, allowed), "{allowed}");
+        }
+        for denied in [
+            "http://example.com/",
+            "https://example.com:444/",
+            "https://example.com./",
+            "https://www.example.com/",
+            "https://example.com.evil.test/",
+            "http://localhost/",
+            "https://localhost:8080/",
+            "ftp://example.com/",
+            "/relative",
+            "*",
+            "example.com:443",
+        ] {
+            assert!(!allows(&policy, denied), "{denied}");
+        }
+    }
+
+    /// Userinfo is no way to make one host look like another.
+    #[test]
+    fn userinfo_does_not_hide_the_host() {
+        let policy = policy(&["https://example.com"]);
+        assert!(!allows(&policy, "https://example.com@evil.test/"));
+        assert!(!allows(&policy, "https://example.com:443@evil.test/"));
+    }
+
+    #[test]
+    fn addresses_are_hosts_too() {
+        let policy = policy(&["http://127.0.0.1:81", "http://[::1]:82"]);
+        assert!(allows(&policy, "http://127.0.0.1:81/"));
+        assert!(allows(&policy, "http://[::1]:82/x"));
+        assert!(!allows(&policy, "http://[::1]:81/"));
+        assert!(!allows(&policy, "http://127.0.0.1/"));
+    }
+}

@@ -1,0 +1,189 @@
+//! No request gets out of a gateway to where it must not go, over real sockets.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use examples::egress::{self, Resolver};
+use examples::forward::Forward;
+use examples::tls;
+use http::{Method, Request, StatusCode};
+use http_body_util::Empty;
+use oblivious_http::gateway::{Rewrite, TargetPolicy, TargetRule};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+/// A socket that counts the connections it gets, and answers each with the same bytes.
+struct Target {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Target {
+    async fn start(ip: &str, answer: &'static str) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    _ = stream.read(&mut [0; 4096]).await;
+                    _ = stream.write_all(answer.as_bytes()).await;
+                });
+            }
+        });
+        Self { address, connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+fn rule(text: &str) -> TargetRule {
+    text.parse().unwrap()
+}
+
+/// A resolver that gives the same addresses for every name.
+fn resolver(addresses: &[&str]) -> Resolver {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+    Arc::new(move |_| {
+        let addresses = addresses.clone();
+        Box::pin(async move { Ok(addresses) })
+    })
+}
+
+/// What the target answers to a GET of `uri`, once the policy has admitted it.
+async fn get(
+    policy: &TargetPolicy,
+    resolver: Resolver,
+    uri: &str,
+) -> Option<http::response::Parts> {
+    let admitted = policy.admit(&Method::GET, &uri.parse().ok()?).ok()?;
+    let tls = tls::client_config(None).unwrap();
+    let client = Forward::new(egress::client_with_resolver(policy.clone(), tls, resolver));
+    let request = Request::get(admitted.uri).body(Empty::<bytes::Bytes>::new()).unwrap();
+    client.oneshot(request).await.ok().map(|response| response.into_parts().0)
+}
+
+#[tokio::test]
+async fn a_name_does_not_lead_inside() {
+    let forbidden = Target::start("127.0.0.1", OK).await;
+    let port = forbidden.address.port();
+    let uri = format!("http://target.example:{port}/");
+    let policy = TargetPolicy::from(rule(&uri));
+    for address in ["127.0.0.1", "::ffff:127.0.0.1", "::1", "0.0.0.0", "::"] {
+        assert!(get(&policy, resolver(&[address]), &uri).await.is_none(), "{address}");
+    }
+    assert_eq!(forbidden.connections(), 0);
+
+    let policy = TargetPolicy::from(rule(&uri).internal(true));
+    let answer = get(&policy, resolver(&["127.0.0.1"]), &uri).await.unwrap();
+    assert_eq!((answer.status, forbidden.connections()), (StatusCode::OK, 1));
+}
+
+/// The look-up that is checked is the only one, whatever the next would say.
+#[tokio::test]
+async fn an_answer_that_changes_is_asked_for_once() {
+    let forbidden = Target::start("127.0.0.1", OK).await;
+    let uri = format!("http://target.example:{}/", forbidden.address.port());
+    let policy = TargetPolicy::from(rule(&uri));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    // 240.0.0.1 is refused as well, so the first answer cannot lead out of this machine.
+    let changing: Resolver = Arc::new(move |_| {
+        let first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+        let address = if first { Ipv4Addr::new(240, 0, 0, 1) } else { Ipv4Addr::LOCALHOST };
+        Box::pin(async move { Ok(vec![IpAddr::V4(address)]) })
+    });
+    assert!(get(&policy, changing.clone(), &uri).await.is_none());
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(get(&policy, changing, &uri).await.is_none());
+    assert_eq!((asked.load(Ordering::SeqCst), forbidden.connections()), (2, 0));
+}
+
+/// What was checked is connected to, and not what the next look-up would have said.
+#[tokio::test]
+async fn the_address_connected_to_is_one_that_was_checked() {
+    let checked = Target::start("127.0.0.1", OK).await;
+    let port = checked.address.port();
+    let uri = format!("http://target.example:{port}/");
+    let later = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+    let policy = TargetPolicy::from(rule(&uri).internal(true));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let changing: Resolver = Arc::new(move |_| {
+        let last = u8::try_from(counter.fetch_add(1, Ordering::SeqCst)).unwrap() + 1;
+        Box::pin(async move { Ok(vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))]) })
+    });
+    assert_eq!(get(&policy, changing, &uri).await.unwrap().status, StatusCode::OK);
+    assert_eq!((asked.load(Ordering::SeqCst), checked.connections()), (1, 1));
+    drop(later);
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/latest/\r\n\
+                            content-length: 0\r\nconnection: close\r\n\r\n";
+    let target = Target::start("127.0.0.1", REDIRECT).await;
+    let uri = format!("http://{}/", target.address);
+    let policy = TargetPolicy::from(rule(&uri));
+    let answer = get(&policy, resolver(&[]), &uri).await.unwrap();
+    assert_eq!(answer.status, StatusCode::FOUND);
+    assert_eq!(answer.headers["location"], "http://169.254.169.254/latest/");
+    assert_eq!(target.connections(), 1);
+}
+
+#[tokio::test]
+async fn no_spelling_of_an_address_leads_inside() {
+    let forbidden = Target::start("127.0.0.1", OK).await;
+    let port = forbidden.address.port();
+    let policy: TargetPolicy =
+        [rule(&format!("http://target.example:{port}")), rule(&format!("http://127.0.0.2:{port}"))]
+            .into_iter()
+            .collect();
+    for authority in [
+        "127.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "0x7f000001",
+        "2130706433",
+        "0177.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[::1]",
+        "localhost",
+        "127.0.0.1.",
+        "target.example@127.0.0.1",
+        "127.0.0.1#target.example",
+        "169.254.169.254",
+    ] {
+        let uri = format!("http://{authority}:{port}/");
+        assert!(get(&policy, resolver(&["127.0.0.1"]), &uri).await.is_none(), "{uri}");
+    }
+    assert_eq!(forbidden.connections(), 0);
+    // Nor does the connector go there if it is asked without the policy's consent.
+    let tls = tls::client_config(None).unwrap();
+    for authority in ["127.0.0.1", "127.1", "[::ffff:127.0.0.1]", "localhost"] {
+        let request = Request::get(format!("http://{authority}:{port}/"));
+        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+        let client = egress::client(policy.clone(), tls.clone());
+        assert!(client.oneshot(request).await.is_err(), "{authority}");
+    }
+    assert_eq!(forbidden.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_rewrite_leads_to_where_the_operator_says() {
+    let target = Target::start("127.0.0.1", OK).await;
+    let to = format!("http://localhost:{}", target.address.port()).parse().unwrap();
+    let policy = TargetPolicy::from(rule("https://target.example"))
+        .rewrite(Rewrite::new("target.example", to).unwrap());
+    let answer = get(&policy, resolver(&["127.0.0.1"]), "https://target.example/").await.unwrap();
+    assert_eq!((answer.status, target.connections()), (StatusCode::OK, 1));
+}

@@ -1,0 +1,56 @@
+//! A gateway whose target is a function in the same process, for `run.sh` to load: what the
+//! gateway itself costs, without forwarding.
+//!
+//! `GET /ohttp-keys` gives the keys, `GET /answered` how many requests the target has answered.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    routing::{any_service, get},
+};
+use examples::{cli, server};
+use http::Response;
+use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
+use oblivious_hpke::{KeyPair, KeyRing, Provider};
+use oblivious_keys::{KemId, SymmetricSuite};
+use oblivious_service::{BoxError, FullBody, Shared};
+use tower::{Layer, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().ok_or("say: load-in-process ADDRESS [aws-lc]")?;
+    let provider = match arguments.next().as_deref() {
+        None => Provider::rust_crypto(),
+        #[cfg(feature = "aws-lc")]
+        Some("aws-lc") => Provider::aws_lc(),
+        Some(_) => return Err("the only other provider is aws-lc, with --features aws-lc".into()),
+    };
+    let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, provider)?;
+    let mut ring = KeyRing::new();
+    ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
+    let keys = Shared::new(GatewayKeys::from(ring));
+
+    let answered = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&answered);
+    let target = service_fn(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, BoxError>(Response::new(FullBody::from("hello\n"))) }
+    });
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_secs();
+    let gateway = GatewayLayer::new(keys.clone())
+        .allow("http://127.0.0.1:18080".parse::<Origin>()?)
+        .replay_guard(MemoryReplayGuard::new(4 << 20, now)?)
+        .layer(target);
+    let router = Router::new()
+        .route("/gateway", any_service(gateway))
+        .route("/ohttp-keys", any_service(PublishKeys::new(keys)))
+        .route("/answered", get(async move || answered.load(Ordering::Relaxed).to_string()));
+    let listener = tokio::net::TcpListener::bind(&address).await?;
+    server::serve(listener, None, router, cli::shutdown()).await;
+    Ok(())
+}

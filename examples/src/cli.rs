@@ -72,15 +72,22 @@ const DISCREET: [&str; 6] = ["h2", "hyper", "hyper_rustls", "hyper_util", "rustl
 ///
 /// Whatever it chooses, lines that could name a client, a target or a field are left out.
 pub fn init_logging(default: &str) {
+    let ansi = std::io::stderr().is_terminal();
+    let format = tracing_subscriber::fmt().with_ansi(ansi).with_writer(std::io::stderr);
+    format.with_env_filter(log_filter(default)).init();
+}
+
+/// As [`init_logging`], with each line a JSON object.
+pub fn init_json_logging(default: &str) {
+    let format = tracing_subscriber::fmt().json().with_writer(std::io::stderr);
+    format.with_env_filter(log_filter(default)).init();
+}
+
+fn log_filter(default: &str) -> EnvFilter {
     let chosen = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let filter = DISCREET.iter().fold(chosen, |filter, library| {
+    DISCREET.iter().fold(chosen, |filter, library| {
         filter.add_directive(format!("{library}=warn").parse().expect("a well-formed directive"))
-    });
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    })
 }
 
 /// Is ready when the program is asked to end, by ctrl-c or SIGTERM.
@@ -103,6 +110,35 @@ pub async fn shutdown() {
     tokio::select! {
         () = interrupt => {}
         () = terminate => {}
+    }
+}
+
+/// Waits for requests to read files again.
+pub struct HangUps {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+/// The SIGHUPs that come from now on.
+pub fn hang_ups() -> HangUps {
+    #[cfg(unix)]
+    let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+    HangUps {
+        #[cfg(unix)]
+        signal,
+    }
+}
+
+impl HangUps {
+    /// The next one. Where there are no such signals it never comes.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 }
 

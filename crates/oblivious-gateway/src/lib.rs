@@ -101,7 +101,7 @@ pub use date::{DatePolicy, DateRefusal};
 pub use informational::InformationalSender;
 pub use keys::{
     FixedKey, FixedKeyError, GatewayKeys, InvalidSchedule, InvalidSeed, KeyRotation, KeySchedule,
-    Published, ScheduleSettings, SecretFileError, Seed, StateError, go_gateway_key,
+    Published, ScheduleSettings, SecretFileError, Seed, StateError, go_gateway_key, kem_named,
 };
 pub use layer::{Gateway, GatewayLayer};
 pub use observe::describe_metrics;

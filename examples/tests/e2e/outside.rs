@@ -151,7 +151,7 @@ async fn arguments_that_cannot_work_are_explained() {
         (
             "gateway",
             &["--allow-target", "https://example.com", "--seed-file", short.path()],
-            1,
+            2,
             "64 hexadecimal digits",
         ),
         ("relay", &[], 2, "--gateway"),

@@ -149,7 +149,7 @@ async fn nothing_of_the_question_is_in_the_gateway_s_log() {
     assert!(run("client", &["--relay", &relay, "--keys", &keys, &refused]).status.success());
 
     let log = watched.gateway.log();
-    assert!(contains(&log, b"request answered"), "the log has the exchange");
+    assert!(contains(&log, b"request decided"), "the log has the exchange");
     // The origin itself is in the log once, as configuration; its use is not.
     let inner = [PATH_MARKER, FIELD_MARKER, ANSWER_MARKER, "/echo", "/nowhere", "x-field"];
     for text in inner {

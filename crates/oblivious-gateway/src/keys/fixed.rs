@@ -7,7 +7,7 @@ use oblivious_keys::{KemId, SymmetricSuite};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{SecretFileError, secret_file};
+use super::{SecretFileError, Seed, secret_file};
 
 /// A key with an id, which is used until the operator takes it away.
 ///
@@ -30,6 +30,21 @@ impl FixedKey {
     /// A key under `key_id`, to be used with any of `suites`.
     pub fn new(key_id: u8, pair: KeyPair, suites: Vec<SymmetricSuite>) -> Self {
         Self { key_id, pair, suites, is_published: false }
+    }
+
+    /// The key that is derived from a seed (DeriveKeyPair of RFC 9180 §7.1.3): the same seed gives
+    /// the same key everywhere.
+    ///
+    /// # Errors
+    /// If the provider does not have the KEM, or it needs a longer seed.
+    pub fn derive(
+        key_id: u8,
+        kem: KemId,
+        seed: &Seed,
+        suites: Vec<SymmetricSuite>,
+        provider: Provider,
+    ) -> Result<Self, KeyPairError> {
+        Ok(Self::new(key_id, KeyPair::derive(kem, seed.expose(), provider)?, suites))
     }
 
     /// Also publishes the key beside those of a schedule.
@@ -128,10 +143,11 @@ fn parse_line(text: &[u8]) -> Option<(u8, KemId, Zeroizing<Vec<u8>>)> {
     }
     let mut secret_key = Zeroizing::new(vec![0; digits.len() / 2]);
     hex::decode_to_slice(digits, &mut secret_key).ok()?;
-    Some((key_id.parse().ok()?, kem_of(kem)?, secret_key))
+    Some((key_id.parse().ok()?, kem_named(kem)?, secret_key))
 }
 
-fn kem_of(name: &str) -> Option<KemId> {
+/// The KEM with this name, as [`FixedKey::read_file`] lists them.
+pub fn kem_named(name: &str) -> Option<KemId> {
     Some(match name.to_ascii_lowercase().as_str() {
         "x25519" => KemId::X25519_HKDF_SHA256,
         "p256" => KemId::P256_HKDF_SHA256,

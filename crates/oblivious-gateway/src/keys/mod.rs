@@ -46,7 +46,7 @@ mod snapshot;
 mod state;
 
 pub use derive::{InvalidSeed, Seed};
-pub use fixed::{FixedKey, FixedKeyError};
+pub use fixed::{FixedKey, FixedKeyError, kem_named};
 pub use go::go_gateway_key;
 pub use rotation::KeyRotation;
 pub use schedule::KeySchedule;

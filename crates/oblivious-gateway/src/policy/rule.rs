@@ -24,19 +24,36 @@ use super::{Origin, PathPrefix, host::Host};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetRule {
     origin: Origin,
-    /// The rule is for all names below the host of the origin, instead of that one.
-    subdomains: bool,
+    hosts: Hosts,
     methods: Vec<Method>,
     path_prefixes: Vec<PathPrefix>,
     internal: bool,
 }
 
+/// The hosts that a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hosts {
+    /// That of the origin.
+    One,
+    /// All names below it.
+    Subdomains,
+    /// All, at any port.
+    Any,
+}
+
 impl TargetRule {
+    /// Allows every `https` target whose addresses are [public](crate::is_public).
+    pub fn any_https() -> Self {
+        let host = Host::Name("invalid".to_owned());
+        let origin = Origin { scheme: http::uri::Scheme::HTTPS, host, port: 443 };
+        Self { hosts: Hosts::Any, ..Self::new(origin) }
+    }
+
     /// Allows every request to one origin.
     pub fn new(origin: Origin) -> Self {
         Self {
             origin,
-            subdomains: false,
+            hosts: Hosts::One,
             methods: Vec::new(),
             path_prefixes: Vec::new(),
             internal: false,
@@ -86,8 +103,10 @@ impl TargetRule {
     }
 
     pub(super) fn is_for(&self, origin: &Origin) -> bool {
-        if !self.subdomains {
-            return self.origin == *origin;
+        match self.hosts {
+            Hosts::One => return self.origin == *origin,
+            Hosts::Any => return self.origin.scheme == origin.scheme,
+            Hosts::Subdomains => {}
         }
         let (Host::Name(parent), Host::Name(name)) = (&self.origin.host, &origin.host) else {
             return false;
@@ -118,7 +137,8 @@ impl FromStr for TargetRule {
         if text.contains(['?', '#']) || (subdomains && no_subdomains) {
             return Err(invalid());
         }
-        let mut rule = Self { subdomains, ..Self::new(origin) };
+        let hosts = if subdomains { Hosts::Subdomains } else { Hosts::One };
+        let mut rule = Self { hosts, ..Self::new(origin) };
         if uri.path() != "/" {
             rule = rule.path_prefix(uri.path().parse().map_err(|_| invalid())?);
         }

@@ -1,0 +1,151 @@
+//! The keys, from whatever the settings name.
+
+use std::path::Path;
+
+use anyhow::Context;
+use examples::cli::Hint;
+use oblivious_http::gateway::{
+    FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleSettings, Seed, go_gateway_key,
+    kem_named,
+};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
+use oblivious_http::keys::{KemId, SymmetricSuite};
+use oblivious_http::service::{Shared, SystemClock, TokioTimer};
+
+use crate::go_env::GoKey;
+use crate::settings::{ProviderName, Settings};
+
+/// Where the keys come from.
+#[derive(Debug)]
+pub(crate) enum Keys {
+    /// They stay.
+    Fixed(GatewayKeys),
+    /// One comes after the other.
+    Schedule(KeySchedule),
+}
+
+const SEED_HINT: Hint = Hint("make one with: (umask 077; openssl rand -hex 32 > seed.hex)");
+
+impl Keys {
+    pub(crate) fn load(settings: &Settings, go: Option<&GoKey>) -> anyhow::Result<Self> {
+        let provider = provider(settings)?;
+        let named = [
+            go.is_some(),
+            settings.generate_key,
+            settings.seed_file.is_some(),
+            settings.state_file.is_some(),
+        ];
+        let sources = named.iter().filter(|&&named| named).count();
+        anyhow::ensure!(
+            sources == 1 || (sources == 0 && !settings.key_file.is_empty()),
+            "name one source of keys: --state-file FILE for production, --seed-file FILE, \
+             --key-file FILE, or --generate-key"
+        );
+        let fixed = fixed_keys(settings, provider)?;
+        if let Some(path) = &settings.state_file {
+            let schedule = KeySchedule::ratchet(schedule_settings(settings, provider)?, path)?;
+            let schedule = schedule.with_fixed(fixed)?;
+            if settings.create_state {
+                schedule.create_state(now())?;
+            }
+            return Ok(Self::Schedule(schedule));
+        }
+        if let (Some(path), true) = (&settings.seed_file, settings.rotate) {
+            let schedule = schedule_settings(settings, provider)?;
+            let schedule = KeySchedule::seed(schedule, read_seed(path)?)?;
+            return Ok(Self::Schedule(schedule.with_fixed(fixed)?));
+        }
+        anyhow::ensure!(!settings.rotate, "--rotate needs --seed-file");
+        let mut ring = KeyRing::new();
+        if let Some(GoKey { seed, configuration_id }) = go {
+            go_gateway_key(seed, *configuration_id, provider)?.add_to(&mut ring)?;
+        } else if let Some(path) = &settings.seed_file {
+            let (id, kem) = (settings.key_id, KemId::X25519_HKDF_SHA256);
+            FixedKey::derive(id, kem, &read_seed(path)?, suites(), provider)?.add_to(&mut ring)?;
+        } else if settings.generate_key {
+            for (kem, id) in kems(settings)?.into_iter().zip(settings.key_id..) {
+                ring.add(id, KeyPair::generate(kem, provider)?, suites())?;
+            }
+        }
+        for key in fixed {
+            key.add_to(&mut ring)?;
+        }
+        Ok(Self::Fixed(GatewayKeys::from(ring)))
+    }
+
+    /// The keys of this moment, and what changes them from then on, if anything does.
+    pub(crate) fn start(
+        self,
+        shared: Option<Shared<GatewayKeys>>,
+    ) -> anyhow::Result<(Shared<GatewayKeys>, Option<KeyRotation>)> {
+        let (keys, schedule) = match self {
+            Self::Fixed(keys) => (keys, None),
+            Self::Schedule(schedule) => (schedule.keys_at(now())?, Some(schedule)),
+        };
+        let shared = match shared {
+            Some(shared) => {
+                shared.replace(keys);
+                shared
+            }
+            None => Shared::new(keys),
+        };
+        let rotation = schedule
+            .map(|schedule| KeyRotation::new(schedule, shared.clone(), SystemClock, TokioTimer));
+        Ok((shared, rotation))
+    }
+}
+
+/// The time now, in seconds since the Unix epoch.
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
+}
+
+pub(crate) fn provider(settings: &Settings) -> anyhow::Result<Provider> {
+    match settings.provider {
+        ProviderName::RustCrypto => Ok(Provider::rust_crypto()),
+        #[cfg(feature = "aws-lc")]
+        ProviderName::AwsLc => Ok(Provider::aws_lc()),
+        #[cfg(not(feature = "aws-lc"))]
+        ProviderName::AwsLc => {
+            anyhow::bail!("this program was built without AWS-LC: build it with --features aws-lc")
+        }
+    }
+}
+
+fn suites() -> Vec<SymmetricSuite> {
+    ScheduleSettings::default().suites
+}
+
+fn schedule_settings(settings: &Settings, provider: Provider) -> anyhow::Result<ScheduleSettings> {
+    Ok(ScheduleSettings {
+        interval: settings.key_interval.duration(),
+        max_age: settings.key_max_age.duration(),
+        grace: settings.key_grace.duration(),
+        skew: settings.key_skew.duration(),
+        kems: kems(settings)?,
+        provider,
+        ..ScheduleSettings::default()
+    })
+}
+
+fn kems(settings: &Settings) -> anyhow::Result<Vec<KemId>> {
+    if settings.kem.is_empty() {
+        return Ok(vec![KemId::X25519_HKDF_SHA256]);
+    }
+    settings.kem.iter().map(|name| kem_named(name).context("--kem is wrong")).collect()
+}
+
+fn fixed_keys(settings: &Settings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {
+    let mut keys = Vec::new();
+    for path in &settings.key_file {
+        let read = FixedKey::read_file(Path::new(path), &suites(), provider);
+        keys.extend(read.with_context(|| format!("cannot use the key file {path}"))?);
+    }
+    Ok(keys)
+}
+
+fn read_seed(path: &Path) -> anyhow::Result<Seed> {
+    Seed::read(path)
+        .with_context(|| format!("cannot use the seed file {}", path.display()))
+        .context(SEED_HINT)
+}

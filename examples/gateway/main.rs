@@ -1,0 +1,218 @@
+//! A gateway that forwards decapsulated requests to the targets that it is told to allow.
+//!
+//! ```sh
+//! cargo run --release --example gateway -- --generate-key --allow-target https://example.com
+//! ```
+//!
+//! `--help` tells all settings; each is also a key of the file that `--config` names, and a
+//! variable: `--body-limit` is `body-limit` there and `GATEWAY_BODY_LIMIT` in the environment.
+
+mod admin;
+mod go_env;
+mod keys;
+mod replay;
+mod routes;
+mod settings;
+mod targets;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use examples::{
+    cli::{self, Hint},
+    server, tls,
+};
+use oblivious_http::bhttp::Padding;
+use oblivious_http::gateway::{GatewayKeys, KeyRotation};
+use oblivious_http::service::Shared;
+use tokio::task::JoinHandle;
+
+use crate::admin::Draining;
+use crate::go_env::GoKey;
+use crate::keys::Keys;
+use crate::routes::Parts;
+use crate::settings::{Flags, LogFormat, Settings};
+
+/// An Oblivious HTTP gateway: decapsulates requests, asks the targets, encapsulates the answers.
+///
+/// Encapsulated requests are taken by POST at /gateway and /.well-known/ohttp-gateway; the key
+/// configurations are at /ohttp-keys and, by GET, at /.well-known/ohttp-gateway; /health answers
+/// while the gateway runs. SIGTERM ends the gateway once the requests under way are answered;
+/// SIGHUP reads keys and certificates again.
+#[derive(Parser)]
+#[command(name = "gateway", version)]
+struct Args {
+    /// A file with settings (TOML); flags and environment replace what it says.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Check all settings, print those in effect as such a file, and end.
+    #[arg(long)]
+    check: bool,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Args = cli::parse("GATEWAY");
+    let check = args.check;
+    let prepared = match Prepared::new(args) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            cli::report(Err(error));
+            return ExitCode::from(2);
+        }
+    };
+    if check {
+        return match prepared.settings.to_toml() {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => cli::report(Err(error)),
+        };
+    }
+    cli::report(prepared.run().await)
+}
+
+/// A gateway whose settings are all valid.
+struct Prepared {
+    settings: Settings,
+    go: Option<GoKey>,
+    keys: Keys,
+    parts: PartsToCome,
+}
+
+/// What becomes [`Parts`] with the keys.
+struct PartsToCome {
+    policy: oblivious_http::gateway::TargetPolicy,
+    guard: Option<std::sync::Arc<dyn oblivious_http::gateway::ReplayGuard>>,
+    padding: Padding,
+    client_tls: rustls::ClientConfig,
+}
+
+impl Prepared {
+    fn new(args: Args) -> anyhow::Result<Self> {
+        let mut settings = match &args.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        settings.go_env |= args.flags.go_env || go_env::is_there();
+        let go = if settings.go_env { go_env::apply(&mut settings)? } else { None };
+        settings.replace(args.flags);
+        if settings.go_env && go.is_none() && !settings.names_keys() {
+            settings.generate_key = true;
+        }
+        if settings.log_format == LogFormat::Json {
+            cli::init_json_logging("info");
+        } else {
+            cli::init_logging("info");
+        }
+        let keys = Keys::load(&settings, go.as_ref())?;
+        let parts = PartsToCome {
+            policy: targets::policy(&settings)?,
+            guard: replay::guard(&settings)?,
+            padding: padding(settings.pad_responses.as_deref())?,
+            client_tls: tls::client_config_with_file(settings.ca.as_deref())?,
+        };
+        Ok(Self { settings, go, keys, parts })
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        let Self { settings, go, keys, parts } = self;
+        let server_tls = settings.tls()?;
+        let (keys, rotation) = keys.start(None)?;
+        let reloading = Reloading { settings: settings.clone(), go, keys: keys.clone() };
+        reloading.spawn(rotation);
+
+        let draining = Draining::default();
+        if let Some(address) = &settings.admin {
+            let router = admin::router(admin::record_metrics()?, keys.clone(), draining.clone());
+            let listener = tokio::net::TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))
+                .context(Hint("choose another address with --admin HOST:PORT"))?;
+            tracing::info!(address = %listener.local_addr()?, "metrics and readiness are served");
+            tokio::spawn(server::serve(listener, None, router, std::future::pending()));
+        }
+        for target in settings.allow_target.iter().chain(&settings.allow_internal_target) {
+            tracing::info!(target_allowed = target, "target allowed");
+        }
+        let PartsToCome { policy, guard, padding, client_tls } = parts;
+        let router = routes::router(&settings, Parts { keys, policy, guard, padding, client_tls });
+        let listener = cli::listen(&settings.listen, server_tls.is_some()).await?;
+        let (lame_duck, announce) = (settings.lame_duck.duration(), draining.clone());
+        let shutdown = async move {
+            cli::shutdown().await;
+            announce.begin();
+            tokio::time::sleep(lame_duck).await;
+        };
+        server::serve(listener, server_tls, router, shutdown).await;
+        Ok(())
+    }
+}
+
+/// Reads the keys again at SIGHUP.
+struct Reloading {
+    settings: Settings,
+    go: Option<GoKey>,
+    keys: Shared<GatewayKeys>,
+}
+
+impl Reloading {
+    fn spawn(self, rotation: Option<KeyRotation>) {
+        let mut running = rotation.map(start);
+        tokio::spawn(async move {
+            let mut hang_ups = cli::hang_ups();
+            loop {
+                hang_ups.next().await;
+                match self.reload() {
+                    Ok(rotation) => {
+                        if let Some(task) = running.take() {
+                            task.abort();
+                        }
+                        running = rotation.map(start);
+                        tracing::info!("keys read again");
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "keys not read again: those in use stay");
+                    }
+                }
+            }
+        });
+    }
+
+    fn reload(&self) -> anyhow::Result<Option<KeyRotation>> {
+        // A key that was generated has no file to be read from.
+        if self.settings.generate_key {
+            return Ok(None);
+        }
+        let keys = Keys::load(&self.settings, self.go.as_ref())?;
+        Ok(keys.start(Some(self.keys.clone()))?.1)
+    }
+}
+
+fn start(rotation: KeyRotation) -> JoinHandle<()> {
+    tokio::spawn(rotation.run())
+}
+
+/// Reads `multiple:N` and `buckets:N:N`.
+fn padding(text: Option<&str>) -> anyhow::Result<Padding> {
+    let Some(text) = text else { return Ok(Padding::None) };
+    let wrong = "--pad-responses must be multiple:N or buckets:N:N, as in buckets:1024:4096";
+    let (kind, numbers) = text.split_once(':').context(wrong)?;
+    let numbers = numbers
+        .split(':')
+        .map(|number| number.parse().ok().filter(|&number: &usize| number > 0))
+        .collect::<Option<Vec<_>>>()
+        .context(wrong)?;
+    match (kind, numbers.as_slice()) {
+        ("multiple", &[multiple]) => Ok(Padding::ToMultiple(multiple)),
+        ("buckets", _) => Ok(Padding::Buckets(numbers.into())),
+        _ => anyhow::bail!(wrong),
+    }
+}

@@ -1,0 +1,78 @@
+//! The guard against replayed requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use oblivious_http::gateway::{
+    DatePolicy, GatewayLayer, MemoryReplayGuard, RedisReplayGuard, ReplayGuard,
+};
+use oblivious_http::service::{Timeout, TokioTimer};
+
+use crate::keys::now;
+use crate::settings::Settings;
+
+pub(crate) fn dates(settings: &Settings) -> DatePolicy {
+    DatePolicy { window: settings.date_window.duration(), require: settings.require_date }
+}
+
+/// The guard that the settings ask for; none if they ask for none.
+pub(crate) fn guard(settings: &Settings) -> anyhow::Result<Option<Arc<dyn ReplayGuard>>> {
+    let redis = settings.redis_url.is_some() || settings.redis_url_file.is_some();
+    if settings.no_replay_guard {
+        anyhow::ensure!(!redis, "--no-replay-guard and Redis exclude each other");
+        return Ok(None);
+    }
+    if redis {
+        return Ok(Some(Arc::new(redis_guard(settings)?)));
+    }
+    let guard = MemoryReplayGuard::new(settings.replay_capacity, now())
+        .context("--replay-capacity cannot be used")?;
+    if let Some(rate) = settings.replay_rate {
+        let kept = longest_memory(settings).context(
+            "--replay-rate needs --require-date, or keys that change: without either, requests \
+             must be remembered for ever",
+        )?;
+        guard.check_capacity(rate, kept).context("--replay-capacity is too small")?;
+    }
+    Ok(Some(Arc::new(guard)))
+}
+
+/// How long a request is remembered at most; without end for keys that stay.
+fn longest_memory(settings: &Settings) -> Option<Duration> {
+    if settings.require_date {
+        return Some(dates(settings).longest_memory());
+    }
+    let lifetime = [settings.key_interval, settings.key_max_age, settings.key_grace];
+    let changes = settings.state_file.is_some() || settings.rotate;
+    changes.then(|| lifetime.iter().map(|part| part.duration()).sum())
+}
+
+fn redis_guard(settings: &Settings) -> anyhow::Result<RedisReplayGuard> {
+    let url = match (&settings.redis_url, &settings.redis_url_file) {
+        (Some(url), None) => {
+            anyhow::ensure!(!url.contains('@'), "a URL with a password goes to --redis-url-file");
+            url.clone()
+        }
+        (None, Some(path)) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .trim()
+            .to_owned(),
+        _ => anyhow::bail!("--redis-url and --redis-url-file exclude each other"),
+    };
+    let timeout = Timeout::new(settings.redis_timeout.duration(), TokioTimer);
+    Ok(RedisReplayGuard::new(&url, timeout)?)
+}
+
+/// Puts both into a gateway.
+pub(crate) fn apply(
+    layer: GatewayLayer,
+    guard: Option<Arc<dyn ReplayGuard>>,
+    settings: &Settings,
+) -> GatewayLayer {
+    let layer = layer.dates(dates(settings));
+    match guard {
+        Some(guard) => layer.replay_guard(guard),
+        None => layer.without_replay_guard(),
+    }
+}

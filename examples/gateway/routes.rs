@@ -1,0 +1,102 @@
+//! What the gateway serves, and where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{any_service, get, get_service, post};
+use examples::egress;
+use examples::forward::Forward;
+use oblivious_http::bhttp::{DecodeOptions, Padding};
+use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuard, TargetPolicy};
+use oblivious_http::hpke::ChunkLimits;
+use oblivious_http::keys::KemId;
+use oblivious_http::service::{
+    MediaType, Problem, Shared, Timeout, TokioTimer, collect, media_type,
+};
+use tower::Layer;
+
+use crate::keys::now;
+use crate::replay;
+use crate::settings::Settings;
+
+/// What the settings ask for, ready to be put together.
+pub(crate) struct Parts {
+    pub(crate) keys: Shared<GatewayKeys>,
+    pub(crate) policy: TargetPolicy,
+    pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
+    pub(crate) padding: Padding,
+    pub(crate) client_tls: rustls::ClientConfig,
+}
+
+/// The resource that clients can guess (RFC 9540 §4).
+const WELL_KNOWN: &str = "/.well-known/ohttp-gateway";
+
+pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
+    let keys = parts.keys.clone();
+    let published = PublishKeys::new(keys.clone()).max_age(settings.key_max_age.duration());
+    let target = Forward::new(egress::client(parts.policy.clone(), parts.client_tls.clone()));
+    let gateway = layer(settings, parts).layer(target);
+    let mut router = Router::new()
+        .route(WELL_KNOWN, get_service(published.clone()).post_service(gateway.clone()))
+        .route(&settings.gateway_path, any_service(gateway));
+    if settings.echo {
+        let (keys, limit) = (keys, settings.body_limit);
+        let answer = move |request| echo(keys.clone(), request, limit);
+        router = router.route(&settings.echo_path, post(answer));
+    }
+    if let Some(path) = &settings.legacy_keys_path {
+        let bare = published.clone().bare(KemId::X25519_HKDF_SHA256);
+        router = router.route(path, any_service(bare));
+    }
+    router
+        .route(&settings.keys_path, any_service(published))
+        .route(&settings.health_path, get(|| async { "ok\n" }))
+}
+
+fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
+    let timeout = |seconds: crate::settings::Seconds| Timeout::new(seconds.duration(), TokioTimer);
+    let mut chunks = ChunkLimits::default();
+    chunks.max_chunk_len = settings.chunk_limit;
+    let mut decoding = DecodeOptions::default();
+    decoding.limits.content = settings.stream_limit;
+    let layer = GatewayLayer::new(parts.keys)
+        .allow(parts.policy)
+        .body_limit(settings.body_limit)
+        .response_limit(settings.response_limit)
+        .stream_limit(settings.stream_limit)
+        .chunk_limits(chunks)
+        .concurrency_limit(settings.concurrency)
+        .request_timeout(timeout(settings.request_timeout))
+        .target_timeout(timeout(settings.timeout))
+        .idle_timeout(timeout(settings.idle_timeout))
+        .exchange_timeout(timeout(settings.exchange_timeout))
+        .pad_responses(parts.padding)
+        .decode_options(decoding);
+    replay::apply(layer, parts.guard, settings)
+}
+
+/// Sends the decapsulated request back as it is, encapsulated: a client sees that the keys work.
+async fn echo(keys: Shared<GatewayKeys>, request: Request<Body>, limit: usize) -> Response<Body> {
+    if media_type(request.headers()) != Some(MediaType::OhttpRequest) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let Ok(collected) = collect(request.into_body(), limit).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let keys = keys.current();
+    let Ok((message, reply)) = keys.ring().at(now()).decapsulate(collected.data) else {
+        return Problem::OhttpKey.into_response().map(Body::new);
+    };
+    let Ok(sealed) = reply.seal(&message) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = Response::new(Body::from(sealed));
+    let content_type = HeaderValue::from_static(MediaType::OhttpResponse.as_str());
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+}

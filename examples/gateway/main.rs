@@ -17,16 +17,20 @@ mod targets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
+use axum::middleware;
 use clap::Parser;
-use examples::{
-    cli::{self, Hint},
-    server, tls,
-};
+use examples::auth::{self, Credentials};
+use examples::cli::{self, Hint};
+use examples::server::{self, Options};
+use examples::tls;
 use oblivious_http::bhttp::Padding;
-use oblivious_http::gateway::{GatewayKeys, KeyRotation};
+use oblivious_http::gateway::{GatewayKeys, KeyRotation, ReplayGuard, TargetPolicy};
 use oblivious_http::service::Shared;
+use rustls::{ClientConfig, ServerConfig};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::admin::Draining;
@@ -82,17 +86,15 @@ async fn main() -> ExitCode {
 /// A gateway whose settings are all valid.
 struct Prepared {
     settings: Settings,
+    /// Among the keys, but read from the environment once.
     go: Option<GoKey>,
     keys: Keys,
-    parts: PartsToCome,
-}
-
-/// What becomes [`Parts`] with the keys.
-struct PartsToCome {
-    policy: oblivious_http::gateway::TargetPolicy,
-    guard: Option<std::sync::Arc<dyn oblivious_http::gateway::ReplayGuard>>,
+    tls: Option<Arc<ServerConfig>>,
+    credentials: Credentials,
+    policy: TargetPolicy,
+    guard: Option<Arc<dyn ReplayGuard>>,
     padding: Padding,
-    client_tls: rustls::ClientConfig,
+    client_tls: ClientConfig,
 }
 
 impl Prepared {
@@ -107,32 +109,32 @@ impl Prepared {
         if settings.go_env && go.is_none() && !settings.names_keys() {
             settings.generate_key = true;
         }
-        if settings.log_format == LogFormat::Json {
-            cli::init_json_logging("info");
-        } else {
-            cli::init_logging("info");
+        match settings.log_format {
+            LogFormat::Json => cli::init_json_logging("info"),
+            LogFormat::Text => cli::init_logging("info"),
         }
-        let keys = Keys::load(&settings, go.as_ref())?;
-        let parts = PartsToCome {
+        Ok(Self {
+            keys: Keys::load(&settings, go.as_ref())?,
+            tls: settings.tls()?,
+            credentials: settings.credentials()?,
             policy: targets::policy(&settings)?,
             guard: replay::guard(&settings)?,
             padding: padding(settings.pad_responses.as_deref())?,
             client_tls: tls::client_config_with_file(settings.ca.as_deref())?,
-        };
-        Ok(Self { settings, go, keys, parts })
+            settings,
+            go,
+        })
     }
 
     async fn run(self) -> anyhow::Result<()> {
-        let Self { settings, go, keys, parts } = self;
-        let server_tls = settings.tls()?;
-        let (keys, rotation) = keys.start(None)?;
-        let reloading = Reloading { settings: settings.clone(), go, keys: keys.clone() };
-        reloading.spawn(rotation);
-
+        let settings = self.settings;
+        let (keys, rotation) = self.keys.start(None)?;
+        let tls = self.tls.map(|tls| Shared::new(Arc::unwrap_or_clone(tls)));
+        let credentials = Shared::new(self.credentials);
         let draining = Draining::default();
         if let Some(address) = &settings.admin {
             let router = admin::router(admin::record_metrics()?, keys.clone(), draining.clone());
-            let listener = tokio::net::TcpListener::bind(address)
+            let listener = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address}"))
                 .context(Hint("choose another address with --admin HOST:PORT"))?;
@@ -142,57 +144,82 @@ impl Prepared {
         for target in settings.allow_target.iter().chain(&settings.allow_internal_target) {
             tracing::info!(target_allowed = target, "target allowed");
         }
-        let PartsToCome { policy, guard, padding, client_tls } = parts;
-        let router = routes::router(&settings, Parts { keys, policy, guard, padding, client_tls });
-        let listener = cli::listen(&settings.listen, server_tls.is_some()).await?;
-        let (lame_duck, announce) = (settings.lame_duck.duration(), draining.clone());
+        let parts = Parts {
+            keys: keys.clone(),
+            policy: self.policy,
+            guard: self.guard,
+            padding: self.padding,
+            client_tls: self.client_tls,
+        };
+        let router = routes::router(&settings, parts)
+            .layer(middleware::from_fn_with_state(credentials.clone(), auth::require));
+        let options = Options {
+            tls: tls.clone(),
+            head_limit: settings.head_timeout.duration(),
+            drain_limit: settings.drain.duration(),
+            max_connections: settings.max_connections,
+        };
+        let lame_duck = settings.lame_duck.duration();
         let shutdown = async move {
             cli::shutdown().await;
-            announce.begin();
+            draining.begin();
             tokio::time::sleep(lame_duck).await;
         };
-        server::serve(listener, server_tls, router, shutdown).await;
+        let listener = cli::listen(&settings.listen, tls.is_some()).await?;
+        Reloading { settings, go: self.go, keys, tls, credentials }.spawn(rotation);
+        server::serve_with(listener, options, router, shutdown).await;
         Ok(())
     }
 }
 
-/// Reads the keys again at SIGHUP.
+/// Reads keys, certificates and tokens again at SIGHUP.
 struct Reloading {
     settings: Settings,
     go: Option<GoKey>,
     keys: Shared<GatewayKeys>,
+    tls: Option<Shared<ServerConfig>>,
+    credentials: Shared<Credentials>,
 }
 
 impl Reloading {
     fn spawn(self, rotation: Option<KeyRotation>) {
+        let mut hang_ups = cli::hang_ups();
         let mut running = rotation.map(start);
         tokio::spawn(async move {
-            let mut hang_ups = cli::hang_ups();
             loop {
                 hang_ups.next().await;
                 match self.reload() {
                     Ok(rotation) => {
-                        if let Some(task) = running.take() {
-                            task.abort();
+                        if let Some(rotation) = rotation {
+                            let before = running.replace(start(rotation));
+                            before.inspect(JoinHandle::abort);
                         }
-                        running = rotation.map(start);
-                        tracing::info!("keys read again");
+                        tracing::info!("keys, certificates and tokens were read again");
                     }
-                    Err(error) => {
-                        tracing::error!(%error, "keys not read again: those in use stay");
-                    }
+                    Err(error) => tracing::error!(
+                        error = format!("{error:#}"),
+                        "nothing was read again: what is in use stays"
+                    ),
                 }
             }
         });
     }
 
+    /// Replaces all, or nothing if anything is wrong. Returns what changes the keys from now on.
     fn reload(&self) -> anyhow::Result<Option<KeyRotation>> {
+        let (tls, credentials) = (self.settings.tls()?, self.settings.credentials()?);
         // A key that was generated has no file to be read from.
-        if self.settings.generate_key {
-            return Ok(None);
+        let rotation = if self.settings.generate_key {
+            None
+        } else {
+            let keys = Keys::load(&self.settings, self.go.as_ref())?;
+            keys.start(Some(self.keys.clone()))?.1
+        };
+        if let (Some(shared), Some(tls)) = (&self.tls, tls) {
+            shared.replace(Arc::unwrap_or_clone(tls));
         }
-        let keys = Keys::load(&self.settings, self.go.as_ref())?;
-        Ok(keys.start(Some(self.keys.clone()))?.1)
+        self.credentials.replace(credentials);
+        Ok(rotation)
     }
 }
 

@@ -2,9 +2,11 @@
 //! configuration file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use examples::{auth::Credentials, tls};
 use serde::{Deserialize, Serialize};
 
 /// A time in seconds, whole or with a fraction.
@@ -291,12 +293,26 @@ impl Settings {
     }
 
     /// The TLS to serve with, if any.
-    pub(crate) fn tls(&self) -> anyhow::Result<Option<std::sync::Arc<rustls::ServerConfig>>> {
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
         match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => examples::tls::server_config(cert, key).map(Some),
+            (Some(cert), Some(key)) => {
+                tls::server_config_for(cert, key, self.client_ca.as_deref()).map(Some)
+            }
+            (None, None) if self.client_ca.is_some() => {
+                anyhow::bail!("--client-ca needs --tls-cert and --tls-key")
+            }
             (None, None) => Ok(None),
             _ => anyhow::bail!("--tls-cert and --tls-key go together"),
         }
+    }
+
+    /// What relays have to show.
+    pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
+        anyhow::ensure!(
+            !self.require_client_certificate || self.client_ca.is_some(),
+            "--require-client-certificate needs --client-ca"
+        );
+        Credentials::read(self.require_client_certificate, self.token_file.as_deref())
     }
 
     /// The settings as a configuration file.

@@ -4,6 +4,7 @@
 //! Nothing here is specific to Oblivious HTTP. It is what a program of your own would take from
 //! its framework.
 
+pub mod auth;
 pub mod cli;
 pub mod egress;
 pub mod forward;

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use oblivious_http::service::BoxError;
+use oblivious_http::service::{BoxError, Shared};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,15 +29,8 @@ pub use crate::request_body::RequestBody;
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a connection may take for the head of its first request, and an HTTP/1.1 connection
-/// for that of each later one. The latter includes the time that it lies idle.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
-
 /// How often the peer of an HTTP/2 connection must show that it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How long requests that are being answered have to finish when the server shuts down.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long to wait when a connection cannot be accepted: until a file descriptor is free again,
 /// as a rule.
@@ -47,16 +40,39 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
-/// Serves `service` to all who connect to `listener`, until `shutdown` is ready; then takes no
-/// more connections, and waits some seconds for the answers that are under way.
-///
-/// With `tls` the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
-/// of a connection. Every request has the address of its sender among its extensions, as a
-/// [`PeerAddr`]. A request whose sender goes away is dropped together with the future that
-/// answers it.
-///
-/// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
-/// one.
+/// In the extensions of every request that came by a connection whose peer showed a certificate of
+/// an authority that the server trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientCertificate;
+
+/// How a server treats its connections.
+#[derive(Clone)]
+pub struct Options {
+    /// The TLS to serve with; `None` serves HTTP in clear. A replaced configuration is used by
+    /// connections that begin later.
+    pub tls: Option<Shared<rustls::ServerConfig>>,
+    /// How long a connection may take for the head of its first request, and an HTTP/1.1
+    /// connection for that of each later one. The latter includes the time that it lies idle.
+    pub head_limit: Duration,
+    /// How long requests that are being answered have to finish when the server shuts down.
+    pub drain_limit: Duration,
+    /// How many connections may be open at a time. More wait, not yet accepted.
+    pub max_connections: usize,
+}
+
+impl Default for Options {
+    /// No TLS, 30 seconds for a head, 10 to finish, 20,000 connections.
+    fn default() -> Self {
+        Self {
+            tls: None,
+            head_limit: Duration::from_secs(30),
+            drain_limit: Duration::from_secs(10),
+            max_connections: 20_000,
+        }
+    }
+}
+
+/// [`serve_with`] the default [`Options`], but for the TLS.
 pub async fn serve<S, B>(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -70,21 +86,51 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let acceptor = tls.map(TlsAcceptor::from);
+    let tls = tls.map(|config| Shared::new(Arc::unwrap_or_clone(config)));
+    serve_with(listener, Options { tls, ..Options::default() }, service, shutdown).await;
+}
+
+/// Serves `service` to all who connect to `listener`, until `shutdown` is ready; then takes no
+/// more connections, and waits for the answers that are under way, no longer than
+/// [`drain_limit`](Options::drain_limit).
+///
+/// With TLS the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
+/// of a connection. Every request has the address of its sender among its extensions, as a
+/// [`PeerAddr`]. A request whose sender goes away is dropped together with the future that
+/// answers it.
+///
+/// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
+/// one.
+pub async fn serve_with<S, B>(
+    listener: TcpListener,
+    options: Options,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let max_connections = options.max_connections.max(1);
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < max_connections => accepted,
             // Takes finished connections out of the set. One that panicked ends alone.
             Some(_) = connections.join_next() => continue,
             () = &mut shutdown => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (acceptor, service) = (acceptor.clone(), service.clone());
-                connections.spawn(connection(stream, peer, acceptor, service, stopping.clone()));
+                let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
+                let arrival = Arrival { peer, certificate: false, head_limit: options.head_limit };
+                let (service, stopping) = (service.clone(), stopping.clone());
+                connections.spawn(connection(stream, arrival, acceptor, service, stopping));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -96,15 +142,23 @@ pub async fn serve<S, B>(
     // Dropping the sender is the signal.
     drop(stop);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if timeout(SHUTDOWN_LIMIT, drained).await.is_err() {
+    if timeout(options.drain_limit, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections cut off at shutdown");
     }
+}
+
+/// What the requests of a connection have in common.
+#[derive(Clone, Copy)]
+struct Arrival {
+    peer: SocketAddr,
+    certificate: bool,
+    head_limit: Duration,
 }
 
 /// Serves one connection, from its TLS handshake to its end.
 async fn connection<S, B>(
     stream: TcpStream,
-    peer: SocketAddr,
+    arrival: Arrival,
     acceptor: Option<TlsAcceptor>,
     service: S,
     stopping: watch::Receiver<()>,
@@ -119,10 +173,13 @@ async fn connection<S, B>(
     // A response is written in whole pieces; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
-        return requests(stream, peer, service, stopping).await;
+        return requests(stream, arrival, service, stopping).await;
     };
     match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => requests(stream, peer, service, stopping).await,
+        Ok(Ok(stream)) => {
+            let certificate = stream.get_ref().1.peer_certificates().is_some();
+            requests(stream, Arrival { certificate, ..arrival }, service, stopping).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
@@ -131,7 +188,7 @@ async fn connection<S, B>(
 /// Serves the requests of one connection.
 async fn requests<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    peer: SocketAddr,
+    arrival: Arrival,
     service: S,
     mut stopping: watch::Receiver<()>,
 ) where
@@ -143,7 +200,7 @@ async fn requests<S, B>(
     B::Error: Into<BoxError>,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(arrival.head_limit);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
 
     let began = Arc::new(AtomicBool::new(false));
@@ -152,13 +209,16 @@ async fn requests<S, B>(
         service_fn(move |request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
             let mut request = request.map(RequestBody::new);
-            request.extensions_mut().insert(PeerAddr(peer));
+            request.extensions_mut().insert(PeerAddr(arrival.peer));
+            if arrival.certificate {
+                request.extensions_mut().insert(ClientCertificate);
+            }
             service.clone().oneshot(request)
         })
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // hyper's own limits begin once the version of HTTP is known. This one needs no version.
-    let mut first_request = pin!(sleep(HEAD_LIMIT));
+    let mut first_request = pin!(sleep(arrival.head_limit));
     let (mut waiting, mut serving) = (true, true);
     loop {
         tokio::select! {

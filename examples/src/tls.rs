@@ -8,10 +8,23 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// The TLS of a server with the certificate chain and the private key in these PEM files.
 pub fn server_config(cert_pem: &Path, key_pem: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    server_config_for(cert_pem, key_pem, None)
+}
+
+/// As [`server_config`], and asks clients for a certificate of one of the authorities in the PEM
+/// file `client_ca`. They may show none; one that no such authority signed ends the handshake.
+pub fn server_config_for(
+    cert_pem: &Path,
+    key_pem: &Path,
+    client_ca: Option<&Path>,
+) -> anyhow::Result<Arc<ServerConfig>> {
+    let authorities = client_ca.map(client_authorities).transpose()?;
     let chain = certificates(
         &std::fs::read(cert_pem)
             .with_context(|| format!("cannot read the certificate {}", cert_pem.display()))?,
@@ -19,7 +32,7 @@ pub fn server_config(cert_pem: &Path, key_pem: &Path) -> anyhow::Result<Arc<Serv
     .with_context(|| format!("{} is no PEM file with certificates", cert_pem.display()))?;
     let key = PrivateKeyDer::from_pem_file(key_pem)
         .with_context(|| format!("cannot read the private key {}", key_pem.display()))?;
-    server_config_with(chain, key).with_context(|| {
+    server_config_with(chain, key, authorities).with_context(|| {
         format!("{} and {} do not go together", cert_pem.display(), key_pem.display())
     })
 }
@@ -37,7 +50,7 @@ pub fn self_signed(names: &[&str]) -> anyhow::Result<(Arc<ServerConfig>, String)
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-    let config = server_config_with(vec![certificate.der().clone()], key.into())?;
+    let config = server_config_with(vec![certificate.der().clone()], key.into(), None)?;
     Ok((config, authority.as_ref().pem()))
 }
 
@@ -65,13 +78,29 @@ pub fn client_config_with_file(extra_ca: Option<&Path>) -> anyhow::Result<Client
     client_config(Some(&pem)).with_context(|| format!("{} is of no use", path.display()))
 }
 
+fn client_authorities(path: &Path) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
+    let shown = path.display();
+    let pem = std::fs::read(path)
+        .with_context(|| format!("cannot read the authorities of clients in {shown}"))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&pem).with_context(|| format!("{shown} is of no use"))? {
+        roots.add(certificate).with_context(|| format!("{shown} holds no authority"))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .allow_unauthenticated()
+        .build()
+        .with_context(|| format!("{shown} is of no use"))
+}
+
 fn server_config_with(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let clients = clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

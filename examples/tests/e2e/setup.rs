@@ -118,6 +118,12 @@ impl TempFile {
         let unique = format!("oblivious-http-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(unique);
         std::fs::write(&path, content).unwrap();
+        // Some hold secrets, which the programs take only from files that nobody else reads.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         Self(path)
     }
 

@@ -1,0 +1,141 @@
+//! Tells the relays that may use a gateway from everyone else.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use axum::extract::{Request, State};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use oblivious_http::service::Shared;
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::server::ClientCertificate;
+
+/// The shortest bearer token, in bytes: 128 bits in hexadecimal digits.
+const MIN_TOKEN_LEN: usize = 32;
+
+/// What a relay must show. By default that is nothing. Tokens are in no `Debug` output.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    certificate: bool,
+    tokens: Option<Arc<[Box<[u8]>]>>,
+}
+
+impl Credentials {
+    /// With `certificate` a client certificate of a trusted authority must be shown; with
+    /// `tokens`, a file, one of its bearer tokens must. With both, both must.
+    ///
+    /// The file has one token a line, each of 32 characters or more without blanks; several are for
+    /// changing from one to the other. A file without any is an error. No error shows a token.
+    pub fn read(certificate: bool, tokens: Option<&Path>) -> anyhow::Result<Self> {
+        let tokens = tokens.map(read_tokens).transpose()?;
+        Ok(Self { certificate, tokens })
+    }
+
+    fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        let certified = !self.certificate || extensions.get::<ClientCertificate>().is_some();
+        let known = self.tokens.as_ref().is_none_or(|tokens| {
+            bearer(headers).is_some_and(|shown| {
+                // All are compared, so that the time does not tell which one is near. It can tell
+                // the length.
+                let equal = tokens.iter().map(|token| token.ct_eq(shown));
+                equal.fold(Choice::from(0), |any, one| any | one).into()
+            })
+        });
+        certified && known
+    }
+}
+
+/// Lets a POST pass only from a relay that shows what it must; everything else passes, so that
+/// keys stay fetchable. For `axum::middleware::from_fn_with_state`.
+///
+/// The refusal is a 401 in clear that does not say what is wrong. The token goes no further.
+pub async fn require(
+    State(credentials): State<Shared<Credentials>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let credentials = credentials.current();
+    if request.method() == Method::POST
+        && !credentials.admit(request.headers(), request.extensions())
+    {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")];
+        return (StatusCode::UNAUTHORIZED, challenge, "Not for you.\n").into_response();
+    }
+    request.headers_mut().remove(header::AUTHORIZATION);
+    next.run(request).await
+}
+
+/// The one bearer token of a request (RFC 6750 §2.1).
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().filter(|_| values.next().is_none())?.as_bytes();
+    let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+}
+
+fn read_tokens(path: &Path) -> anyhow::Result<Arc<[Box<[u8]>]>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the bearer tokens in {shown}"))?;
+    let tokens: Arc<[Box<[u8]>]> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| line.as_bytes().into())
+        .collect();
+    ensure!(!tokens.is_empty(), "{shown} holds no bearer token");
+    let fit = |token: &[u8]| token.len() >= MIN_TOKEN_LEN && token.iter().all(u8::is_ascii_graphic);
+    ensure!(
+        tokens.iter().all(|token| fit(token)),
+        "a bearer token in {shown} is shorter than {MIN_TOKEN_LEN} characters or has others than \
+         visible ASCII"
+    );
+    Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "0123456789abcdef0123456789abcdef";
+    const NEW: &str = "fedcba9876543210fedcba9876543210";
+
+    fn credentials(certificate: bool) -> Credentials {
+        let tokens = [OLD, NEW].map(|token| token.as_bytes().into()).into();
+        Credentials { certificate, tokens: Some(tokens) }
+    }
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let pair = |value: &&str| (header::AUTHORIZATION, value.parse().unwrap());
+        values.iter().map(pair).collect()
+    }
+
+    /// RFC 6750 §2.1, RFC 9110 §11.1
+    #[test]
+    fn each_token_admits_and_nothing_else_does() {
+        let credentials = credentials(false);
+        let admit = |values: &[&str]| credentials.admit(&headers(values), &Extensions::new());
+        assert!(admit(&[&format!("Bearer {OLD}")]));
+        assert!(admit(&[&format!("bearer {NEW}")]));
+        assert!(!admit(&[]));
+        assert!(!admit(&["Bearer "]));
+        assert!(!admit(&[OLD]));
+        assert!(!admit(&[&format!("Basic {OLD}")]));
+        assert!(!admit(&[&format!("Bearer {OLD}0")]));
+        assert!(!admit(&[&format!("Bearer {}", &OLD[1..])]));
+        assert!(!admit(&[&format!("Bearer {OLD}"), &format!("Bearer {OLD}")]));
+    }
+
+    #[test]
+    fn a_token_does_not_stand_in_for_a_certificate() {
+        let headers = headers(&[&format!("Bearer {OLD}")]);
+        let mut extensions = Extensions::new();
+        assert!(!credentials(true).admit(&headers, &extensions));
+        extensions.insert(ClientCertificate);
+        assert!(credentials(true).admit(&headers, &extensions));
+        assert!(!credentials(true).admit(&HeaderMap::new(), &extensions));
+    }
+}

@@ -152,7 +152,8 @@ impl Prepared {
             client_tls: self.client_tls,
         };
         let router = routes::router(&settings, parts)
-            .layer(middleware::from_fn_with_state(credentials.clone(), auth::require));
+            .layer(middleware::from_fn_with_state(credentials.clone(), auth::require))
+            .layer(middleware::from_fn_with_state(draining.clone(), admin::close_when_draining));
         let options = Options {
             tls: tls.clone(),
             head_limit: settings.head_timeout.duration(),

@@ -2,10 +2,14 @@
 //! the tests play.
 
 mod inside;
+mod operate;
 mod outside;
 mod privacy;
 mod programs;
 mod recorder;
+mod replicas;
 mod setup;
+mod signals;
+mod streaming;
 mod target;
 mod tls;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::recorder::contains;
+
 /// The folder of the built programs. The first call builds them, so that a bare `cargo test` of
 /// this one test works; where they are up to date that takes a moment.
 fn programs() -> &'static Path {
@@ -43,6 +45,9 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
     program(name).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// On a free port.
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 /// A program that listens, ended when this is dropped.
 pub(crate) struct Server {
     process: Child,
@@ -54,9 +59,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a program on a free port, and waits until it listens.
     pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_with(name, arguments, &[])
+    }
+
+    /// As [`start`](Self::start), with variables in the environment.
+    pub(crate) fn start_with(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let listen = if arguments.contains(&"--listen") { &[][..] } else { &LISTEN[..] };
         let mut process = program(name)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(listen)
             .args(arguments)
+            .envs(environment.iter().copied())
             // All that there is to log: the tests look for what must not be in there.
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
@@ -80,6 +92,34 @@ impl Server {
             panic!("{name} did not start: {}", String::from_utf8_lossy(&log.lock().unwrap()));
         };
         Self { origin: origin.to_owned(), process, log }
+    }
+
+    /// Sends the process a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end of the process, and returns its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
+    }
+
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until the program has logged a text.
+    pub(crate) fn await_log(&self, text: &str) {
+        for _ in 0..200 {
+            if contains(&self.log(), text.as_bytes()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{text:?} is not in the log: {}", String::from_utf8_lossy(&self.log()));
     }
 
     /// What the program has logged so far.

@@ -74,6 +74,7 @@ fn router(calls: Calls) -> Router {
         .route("/redirect", get(redirect))
         .route("/redirected", get(|| async { "the redirect was followed" }))
         .route("/hang", get(hang))
+        .route("/slow", get(slow))
         .with_state(calls)
         // Above what axum allows by default, for large uploads.
         .layer(axum::extract::DefaultBodyLimit::max(8 << 20))
@@ -107,6 +108,13 @@ async fn cookies() -> Response {
 
 async fn redirect() -> Response {
     (StatusCode::FOUND, [("location", "/redirected")]).into_response()
+}
+
+/// Takes a while.
+async fn slow(State(calls): State<Calls>) -> &'static str {
+    calls.begun.fetch_add(1, Ordering::SeqCst);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    "slow and complete"
 }
 
 /// Never answers; notes when the caller gives up.

@@ -8,13 +8,13 @@ use crate::setup::{TempFile, text};
 use crate::target::Target;
 
 /// A certificate for `localhost`, its key, and the authority that signed it, in files.
-struct Certificate {
-    cert: TempFile,
-    key: TempFile,
-    ca: TempFile,
+pub(crate) struct Certificate {
+    pub(crate) cert: TempFile,
+    pub(crate) key: TempFile,
+    pub(crate) ca: TempFile,
 }
 
-fn certificate() -> Certificate {
+pub(crate) fn certificate(name: &str) -> Certificate {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -24,15 +24,15 @@ fn certificate() -> Certificate {
         .signed_by(&key, &authority)
         .unwrap();
     Certificate {
-        cert: TempFile::new("cert.pem", certificate.pem()),
-        key: TempFile::new("key.pem", key.serialize_pem()),
-        ca: TempFile::new("ca.pem", authority.as_ref().pem()),
+        cert: TempFile::new(&format!("{name}-cert.pem"), certificate.pem()),
+        key: TempFile::new(&format!("{name}-key.pem"), key.serialize_pem()),
+        ca: TempFile::new(&format!("{name}-ca.pem"), authority.as_ref().pem()),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_connection_can_be_encrypted() {
-    let Certificate { cert, key, ca } = certificate();
+    let Certificate { cert, key, ca } = certificate("all");
     let own = ["--tls-cert", cert.path(), "--tls-key", key.path(), "--ca", ca.path()];
     let config = tls::server_config(cert.path().as_ref(), key.path().as_ref()).unwrap();
     let target = Target::start_with(Some(config)).await;

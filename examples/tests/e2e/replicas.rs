@@ -1,0 +1,255 @@
+//! Several gateways that work as one, and one that comes back.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use examples::http_client::HttpClient;
+use http::{Method, Request, Response, StatusCode, header};
+use oblivious_http::bhttp::{
+    Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
+};
+use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
+use oblivious_http::keys::{KeyConfigList, Preferences};
+use oblivious_http::service::{FullBody, collect};
+use tower::ServiceExt;
+
+use crate::operate::free_port;
+use crate::programs::{Server, program};
+use crate::setup::{TempFile, send};
+use crate::target::Target;
+
+fn encoded(request: &Request<Content>) -> BytesMut {
+    let mut message = BytesMut::new();
+    encode_request_into(request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    message
+}
+
+fn opened(pending: PendingResponse, sealed: Bytes) -> Response<Content> {
+    let answer = pending.open(sealed.into()).unwrap().freeze();
+    decode_response(answer, &Method::POST, &DecodeOptions::default()).unwrap()
+}
+
+fn post(gateway: &str, sealed: Bytes) -> Request<FullBody> {
+    Request::post(format!("{gateway}/gateway"))
+        .header(header::CONTENT_TYPE, "message/ohttp-req")
+        .body(FullBody::from(sealed))
+        .unwrap()
+}
+
+async fn keys(gateway: &Server) -> Bytes {
+    let request = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    send(request).await.body
+}
+
+async fn recipient(gateway: &Server) -> Recipient {
+    let list = KeyConfigList::decode(&keys(gateway).await).unwrap();
+    Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap()
+}
+
+/// A Redis of its own, ended when this is dropped; `None` where there is no program for it.
+struct Redis {
+    process: Child,
+    port: u16,
+}
+
+impl Redis {
+    fn start() -> Option<Self> {
+        let port = free_port();
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .stdout(Stdio::null())
+            .spawn()
+            .ok()?;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self { process, port })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// RFC 9458 §6.5: a copy is refused, whichever replica it reaches.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_replica_has_accepted_another_refuses() {
+    let Some(mut redis) = Redis::start() else {
+        eprintln!("skipped: there is no redis-server to be found");
+        return;
+    };
+    let target = Target::start().await;
+    let seed = TempFile::new("replicas-seed", "a7".repeat(32));
+    let url = format!("redis://127.0.0.1:{}/0", redis.port);
+    let arguments =
+        ["--seed-file", seed.path(), "--allow-target", &target.origin, "--redis-url", &url];
+    let replicas = [0, 1].map(|_| Server::start("gateway", &arguments));
+    let recipient = recipient(&replicas[0]).await;
+    let seal = |content: &str| {
+        let request = Request::post(target.url("/length")).body(Content::from(content.to_owned()));
+        recipient.encapsulate(&encoded(&request.unwrap())).unwrap()
+    };
+
+    for (first, second) in [(0, 1), (1, 0), (0, 0)] {
+        let (sealed, pending) = seal("some content");
+        let accepted = send(post(&replicas[first].origin, sealed.clone())).await;
+        assert_eq!(accepted.status, StatusCode::OK);
+        let copy = send(post(&replicas[second].origin, sealed)).await;
+        assert_eq!(opened(pending, copy.body).status(), StatusCode::CONFLICT);
+    }
+    let (sealed, pending) = seal("other content");
+    let answer = opened(pending, send(post(&replicas[1].origin, sealed)).await.body);
+    assert_eq!((answer.status(), &answer.body().data[..]), (StatusCode::OK, &b"13"[..]));
+
+    // Without its Redis a replica cannot tell, and serves nothing.
+    redis.process.kill().unwrap();
+    redis.process.wait().unwrap();
+    let (sealed, pending) = seal("too late");
+    let answer = opened(pending, send(post(&replicas[0].origin, sealed)).await.body);
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// Replicas agree without talking, and so does a gateway with the one that it was before.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_from_one_file_publish_the_same_keys() {
+    let state = TempFile::new("state-one", "");
+    std::fs::remove_file(state.path()).unwrap();
+    let arguments = |path| ["--state-file", path, "--allow-target", "https://example.com"];
+    let refused = program("gateway").args(arguments(state.path())).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "nothing is made unasked");
+
+    let made = [&arguments(state.path())[..], &["--create-state", "--kem", "x25519,x-wing"]];
+    let first = Server::start("gateway", &made.concat());
+    let copy = TempFile::new("state-two", std::fs::read(state.path()).unwrap());
+    let both = [&arguments(copy.path())[..], &["--kem", "x25519,x-wing"]];
+    let second = Server::start("gateway", &both.concat());
+    let published = keys(&first).await;
+    assert_eq!(KeyConfigList::decode(&published).unwrap().configs().len(), 2);
+    assert_eq!(published, keys(&second).await);
+
+    drop(first);
+    let again = Server::start("gateway", &made.concat());
+    assert_eq!(published, keys(&again).await, "after a restart");
+
+    let seed = TempFile::new("schedule-seed", "b8".repeat(32));
+    let rotating = ["--seed-file", seed.path(), "--rotate", "--allow-target", "https://a.test"];
+    let [one, two] = [0, 1].map(|_| Server::start("gateway", &rotating));
+    assert_eq!(keys(&one).await, keys(&two).await);
+}
+
+/// Many clients, each with exchanges of its own, one after the other, until told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    right: Arc<AtomicUsize>,
+    failed: Arc<AtomicUsize>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(gateway: &str, recipient: Recipient, target: &str) -> Self {
+        let (stop, right, failed) = (Arc::default(), Arc::default(), Arc::default());
+        let mut load = Self { stop, right, failed, clients: Vec::new() };
+        let recipient = Arc::new(recipient);
+        for client in 0..16 {
+            let (stop, right, failed) =
+                (load.stop.clone(), load.right.clone(), load.failed.clone());
+            let (recipient, gateway) = (recipient.clone(), gateway.to_owned());
+            let url = format!("{target}/echo");
+            load.clients.push(tokio::spawn(async move {
+                let http = examples::http_client::new(examples::tls::client_config(None).unwrap());
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let content = format!("client {client}, exchange {number}.");
+                    match exchange(&http, &gateway, &recipient, &url, &content).await {
+                        Some(answer) => {
+                            assert!(answer.ends_with(content.as_bytes()), "a wrong answer");
+                            right.fetch_add(1, Ordering::Relaxed);
+                        }
+                        None => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                        }
+                    }
+                }
+            }));
+        }
+        load
+    }
+
+    async fn until_right(&self, more: usize) {
+        let goal = self.right.load(Ordering::Relaxed) + more;
+        while self.right.load(Ordering::Relaxed) < goal {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn finish(self) -> (usize, usize) {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.await.unwrap();
+        }
+        (self.right.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    }
+}
+
+/// The content of the answer; `None` if there is no answer. One that does not open is a failure.
+async fn exchange(
+    http: &HttpClient,
+    gateway: &str,
+    recipient: &Recipient,
+    url: &str,
+    content: &str,
+) -> Option<Bytes> {
+    let request = Request::post(url).body(Content::from(content.to_owned())).unwrap();
+    let (sealed, pending) = recipient.encapsulate(&encoded(&request)).unwrap();
+    let response = http.clone().oneshot(post(gateway, sealed)).await.ok()?;
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = collect(response.into_body(), 1 << 20).await.ok()?;
+    let answer = opened(pending, body.data.freeze());
+    assert_eq!(answer.status(), StatusCode::OK);
+    Some(answer.into_body().data)
+}
+
+/// Kill -9 and a restart: some exchanges have no answer, none has a wrong one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_killed_and_comes_back_gives_no_wrong_answer() {
+    let target = Target::start().await;
+    let seed = TempFile::new("killed-seed", "c9".repeat(32));
+    let listen = format!("127.0.0.1:{}", free_port());
+    let arguments =
+        ["--listen", &listen, "--seed-file", seed.path(), "--allow-target", &target.origin];
+    let gateway = Server::start("gateway", &arguments);
+    let load = Load::start(&gateway.origin, recipient(&gateway).await, &target.origin);
+    load.until_right(100).await;
+    drop(gateway);
+    let _again = Server::start("gateway", &arguments);
+    load.until_right(100).await;
+    let (right, _) = load.finish().await;
+    assert!(right >= 200);
+}
+
+/// SIGTERM under load: each exchange is answered, by the one that ends or by the next one.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn at_sigterm_under_load_no_exchange_is_dropped() {
+    let target = Target::start().await;
+    let seed = TempFile::new("load-seed", "da".repeat(32));
+    let arguments =
+        ["--seed-file", seed.path(), "--lame-duck", "0.5", "--allow-target", &target.origin];
+    let mut gateway = Server::start("gateway", &arguments);
+    let load = Load::start(&gateway.origin, recipient(&gateway).await, &target.origin);
+    load.until_right(200).await;
+    gateway.signal("TERM");
+    load.until_right(50).await;
+    let (right, failed) = load.finish().await;
+    assert_eq!(failed, 0, "beside {right} that were answered");
+    assert_eq!(gateway.wait(), Some(0));
+}

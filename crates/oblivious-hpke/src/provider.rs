@@ -94,7 +94,7 @@ static RUST_CRYPTO: &[KemTable] = &[
     #[cfg(feature = "nist")]
     rust_crypto!(DhKem<crate::kem::P521>),
     #[cfg(feature = "post-quantum")]
-    rust_crypto!(hpke::kem::XWing),
+    rust_crypto!(crate::kem::XWing<X25519>),
     #[cfg(feature = "post-quantum")]
     rust_crypto!(hpke::kem::MlKem768),
     #[cfg(feature = "post-quantum")]
@@ -122,7 +122,7 @@ static AWS_LC: &[KemTable] = &[
     #[cfg(feature = "nist")]
     aws_lc!(DhKem<crate::kem::AwsP521>),
     #[cfg(feature = "post-quantum")]
-    aws_lc!(hpke::kem::XWing),
+    aws_lc!(crate::kem::XWing<crate::kem::AwsX25519>),
     #[cfg(feature = "post-quantum")]
     aws_lc!(hpke::kem::MlKem768),
     #[cfg(feature = "post-quantum")]

@@ -49,7 +49,7 @@ impl<G: Group> PrivateKey<G> {
     fn new(whole: <Whole as Kem>::PrivateKey) -> Result<Self, HpkeError> {
         let mut seed = whole.to_bytes();
         let mut expanded = Zeroizing::new([0; ML_KEM_SEED_LEN + X25519_LEN]);
-        Shake256::default().chain(&seed).finalize_xof().read(&mut *expanded);
+        Shake256::default().chain(seed.as_slice()).finalize_xof().read(&mut *expanded);
         seed.zeroize();
         let (ml_kem, x25519) = expanded.split_at(ML_KEM_SEED_LEN);
         let ml_kem = <MlKem768 as Kem>::PrivateKey::from_bytes(ml_kem)?;

@@ -28,8 +28,9 @@ impl Provider {
         Self { name: "rust_crypto", kems: RUST_CRYPTO }
     }
 
-    /// Primitives of AWS-LC: X25519, the NIST curves and the AEADs. The post-quantum KEMs and the
-    /// hashes are those of [`rust_crypto`](Self::rust_crypto).
+    /// Primitives of AWS-LC: X25519, the NIST curves and the AEADs. ML-KEM and the hashes are those
+    /// of [`rust_crypto`](Self::rust_crypto), and so are the hybrid KEMs, but for the gateway's
+    /// X25519 in X-Wing.
     #[cfg(feature = "aws-lc")]
     pub const fn aws_lc() -> Self {
         Self { name: "aws_lc", kems: AWS_LC }

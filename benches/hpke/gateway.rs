@@ -95,6 +95,19 @@ fn bare_aws(length: usize, answer: Option<usize>) -> impl FnMut(u64) -> Duration
     })
 }
 
+/// [`bare_aws`], with a key of its own for each message, derived as any implementation has to.
+#[cfg(feature = "aws-lc")]
+fn derived_aws(length: usize) -> impl FnMut(u64) -> Duration {
+    let mut agree_and_derive = crate::derived::agreement();
+    let (mut sealed, mut answer) = (vec![1; length], vec![2; length]);
+    let tag = floor::aws::seal(&floor::aws::aes(), &mut sealed);
+    timed(sealed, move |request| {
+        agree_and_derive();
+        floor::aws::open(&floor::aws::aes(), request, &tag);
+        let _ = black_box(floor::aws::seal(&floor::aws::aes(), &mut answer));
+    })
+}
+
 /// 1 KiB each way.
 pub(crate) fn exchange(criterion: &mut Criterion, report: &mut Report) {
     let kem = KemId::X25519_HKDF_SHA256;
@@ -108,7 +121,10 @@ pub(crate) fn exchange(criterion: &mut Criterion, report: &mut Report) {
     let race = race
         .timed(crate::parties::OURS_AWS, our_gateway(kem, Provider::aws_lc(), KIB, Some(KIB)))
         .timed(floor::AWS, bare_aws(KIB, Some(KIB)))
+        .timed(crate::derived::AWS, derived_aws(KIB))
         .at_most(crate::parties::OURS_AWS, 1.3, floor::AWS)
+        .at_most(crate::parties::OURS_AWS, 1.05, crate::derived::AWS)
+        // Out of reach as long as the floor with keys derived is above it.
         .at_most(crate::parties::OURS_AWS, 1.0 / 2.6, OHTTP);
     race.run(criterion, report);
 }

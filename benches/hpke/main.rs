@@ -10,6 +10,8 @@
 
 mod chunked;
 mod client;
+#[cfg(feature = "aws-lc")]
+mod derived;
 mod floor;
 mod gateway;
 mod parties;

@@ -28,8 +28,9 @@ impl Provider {
         Self { name: "rust_crypto", kems: RUST_CRYPTO }
     }
 
-    /// Primitives of AWS-LC: X25519, the NIST curves and the AEADs. The post-quantum KEMs and the
-    /// hashes are those of [`rust_crypto`](Self::rust_crypto).
+    /// Primitives of AWS-LC: X25519, the NIST curves and the AEADs. ML-KEM and the hashes are those
+    /// of [`rust_crypto`](Self::rust_crypto), and so are the hybrid KEMs, but for the gateway's
+    /// X25519 in X-Wing.
     #[cfg(feature = "aws-lc")]
     pub const fn aws_lc() -> Self {
         Self { name: "aws_lc", kems: AWS_LC }
@@ -94,7 +95,7 @@ static RUST_CRYPTO: &[KemTable] = &[
     #[cfg(feature = "nist")]
     rust_crypto!(DhKem<crate::kem::P521>),
     #[cfg(feature = "post-quantum")]
-    rust_crypto!(hpke::kem::XWing),
+    rust_crypto!(crate::kem::XWing<X25519>),
     #[cfg(feature = "post-quantum")]
     rust_crypto!(hpke::kem::MlKem768),
     #[cfg(feature = "post-quantum")]
@@ -122,7 +123,7 @@ static AWS_LC: &[KemTable] = &[
     #[cfg(feature = "nist")]
     aws_lc!(DhKem<crate::kem::AwsP521>),
     #[cfg(feature = "post-quantum")]
-    aws_lc!(hpke::kem::XWing),
+    aws_lc!(crate::kem::XWing<crate::kem::AwsX25519>),
     #[cfg(feature = "post-quantum")]
     aws_lc!(hpke::kem::MlKem768),
     #[cfg(feature = "post-quantum")]

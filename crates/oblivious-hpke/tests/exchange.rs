@@ -8,7 +8,7 @@ use common::{
 };
 use oblivious_hpke::{
     DecapsulateError, InvalidLabels, KeyPair, KeyPairError, KeyRing, KeyRingError, Labels,
-    OpenError, Provider, Recipient, RecipientError, SealError, Validity,
+    Provider, Recipient, RecipientError, SealError, Validity,
 };
 use oblivious_keys::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, Preferences, SymmetricSuite};
 use proptest::prelude::*;
@@ -141,95 +141,6 @@ fn a_replayed_request_gets_another_response() {
     assert_ne!(first[..16], second[..16]);
     assert_ne!(first[16..], second[16..]);
     assert_eq!(pending.open(second.into()).unwrap(), "answer");
-}
-
-/// A fault found elsewhere: a panic when the ciphertext is shorter than `enc`.
-#[test]
-fn every_truncation_of_a_request_is_refused() {
-    for provider in providers() {
-        for kem in kems() {
-            let ring = ring_of(kem, provider);
-            let recipient = recipient(&ring.config_list().unwrap(), AES_128);
-            let (request, _) = recipient.encapsulate(b"four").unwrap();
-            let structure = 7 + kem.enc_len().unwrap() + 16;
-            for cut in 0..request.len() {
-                let error = ring.decapsulate(request[..cut].into()).unwrap_err();
-                let expected = if cut < structure {
-                    DecapsulateError::Truncated
-                } else {
-                    DecapsulateError::Failed
-                };
-                assert_eq!(error, expected, "{kem} {cut}");
-            }
-        }
-    }
-}
-
-#[test]
-fn every_flipped_bit_of_a_request_is_refused() {
-    for provider in providers() {
-        for kem in kems() {
-            let ring = ring_of(kem, provider);
-            let recipient = recipient(&ring.config_list().unwrap(), AES_128);
-            let (request, _) = recipient.encapsulate(b"x").unwrap();
-            // Every bit with X25519; with the slower KEMs, whose `enc` is long, some in all parts.
-            let step = if kem == X25519 { 1 } else { 61 };
-            for bit in (0..request.len() * 8).step_by(step) {
-                let mut damaged = BytesMut::from(&request[..]);
-                damaged[bit / 8] ^= 1 << (bit % 8);
-                let error = ring.decapsulate(damaged).unwrap_err();
-                if bit / 8 >= 7 {
-                    assert_eq!(error, DecapsulateError::Failed, "{kem} {bit}");
-                }
-            }
-        }
-    }
-}
-
-/// A key id, suite or KEM with one bit flipped, in a ring that has the other key as well.
-#[test]
-fn every_flipped_bit_of_the_header_is_refused() {
-    let ids: Vec<u8> = (0..8).map(|bit| KEY_ID ^ (1 << bit)).chain([KEY_ID]).collect();
-    let ring = ring_with(&ids);
-    let own = ring_with(&[KEY_ID]).config_list().unwrap();
-    let (request, _) = recipient(&own, AES_128).encapsulate(b"x").unwrap();
-    for bit in 0..7 * 8 {
-        let mut damaged = BytesMut::from(&request[..]);
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        assert!(ring.decapsulate(damaged).is_err(), "{bit}");
-    }
-}
-
-#[test]
-fn every_truncation_and_flipped_bit_of_a_response_is_refused() {
-    let ring = ring();
-    let recipient = recipient(&ring.config_list().unwrap(), AES_128);
-    let (request, _) = recipient.encapsulate(b"x").unwrap();
-    let (_, reply) = ring.decapsulate(request.clone().into()).unwrap();
-    let response = reply.seal(b"answer").unwrap();
-
-    let open = |damaged: BytesMut| {
-        // A pending response opens one answer, so each try needs a request of its own: the same
-        // ephemeral key gives the same secrets.
-        let mut rng = common::FixedRng::new([9; 32]);
-        let (request, pending) = recipient.encapsulate_with_rng(b"x", &mut rng).unwrap();
-        (request, pending.open(damaged))
-    };
-    let (request, _) = open(BytesMut::new());
-    let (_, reply) = ring.decapsulate(request.into()).unwrap();
-    let ours = reply.seal(b"answer").unwrap();
-    assert_eq!(open(ours[..].into()).1.unwrap(), "answer");
-
-    assert_eq!(open(response.into()).1, Err(OpenError::Failed), "the answer to another request");
-    for cut in 0..ours.len() {
-        let expected = if cut < 32 { OpenError::Truncated } else { OpenError::Failed };
-        assert_eq!(open(ours[..cut].into()).1, Err(expected), "{cut}");
-    }
-    for bit in 0..ours.len() * 8 {
-        let mut damaged = BytesMut::from(&ours[..]);
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(open(damaged).1, Err(OpenError::Failed), "{bit}");
-    }
 }
 
 /// RFC 9458 §6.4: another key id, KEM or suite than the request was sealed for.

@@ -6,8 +6,7 @@ use http::{Request, StatusCode, header};
 use oblivious_http::keys::{KemId, KeyConfig};
 use oblivious_http::service::FullBody;
 
-use crate::programs::{Server, program, run};
-use crate::recorder::contains;
+use crate::programs::{Server, contains, program, run};
 use crate::setup::{Setup, TempFile, send, text};
 
 const ALLOW: [&str; 3] = ["--allow-target", "https://example.com", "--generate-key"];
@@ -215,7 +214,7 @@ async fn an_echo_can_be_switched_on() {
         let received = send(request).await;
         assert_eq!(received.status, status);
         if status == 200 {
-            assert_eq!(pending.open(received.body.into()).unwrap(), message);
+            assert_eq!(pending.open(received.body.into()).unwrap(), message[..]);
         }
     }
 }

@@ -8,8 +8,9 @@ use hyper_util::rt::TokioIo;
 use oblivious_http::service::FullBody;
 use tokio::net::TcpSocket;
 
+use crate::programs::contains;
 use crate::programs::{Server, run};
-use crate::recorder::{Recorder, contains};
+use crate::recorder::Recorder;
 use crate::setup::{relay_to, send, text};
 use crate::target::{ANSWER_MARKER, Target};
 

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::recorder::contains;
-
 /// The folder of the built programs. The first call builds them, so that a bare `cargo test` of
 /// this one test works; where they are up to date that takes a moment.
 fn programs() -> &'static Path {
@@ -43,6 +41,12 @@ pub(crate) fn program(name: &str) -> Command {
 /// Runs a program to its end.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
     program(name).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Whether `bytes` contain `text`, in any case.
+pub(crate) fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    assert!(!text.is_empty());
+    bytes.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text))
 }
 
 /// On a free port.

@@ -54,9 +54,3 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
     }
     let _ = to.shutdown().await;
 }
-
-/// Whether `bytes` contain `text`, in any case.
-pub(crate) fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    assert!(!text.is_empty());
-    bytes.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text))
-}

@@ -6,7 +6,7 @@
 //! reproduces the messages of a published test vector.
 //!
 //! The traits have items that the `hpke` crate hides from its documentation; their use stays in
-//! this file.
+//! this file and the one for X-Wing.
 
 use core::{fmt, marker::PhantomData};
 

@@ -1,7 +1,7 @@
 //! KEMs, plugged in underneath the `hpke` crate.
 //!
 //! The KEMs over a Diffie-Hellman group are ours ([`DhKem`]), each group's arithmetic somebody
-//! else's. The post-quantum ones are the `hpke` crate's own.
+//! else's, and so is X-Wing's private key. The other post-quantum ones are the `hpke` crate's own.
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
@@ -11,12 +11,16 @@ mod nist;
 #[cfg(all(test, feature = "nist", feature = "post-quantum"))]
 mod vectors;
 mod x25519;
+#[cfg(feature = "post-quantum")]
+mod x_wing;
 
 use hpke::Kem;
 
 pub(crate) use dh::DhKem;
 #[cfg(fuzzing)]
 pub(crate) use dh::Group;
+#[cfg(feature = "post-quantum")]
+pub(crate) use x_wing::XWing;
 pub(crate) use x25519::X25519;
 
 #[cfg(feature = "aws-lc")]
@@ -44,6 +48,6 @@ macro_rules! as_they_are {
 }
 
 #[cfg(feature = "post-quantum")]
-as_they_are!(hpke::kem::MlKem768, hpke::kem::MlKem1024, hpke::kem::XWing);
+as_they_are!(hpke::kem::MlKem768, hpke::kem::MlKem1024);
 #[cfg(all(feature = "post-quantum", feature = "nist"))]
 as_they_are!(hpke::kem::MlKem768P256, hpke::kem::MlKem1024P384);

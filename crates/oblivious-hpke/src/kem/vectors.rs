@@ -115,9 +115,37 @@ fn diffie_hellman_over_aws_lc() {
 fn post_quantum() {
     check_post_quantum::<hpke::kem::MlKem768>();
     check_post_quantum::<hpke::kem::MlKem1024>();
-    check_post_quantum::<hpke::kem::XWing>();
+    check_post_quantum::<XWing<X25519>>();
     check_post_quantum::<hpke::kem::MlKem768P256>();
     check_post_quantum::<hpke::kem::MlKem1024P384>();
+}
+
+#[cfg(feature = "aws-lc")]
+#[test]
+fn x_wing_over_aws_lc() {
+    check_post_quantum::<XWing<AwsX25519>>();
+}
+
+/// The X25519 half of a ciphertext replaced by a point of low order, which no sender makes: it
+/// would leave the secret to ML-KEM alone.
+fn check_low_order<K: PreparedKem>() {
+    let vector = vector(K::KEM_ID);
+    let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
+    let mut enc = vector.enc;
+    let x25519 = enc.len() - 32;
+    for first in [0, 1] {
+        enc[x25519..].fill(0);
+        enc[x25519] = first;
+        let enc = K::EncappedKey::from_bytes(&enc).unwrap();
+        assert_eq!(K::decap(&secret_key, None, &enc).err(), Some(HpkeError::DecapError));
+    }
+}
+
+#[test]
+fn x_wing_refuses_points_of_low_order() {
+    check_low_order::<XWing<X25519>>();
+    #[cfg(feature = "aws-lc")]
+    check_low_order::<XWing<AwsX25519>>();
 }
 
 /// A point that is not on the curve, one in the wrong form, and one at infinity (RFC 9180 §7.1.4).

@@ -28,7 +28,7 @@ pub struct GatewayBody {
 #[derive(Debug)]
 enum RequestContent {
     Whole(Content),
-    Streamed { message: MessageBody<OpenedRequest>, fault: Fault },
+    Streamed { message: Box<MessageBody<OpenedRequest>>, fault: Fault },
 }
 
 impl Default for RequestContent {
@@ -44,7 +44,7 @@ impl GatewayBody {
 
     /// What goes wrong while this is read is noted in `fault` as well.
     pub(crate) fn streamed(message: MessageBody<OpenedRequest>, fault: Fault) -> Self {
-        Self { content: RequestContent::Streamed { message, fault } }
+        Self { content: RequestContent::Streamed { message: Box::new(message), fault } }
     }
 }
 
@@ -61,7 +61,7 @@ impl Body for GatewayBody {
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
             RequestContent::Streamed { message, fault } => {
-                Poll::Ready(ready!(Pin::new(message).poll_frame(cx)).map(|frame| {
+                Poll::Ready(ready!(Pin::new(&mut **message).poll_frame(cx)).map(|frame| {
                     frame.map_err(|error| {
                         let error = RequestFault::from(error);
                         fault.note(error);

@@ -173,7 +173,8 @@ async fn a_first_chunk_that_does_not_open_is_refused_like_any_failed_decryption(
         change(&mut sealed);
         sealed
     };
-    let changes: [&dyn Fn(&mut Vec<u8>); 7] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let changes: [Change<'_>; 7] = [
         &|sealed| sealed[0] ^= 1,        // key id
         &|sealed| sealed[6] = 2,         // AEAD
         &|sealed| sealed[2] = 0x10,      // KEM
@@ -232,7 +233,8 @@ async fn the_target_never_takes_a_part_of_a_request_for_all_of_it() {
 
 #[tokio::test]
 async fn a_request_that_breaks_off_is_a_400_inside() {
-    let broken: [&dyn Fn(&Sender, &mut Sealing); 3] = [
+    type Break<'a> = &'a dyn Fn(&Sender, &mut Sealing);
+    let broken: [Break<'_>; 3] = [
         &|sender, _| sender.send(Err("connection reset".into())).unwrap(),
         &|_, _| {},
         &|sender, sealing| {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_service::Service;
@@ -54,6 +55,10 @@ pub struct Options {
     /// How long a connection may take for the head of its first request, and an HTTP/1.1
     /// connection for that of each later one. The latter includes the time that it lies idle.
     pub head_limit: Duration,
+    /// How long the peer of a connection may take none of the bytes that are ready for it. Then
+    /// the connection is closed, and its answers are dropped. An HTTP/2 peer that reads on
+    /// but grants a stream no window is not caught by this.
+    pub write_limit: Duration,
     /// How long requests that are being answered have to finish when the server shuts down.
     pub drain_limit: Duration,
     /// How many connections may be open at a time. More wait, not yet accepted.
@@ -61,11 +66,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No TLS, 30 seconds for a head, 10 to finish, 20,000 connections.
+    /// No TLS, 30 seconds for a head and for a stalled reader, 10 to finish, 20,000 connections.
     fn default() -> Self {
         Self {
             tls: None,
             head_limit: Duration::from_secs(30),
+            write_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
             max_connections: 20_000,
         }
@@ -128,8 +134,14 @@ pub async fn serve_with<S, B>(
         match accepted {
             Ok((stream, peer)) => {
                 let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
-                let arrival = Arrival { peer, certificate: false, head_limit: options.head_limit };
+                let Options { head_limit, write_limit, .. } = options;
+                let arrival = Arrival { peer, certificate: false, head_limit };
                 let (service, stopping) = (service.clone(), stopping.clone());
+                // A response is written in whole pieces; waiting for more to send only delays it.
+                let _ = stream.set_nodelay(true);
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(write_limit));
+                let stream = Box::pin(stream);
                 connections.spawn(connection(stream, arrival, acceptor, service, stopping));
             }
             Err(error) => {
@@ -157,7 +169,7 @@ struct Arrival {
 
 /// Serves one connection, from its TLS handshake to its end.
 async fn connection<S, B>(
-    stream: TcpStream,
+    stream: Pin<Box<TimeoutStream<TcpStream>>>,
     arrival: Arrival,
     acceptor: Option<TlsAcceptor>,
     service: S,
@@ -170,8 +182,6 @@ async fn connection<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    // A response is written in whole pieces; waiting for more to send only delays it.
-    let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
         return requests(stream, arrival, service, stopping).await;
     };

@@ -1,0 +1,93 @@
+//! The limits and the TLS of the server, over real sockets.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::{Router, routing::any};
+use bytes::Bytes;
+use examples::server::{Options, RequestBody, serve_with};
+use examples::{http_client, tls};
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use oblivious_http::service::Shared;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tower::{ServiceExt, service_fn};
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A body without an end, which tells when it is dropped: the channel closes.
+struct Endless(#[expect(dead_code)] mpsc::Sender<()>);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 16 * 1024])))))
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_is_cut_off() {
+    let (held, mut dropped) = mpsc::channel(1);
+    let held = std::sync::Mutex::new(Some(held));
+    let held = std::sync::Arc::new(held);
+    let endless = service_fn(move |_: Request<RequestBody>| {
+        let body = Endless(held.lock().unwrap().take().unwrap());
+        async { Ok::<_, Infallible>(Response::new(body)) }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    tokio::spawn(serve_with(listener, options, endless, std::future::pending()));
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_one_to_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = Options { max_connections: 1, ..Options::default() };
+    let app = Router::new().route("/", any(|| async { "served" }));
+    tokio::spawn(serve_with(listener, options, app, std::future::pending()));
+    let mut buffer = [0; 1024];
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert_ne!(first.read(&mut buffer).await.unwrap(), 0);
+    let mut second = TcpStream::connect(address).await.unwrap();
+    second.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(timeout(Duration::from_millis(200), second.read(&mut buffer)).await.is_err());
+    drop(first);
+    assert_ne!(timeout(LONG, second.read(&mut buffer)).await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_replaced_certificate_is_shown_to_new_connections() {
+    let (old, old_ca) = tls::self_signed(&["localhost"]).unwrap();
+    let (new, new_ca) = tls::self_signed(&["localhost"]).unwrap();
+    let config = Shared::new((*old).clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let options = Options { tls: Some(config.clone()), ..Options::default() };
+    let app = Router::new().route("/", any(|| async { "served" }));
+    tokio::spawn(serve_with(listener, options, app, std::future::pending()));
+    // Each trusts one authority only, and connects anew.
+    let trusted = async |ca: &str| {
+        let client = http_client::new(tls::client_config(Some(ca)).unwrap());
+        let request = Request::get(&uri).body(axum::body::Body::empty()).unwrap();
+        client.oneshot(request).await.is_ok()
+    };
+    assert!(trusted(&old_ca).await && !trusted(&new_ca).await);
+    config.replace((*new).clone());
+    assert!(trusted(&new_ca).await && !trusted(&old_ca).await);
+}

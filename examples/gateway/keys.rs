@@ -20,8 +20,8 @@ use crate::settings::{ProviderName, Settings};
 pub(crate) enum Keys {
     /// They stay.
     Fixed(GatewayKeys),
-    /// One comes after the other.
-    Schedule(KeySchedule),
+    /// One comes after the other, from a file that is yet to be made if `create` says so.
+    Schedule { schedule: KeySchedule, create: bool },
 }
 
 const SEED_HINT: Hint = Hint("make one with: (umask 077; openssl rand -hex 32 > seed.hex)");
@@ -45,15 +45,17 @@ impl Keys {
         if let Some(path) = &settings.state_file {
             let schedule = KeySchedule::ratchet(schedule_settings(settings, provider)?, path)?;
             let schedule = schedule.with_fixed(fixed)?;
-            if settings.create_state {
-                schedule.create_state(now())?;
+            let create = settings.create_state && !path.exists();
+            if !create {
+                schedule.keys_at(now())?;
             }
-            return Ok(Self::Schedule(schedule));
+            return Ok(Self::Schedule { schedule, create });
         }
         if let (Some(path), true) = (&settings.seed_file, settings.rotate) {
             let schedule = schedule_settings(settings, provider)?;
             let schedule = KeySchedule::seed(schedule, read_seed(path)?)?;
-            return Ok(Self::Schedule(schedule.with_fixed(fixed)?));
+            let schedule = schedule.with_fixed(fixed)?;
+            return Ok(Self::Schedule { schedule, create: false });
         }
         anyhow::ensure!(!settings.rotate, "--rotate needs --seed-file");
         let mut ring = KeyRing::new();
@@ -80,7 +82,12 @@ impl Keys {
     ) -> anyhow::Result<(Shared<GatewayKeys>, Option<KeyRotation>)> {
         let (keys, schedule) = match self {
             Self::Fixed(keys) => (keys, None),
-            Self::Schedule(schedule) => (schedule.keys_at(now())?, Some(schedule)),
+            Self::Schedule { schedule, create } => {
+                if create {
+                    schedule.create_state(now())?;
+                }
+                (schedule.keys_at(now())?, Some(schedule))
+            }
         };
         let shared = match shared {
             Some(shared) => {

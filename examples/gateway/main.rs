@@ -159,6 +159,7 @@ impl Prepared {
             head_limit: settings.head_timeout.duration(),
             drain_limit: settings.drain.duration(),
             max_connections: settings.max_connections,
+            write_limit: settings.idle_timeout.duration(),
         };
         let lame_duck = settings.lame_duck.duration();
         let shutdown = async move {

@@ -279,7 +279,7 @@ impl Settings {
             .with_context(|| format!("cannot read the configuration file {shown}"))?;
         // The text around an error is not shown: it could be a secret in the wrong place.
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             anyhow::anyhow!("{shown}, line {line}: {}", error.message())
         })
     }

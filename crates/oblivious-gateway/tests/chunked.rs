@@ -14,7 +14,9 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty};
 use oblivious_bhttp::{Content, EncodedBody, Framing, Padding, encode_request_into};
-use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayLayer, InformationalSender};
+use oblivious_gateway::{
+    EncapsulatedBody, GatewayBody, GatewayLayer, InformationalSender, TargetPolicy,
+};
 use oblivious_hpke::PendingChunkedResponse;
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
 use tokio::sync::oneshot;
@@ -443,6 +445,14 @@ async fn head_gets_the_header_alone() {
     let opening = Opening::new(pending, response.into_body());
     let response = opening.response(&Method::HEAD).await.unwrap();
     assert_eq!(response.headers()["content-length"], "7");
+    assert!(content(response.into_body()).await.unwrap().data.is_empty());
+
+    let (mut sealing, pending) = Sealing::start();
+    let refused = FullBody::from(sealing.finish(&message));
+    let response = send(layer().allow(TargetPolicy::deny_all()).layer(target), refused).await;
+    let opening = Opening::new(pending, response.into_body());
+    let response = opening.response(&Method::HEAD).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert!(content(response.into_body()).await.unwrap().data.is_empty());
 }
 

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use oblivious_bhttp::{Content, read_request};
+use oblivious_bhttp::read_request;
 use oblivious_service::{BoxError, MediaType, Timeout};
 use tower_service::Service;
 use tracing::Instrument;
@@ -28,7 +28,7 @@ use crate::{
 
 pub(crate) use request::OpenedRequest;
 pub(crate) use response::ChunkedAnswer;
-use response::Settings;
+use response::{Asked, Settings};
 
 /// A body of no particular type: those that a stream is made of outlive the call that got them.
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -124,7 +124,29 @@ async fn ask<S, T>(
     opened: OpenedRequest,
     identity: Opened<'_>,
     informational: InformationalSender,
+    stopwatch: Stopwatch,
+) -> Asked
+where
+    S: Service<http::Request<GatewayBody>, Response = Response<T>>,
+    T: Body + Send + 'static,
+    T::Data: Send,
+    T::Error: Into<BoxError>,
+{
+    let mut is_head = false;
+    let asking =
+        ask_target(config, target, opened, identity, informational, stopwatch, &mut is_head);
+    let answer = asking.await;
+    Asked { answer, is_head }
+}
+
+async fn ask_target<S, T>(
+    config: &Config,
+    target: S,
+    opened: OpenedRequest,
+    identity: Opened<'_>,
+    informational: InformationalSender,
     mut stopwatch: Stopwatch,
+    is_head: &mut bool,
 ) -> Result<Response<AnyBody>, InnerRefusal>
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
@@ -136,7 +158,7 @@ where
     let request = read_request(opened, &config.decode_options)
         .await
         .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
-    let is_head = request.method() == Method::HEAD;
+    *is_head = request.method() == Method::HEAD;
     let mut request = admit(config, identity, request)
         .await?
         .map(|message| GatewayBody::streamed(message, fault.clone()));
@@ -150,10 +172,5 @@ where
     stopwatch.end(Stage::Target);
     // A target that failed because the request did is not to blame.
     let response = answered.map_err(|refusal| fault.noted().map_or(refusal, InnerRefusal::from))?;
-    Ok(if is_head {
-        // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
-        response.map(|_| any_body(Content::default()))
-    } else {
-        response.map(any_body)
-    })
+    Ok(response.map(any_body))
 }

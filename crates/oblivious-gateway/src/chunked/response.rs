@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body::Body;
-use oblivious_bhttp::{EncodedBody, Padding, ResponseEncoder};
+use oblivious_bhttp::{Content, EncodedBody, Padding, ResponseEncoder};
 use oblivious_hpke::ChunkSealer;
 use oblivious_service::{BoxError, Sleep, Timeout};
 use thiserror::Error;
@@ -19,7 +19,14 @@ use super::{AnyBody, any_body, idle::Idle};
 use crate::{InformationalSender, concurrency::Permit, observe::Exchange, refusal::InnerRefusal};
 
 /// The target's answer, while it is waited for.
-type Asking = Pin<Box<dyn Future<Output = Result<Response<AnyBody>, InnerRefusal>> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = Asked> + Send>>;
+
+/// The target's answer, or why there is none.
+pub(crate) struct Asked {
+    pub(crate) answer: Result<Response<AnyBody>, InnerRefusal>,
+    /// Whether it answers HEAD.
+    pub(crate) is_head: bool,
+}
 
 /// What bounds an answer, and how it is padded.
 pub(crate) struct Settings {
@@ -147,8 +154,8 @@ impl ChunkedAnswer {
                 if !early.is_empty() {
                     self.seal(&early)?;
                 }
-                if let Poll::Ready(answer) = asked {
-                    self.begin(answer);
+                if let Poll::Ready(asked) = asked {
+                    self.begin(asked);
                     return Poll::Ready(Ok(true));
                 }
             }
@@ -167,7 +174,8 @@ impl ChunkedAnswer {
             ready!(deadline.as_mut().poll(cx));
             self.deadline = None;
             if matches!(self.state, State::Asking(..)) {
-                self.begin(Err(InnerRefusal::TargetTooSlow));
+                let answer = Err(InnerRefusal::TargetTooSlow);
+                self.begin(Asked { answer, is_head: false });
                 return Poll::Ready(Ok(true));
             }
             return Poll::Ready(Err(CutOff::TooSlow));
@@ -176,13 +184,17 @@ impl ChunkedAnswer {
     }
 
     /// Takes the target's answer, or what is said in its place, as what is sealed from now on.
-    fn begin(&mut self, answer: Result<Response<AnyBody>, InnerRefusal>) {
+    fn begin(&mut self, Asked { answer, is_head }: Asked) {
         let State::Asking(_, encoder) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
         let own = |refusal: InnerRefusal| refusal.into_response().map(any_body);
         self.exchange.answered(&answer);
-        let response = answer.unwrap_or_else(own);
+        let mut response = answer.unwrap_or_else(own);
+        if is_head {
+            // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
+            *response.body_mut() = any_body(Content::default());
+        }
         let encoded = encoder.response(response, self.padding.clone()).or_else(|(encoder, _)| {
             encoder.response(own(InnerRefusal::TargetInvalid), self.padding.clone())
         });

@@ -99,7 +99,7 @@ impl Request {
     /// # Errors
     /// See [`decode_with`](Self::decode_with).
     pub fn decode(message: Bytes) -> Result<Self, DecodeError> {
-        Self::decode_with(message, &DecodeOptions::default())
+        Self::decode_with(message, &DecodeOptions::DEFAULT)
     }
 
     /// Decodes a message, of either framing. All parts are slices of `message`, but content in
@@ -197,7 +197,7 @@ impl Response {
     /// # Errors
     /// See [`decode_with`](Self::decode_with).
     pub fn decode(message: Bytes, request_method: &str) -> Result<Self, DecodeError> {
-        Self::decode_with(message, request_method, &DecodeOptions::default())
+        Self::decode_with(message, request_method, &DecodeOptions::DEFAULT)
     }
 
     /// Decodes a message, of either framing. All parts are slices of `message`, but content in

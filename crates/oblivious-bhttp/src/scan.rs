@@ -87,7 +87,7 @@ impl Scan {
         }
         self.uncanonical |= name_len_width > 1 && name_len_width != narrowest(name_len);
         self.uncanonical |= value_len_width > 1 && value_len_width != narrowest(value_len);
-        self.check_name(name)?;
+        self.check_name(&section[name_start..], name_len)?;
         if !syntax::is_field_value(value) {
             return Err(DecodeError::FieldValue);
         }
@@ -96,17 +96,18 @@ impl Scan {
         Ok(Step::Line)
     }
 
+    /// Checks the name that the first `length` bytes are.
     #[inline(always)]
-    fn check_name(&mut self, name: &[u8]) -> Result<(), DecodeError> {
-        let token = if is_pseudo_field(name) {
-            self.check_pseudo_field(name)?;
-            &name[1..]
+    fn check_name(&mut self, bytes: &[u8], length: usize) -> Result<(), DecodeError> {
+        let (token, length) = if is_pseudo_field(bytes) {
+            self.check_pseudo_field(&bytes[..length])?;
+            (&bytes[1..], length - 1)
         } else {
             self.regular = true;
-            name
+            (bytes, length)
         };
-        let classes = syntax::name_classes(token);
-        if classes & NOT_TOKEN != 0 || token.is_empty() {
+        let classes = syntax::name_classes_within(token, length);
+        if classes & NOT_TOKEN != 0 || length == 0 {
             return Err(DecodeError::FieldName);
         }
         self.uncanonical |= classes & UPPER != 0;
@@ -129,11 +130,11 @@ impl Scan {
     #[inline(always)]
     fn note(&mut self, name: &[u8], value: &[u8], at: (usize, usize)) -> Result<(), DecodeError> {
         match name.len() {
-            4 if !self.trailer && name.eq_ignore_ascii_case(b"host") => {
+            4 if !self.trailer && self.is(name, b"host") => {
                 self.hosts += 1;
                 self.host = at;
             }
-            14 if !self.trailer && name.eq_ignore_ascii_case(b"content-length") => {
+            14 if !self.trailer && self.is(name, b"content-length") => {
                 // RFC 9110 §8.6: repeated values are rejected or merged; merging helps no one.
                 let length = syntax::content_length(value);
                 if length.is_none() || self.content_length.is_some() {
@@ -144,6 +145,12 @@ impl Scan {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a name that was checked is this one, in whatever case.
+    #[inline(always)]
+    fn is(&self, name: &[u8], lower: &[u8]) -> bool {
+        name == lower || self.uncanonical && name.eq_ignore_ascii_case(lower)
     }
 }
 

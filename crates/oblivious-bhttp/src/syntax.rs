@@ -68,6 +68,16 @@ pub(crate) fn name_classes(name: &[u8]) -> u8 {
     if no_word(name, has_uncommon) { 0 } else { classes(name) }
 }
 
+/// The same for the name that the first `length` bytes are. With what is behind it, a short name
+/// is looked at as one block.
+#[inline(always)]
+pub(crate) fn name_classes_within(bytes: &[u8], length: usize) -> u8 {
+    match (bytes.first_chunk(), FIRST.get(length)) {
+        (Some(block), Some(mask)) if all_common(block, mask) => 0,
+        _ => name_classes(&bytes[..length]),
+    }
+}
+
 /// The byte cannot be in a token.
 pub(crate) const NOT_TOKEN: u8 = 1;
 /// The byte is an upper-case letter.
@@ -155,7 +165,56 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
         return false;
     }
     // Control characters are rare, so the exact look is too.
-    no_word(value, has_control) || !value.iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
+    no_control(value) || !value.iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
+}
+
+/// A number of bytes that compilers treat as one value, where the processor can.
+type Block = [u8; 16];
+
+/// Blocks with a one for each of the first so many bytes.
+static FIRST: [Block; 17] = {
+    let mut masks = [[0; 16]; 17];
+    let mut length = 1;
+    while length < masks.len() {
+        masks[length] = masks[length - 1];
+        masks[length][length - 1] = 1;
+        length += 1;
+    }
+    masks
+};
+
+/// Whether the bytes that `mask` has a one for are common, as [`has_uncommon`] has it.
+#[inline(always)]
+fn all_common(block: &Block, mask: &Block) -> bool {
+    let mut uncommon = 0;
+    for (&byte, mask) in block.iter().zip(mask) {
+        // Numbers, since with truth values this becomes branches.
+        let letter = u8::from(byte.wrapping_sub(b'a') < 26);
+        let digit = u8::from(byte.wrapping_sub(b'0') < 10);
+        let hyphen_or_dot = u8::from(byte.wrapping_sub(b'-') < 2);
+        uncommon |= ((letter | digit | hyphen_or_dot) ^ 1) & mask;
+    }
+    uncommon == 0
+}
+
+/// Whether no byte is below 0x20.
+#[inline(always)]
+fn no_control(bytes: &[u8]) -> bool {
+    match bytes.last_chunk() {
+        Some(last) => no_control_in_blocks(bytes, *last),
+        None => no_word(bytes, has_control),
+    }
+}
+
+/// The same for bytes of which `least` are the last ones. Not inlined, where compilers do worse.
+#[inline(never)]
+fn no_control_in_blocks(bytes: &[u8], mut least: Block) -> bool {
+    for block in bytes.as_chunks::<16>().0 {
+        for (least, byte) in least.iter_mut().zip(block) {
+            *least = (*least).min(*byte);
+        }
+    }
+    least.iter().fold(true, |all, least| all & (*least >= 0x20))
 }
 
 /// Whether a byte of the word is below 0x20.
@@ -260,7 +319,8 @@ fn without_port<'a>(authority: &'a [u8], port: &[u8]) -> &'a [u8] {
 
 /// The port that `http` and `https` imply; of other schemes nothing is known here.
 pub(crate) fn default_port(scheme: &[u8]) -> Option<&'static [u8]> {
-    if scheme.eq_ignore_ascii_case(b"https") {
+    // The comparison of nearly every message first: it is a short one.
+    if scheme == b"https" || scheme.eq_ignore_ascii_case(b"https") {
         Some(b"443")
     } else if scheme.eq_ignore_ascii_case(b"http") {
         Some(b"80")
@@ -355,6 +415,7 @@ mod tests {
                     bytes[at] = byte;
                     let bytes = &bytes[..length];
                     assert_eq!(no_word(bytes, has_control), byte >= 0x20, "{bytes:?}");
+                    assert_eq!(no_control(bytes), byte >= 0x20, "{bytes:?}");
                     assert_eq!(no_word(bytes, has_uncommon), common(byte), "{bytes:?}");
                     assert!(!cannot(byte) || !no_word(bytes, has_unpathlike), "{bytes:?}");
                 }

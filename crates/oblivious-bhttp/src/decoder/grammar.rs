@@ -111,8 +111,8 @@ impl Decoder {
 
     fn enter(&mut self, section: Section) {
         self.scan = match section {
-            Section::Trailer => Scan::trailer(),
-            _ => Scan::header(),
+            Section::Trailer => Scan::TRAILER,
+            _ => Scan::HEADER,
         };
         self.state = if self.indeterminate {
             State::OpenSection(section)

@@ -182,7 +182,7 @@ impl Decoder {
             state: State::Framing,
             indeterminate: false,
             control: Control::Response { status: 0 },
-            scan: Scan::header(),
+            scan: Scan::HEADER,
             informational: 0,
             content: ContentCheck::default(),
             failed: None,

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::control::ControlData;
 use crate::decoder::{Decoder, Event, Sink};
 use crate::encoder::{self, Framing};
 use crate::error::{DecodeError, EncodeError};
@@ -17,27 +18,55 @@ use crate::syntax;
 /// `Debug` shows how long the parts are, never what they say.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RequestHead {
-    /// The method, such as `GET`.
-    pub method: Bytes,
-    /// The scheme, such as `https`; empty for CONNECT.
-    pub scheme: Bytes,
-    /// The authority of the control data. May be empty, with a `host` field in its place: see
-    /// [`effective_authority`](Self::effective_authority).
-    pub authority: Bytes,
-    /// Path and query; empty for CONNECT.
-    pub path: Bytes,
+    pub(crate) control: ControlData,
     /// The header section.
     pub fields: Fields,
 }
 
 impl RequestHead {
+    /// A head without fields. What it is made of is checked when it is encoded.
+    pub fn new(
+        method: impl AsRef<[u8]>,
+        scheme: impl AsRef<[u8]>,
+        authority: impl AsRef<[u8]>,
+        path: impl AsRef<[u8]>,
+    ) -> Self {
+        let parts = [method.as_ref(), scheme.as_ref(), authority.as_ref(), path.as_ref()];
+        Self { control: ControlData::join(parts), fields: Fields::new() }
+    }
+
+    /// The method, such as `GET`.
+    #[inline]
+    pub fn method(&self) -> &[u8] {
+        self.control.method()
+    }
+
+    /// The scheme, such as `https`; empty for CONNECT.
+    #[inline]
+    pub fn scheme(&self) -> &[u8] {
+        self.control.scheme()
+    }
+
+    /// The authority of the control data. May be empty, with a `host` field in its place: see
+    /// [`effective_authority`](Self::effective_authority).
+    #[inline]
+    pub fn authority(&self) -> &[u8] {
+        self.control.authority()
+    }
+
+    /// Path and query; empty for CONNECT.
+    #[inline]
+    pub fn path(&self) -> &[u8] {
+        self.control.path()
+    }
+
     /// What the request is addressed to: the authority of the control data, or else the `host`
     /// field (RFC 9292 §3.4, RFC 9113 §8.3.1). Decoding has made sure that they agree.
     pub fn effective_authority(&self) -> Option<&[u8]> {
-        if self.authority.is_empty() {
+        if self.authority().is_empty() {
             return self.fields.get("host").filter(|host| !host.is_empty());
         }
-        Some(&self.authority)
+        Some(self.authority())
     }
 }
 
@@ -79,19 +108,12 @@ pub struct Request {
 impl Request {
     /// A request without fields and content. What it is made of is checked when it is encoded.
     pub fn new(
-        method: impl Into<Bytes>,
-        scheme: impl Into<Bytes>,
-        authority: impl Into<Bytes>,
-        path: impl Into<Bytes>,
+        method: impl AsRef<[u8]>,
+        scheme: impl AsRef<[u8]>,
+        authority: impl AsRef<[u8]>,
+        path: impl AsRef<[u8]>,
     ) -> Self {
-        let head = RequestHead {
-            method: method.into(),
-            scheme: scheme.into(),
-            authority: authority.into(),
-            path: path.into(),
-            fields: Fields::new(),
-        };
-        Self { head, ..Self::default() }
+        Self { head: RequestHead::new(method, scheme, authority, path), ..Self::default() }
     }
 
     /// Decodes a message with the [default options](DecodeOptions).
@@ -369,24 +391,24 @@ impl encoder::Head for RequestHead {
                 _ => {}
             }
         }
-        let Self { method, scheme, authority, path, fields } = self;
+        let control = self.control.parts();
+        let [method, scheme, authority, path] = control;
         syntax::check_control(method, scheme, authority, path, extended_connect)?;
         if let Some(host) = host
             && !syntax::host_agrees(scheme, authority, host)
         {
             return Err(EncodeError::Host);
         }
-        let control = [method, scheme, authority, path];
         Ok(encoder::Facts {
             control_len: control.iter().map(|part| crate::fields::prefixed_len(part.len())).sum(),
-            section_len: fields.as_bytes().len(),
+            section_len: self.fields.as_bytes().len(),
             content_length,
             kind: encoder::Kind::Request,
         })
     }
 
     fn put_control(&self, out: &mut BytesMut) {
-        for part in [&self.method, &self.scheme, &self.authority, &self.path] {
+        for part in self.control.parts() {
             crate::fields::put_prefixed(out, part);
         }
     }
@@ -440,10 +462,10 @@ pub(crate) fn note_content_length(
 impl core::fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RequestHead")
-            .field("method", &self.method.len())
-            .field("scheme", &self.scheme.len())
-            .field("authority", &self.authority.len())
-            .field("path", &self.path.len())
+            .field("method", &self.method().len())
+            .field("scheme", &self.scheme().len())
+            .field("authority", &self.authority().len())
+            .field("path", &self.path().len())
             .field("fields", &self.fields)
             .finish()
     }

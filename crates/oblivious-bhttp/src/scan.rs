@@ -94,8 +94,11 @@ impl Scan {
         if self.count > limits.fields {
             return Err(DecodeError::Limit(Limit::Fields));
         }
-        self.uncanonical |= name_len_width > 1 && name_len_width != narrowest(name_len);
-        self.uncanonical |= value_len_width > 1 && value_len_width != narrowest(value_len);
+        if name_len_width > 1 && name_len_width != narrowest(name_len)
+            || value_len_width > 1 && value_len_width != narrowest(value_len)
+        {
+            self.uncanonical = true;
+        }
         self.check_name(&section[name_start..], name_len)?;
         if !syntax::is_field_value(value) {
             return Err(DecodeError::FieldValue);
@@ -110,16 +113,21 @@ impl Scan {
     fn check_name(&mut self, bytes: &[u8], length: usize) -> Result<(), DecodeError> {
         let (token, length) = if is_pseudo_field(bytes) {
             self.check_pseudo_field(&bytes[..length])?;
+            if length == 1 {
+                return Err(DecodeError::FieldName);
+            }
             (&bytes[1..], length - 1)
         } else {
             self.regular = true;
             (bytes, length)
         };
         let classes = syntax::name_classes_within(token, length);
-        if classes & NOT_TOKEN != 0 || length == 0 {
+        if classes & NOT_TOKEN != 0 {
             return Err(DecodeError::FieldName);
         }
-        self.uncanonical |= classes & UPPER != 0;
+        if classes & UPPER != 0 {
+            self.uncanonical = true;
+        }
         Ok(())
     }
 

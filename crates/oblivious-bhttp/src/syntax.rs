@@ -23,7 +23,7 @@ pub(crate) fn check_control(
     path: &[u8],
     extended_connect: bool,
 ) -> Result<(), ControlFault> {
-    if !is_token(method) {
+    if !matches!(method, b"GET" | b"POST") && !is_token(method) {
         return Err(ControlFault::Method);
     }
     if method == b"CONNECT" && !extended_connect {
@@ -161,7 +161,8 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
         return true;
     };
     let blank = |byte| matches!(byte, b' ' | b'\t');
-    if blank(*first) || blank(*last) {
+    // Nearly always the first comparison is all it takes.
+    if (*first).min(*last) <= b' ' && (blank(*first) || blank(*last)) {
         return false;
     }
     // Control characters are rare, so the exact look is too.

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 
-use super::control::{RequestControl, split_control, within};
+use super::control::{split_control, within};
 use super::{ContentCheck, Control, Decoder, Event, Expected, Section, Sink, State, Turn};
+use crate::control::ControlData;
 use crate::error::{DecodeError, Limit, Part};
 use crate::fields::Fields;
 use crate::input::Missing;
-use crate::message::ResponseHead;
+use crate::message::{RequestHead, ResponseHead};
 use crate::options::Limits;
 use crate::scan::{Scan, Step};
 use crate::syntax;
@@ -68,8 +69,7 @@ impl Decoder {
             }
         };
         let [.., (_, end)] = parts;
-        let control = RequestControl::new(self.input.take(end), parts);
-        self.control = Control::Request(control);
+        self.control = Control::Request(ControlData::found(self.input.take(end), parts));
         self.enter(Section::Header);
         Ok(Turn::Next)
     }
@@ -243,7 +243,7 @@ impl Decoder {
                 let [method, scheme, authority, path] = control.parts();
                 syntax::check_control(method, scheme, authority, path, self.scan.protocol)
                     .map_err(DecodeError::from)?;
-                sink.give(Event::Request(control.into_head(fields)))?;
+                sink.give(Event::Request(RequestHead { control, fields }))?;
             }
             Control::Response { status } => {
                 self.content.may_be_absent = status == 304

@@ -75,9 +75,9 @@ extern crate alloc;
 #[cfg(feature = "http")]
 extern crate std;
 
+mod control;
 #[cfg(feature = "http")]
 mod convert;
-mod control;
 mod decoder;
 mod encoder;
 mod error;

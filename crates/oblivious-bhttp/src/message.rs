@@ -130,10 +130,15 @@ impl Request {
     /// # Errors
     /// A [`DecodeError`] if `message` is not a valid request, or exceeds a limit.
     pub fn decode_with(message: Bytes, options: &DecodeOptions) -> Result<Self, DecodeError> {
-        let mut whole = WholeRequest { request: Self::default(), content: Joined::of(&message) };
+        let content = Joined::of(&message);
+        let mut whole = WholeRequest { head: None, content, trailers: None };
         Decoder::request(options).decode_whole(message, &mut whole)?;
-        whole.request.content = whole.content.into_bytes();
-        Ok(whole.request)
+        let WholeRequest { head, content, trailers } = whole;
+        Ok(Self {
+            head: head.unwrap_or_default(),
+            content: content.into_bytes(),
+            trailers: trailers.unwrap_or_default(),
+        })
     }
 
     /// Encodes the message.
@@ -288,8 +293,9 @@ impl Response {
 }
 
 struct WholeRequest {
-    request: Request,
+    head: Option<RequestHead>,
     content: Joined,
+    trailers: Option<Fields>,
 }
 
 impl Sink for WholeRequest {
@@ -298,9 +304,9 @@ impl Sink for WholeRequest {
     #[inline(always)]
     fn give(&mut self, event: Event) -> Result<(), DecodeError> {
         match event {
-            Event::Request(head) => self.request.head = head,
+            Event::Request(head) => self.head = Some(head),
             Event::Content(piece) => self.content.push(piece),
-            Event::Trailers(trailers) => self.request.trailers = trailers,
+            Event::Trailers(trailers) => self.trailers = Some(trailers),
             _ => {}
         }
         Ok(())
@@ -330,7 +336,7 @@ impl Sink for WholeResponse {
 
 /// All content of a message that is there as a whole: the only piece as it is, several joined.
 pub(crate) struct Joined {
-    only: Bytes,
+    only: Option<Bytes>,
     joined: BytesMut,
     /// The length of the message, which is more than all its content.
     most: usize,
@@ -338,26 +344,26 @@ pub(crate) struct Joined {
 
 impl Joined {
     pub(crate) fn of(message: &Bytes) -> Self {
-        Self { only: Bytes::new(), joined: BytesMut::new(), most: message.len() }
+        Self { only: None, joined: BytesMut::new(), most: message.len() }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, piece: Bytes) {
-        if self.only.is_empty() && self.joined.is_empty() {
-            self.only = piece;
+        if self.only.is_none() && self.joined.is_empty() {
+            self.only = Some(piece);
             return;
         }
-        if self.joined.is_empty() {
+        if let Some(first) = self.only.take() {
             // The message is in memory, so its length is no claim; and this is the one allocation.
             self.joined.reserve(self.most);
-            self.joined.extend_from_slice(&core::mem::take(&mut self.only));
+            self.joined.extend_from_slice(&first);
         }
         self.joined.extend_from_slice(&piece);
     }
 
     #[inline]
     pub(crate) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.only } else { self.joined.freeze() }
+        self.only.unwrap_or_else(|| self.joined.freeze())
     }
 }
 

@@ -223,7 +223,8 @@ mod tests {
     fn says_how_many_bytes_it_needs() {
         let section = b"\x40\x01a\x40\x02bc";
         for (given, need) in [(0, 1), (1, 2), (2, 4), (3, 4), (4, 5), (5, 7), (6, 7)] {
-            let step = Scan::HEADER.line(&section[..given], &Limits::default());
+            let mut scan = Scan::HEADER;
+            let step = scan.line(&section[..given], &Limits::default());
             assert_eq!(step, Ok(Step::Need(need)), "{given} bytes");
         }
         let mut scan = Scan::HEADER;

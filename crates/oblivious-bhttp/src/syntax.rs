@@ -201,21 +201,15 @@ fn all_common(block: &Block, mask: &Block) -> bool {
 /// Whether no byte is below 0x20.
 #[inline(always)]
 fn no_control(bytes: &[u8]) -> bool {
-    match bytes.last_chunk() {
-        Some(last) => no_control_in_blocks(bytes, *last),
-        None => no_word(bytes, has_control),
-    }
+    let Some(last) = bytes.last_chunk() else {
+        return no_word(bytes, has_control);
+    };
+    bytes.as_chunks().0.iter().all(no_control_in_block) && no_control_in_block(last)
 }
 
-/// The same for bytes of which `least` are the last ones. Not inlined, where compilers do worse.
-#[inline(never)]
-fn no_control_in_blocks(bytes: &[u8], mut least: Block) -> bool {
-    for block in bytes.as_chunks::<16>().0 {
-        for (least, byte) in least.iter_mut().zip(block) {
-            *least = (*least).min(*byte);
-        }
-    }
-    least.iter().fold(true, |all, least| all & (*least >= 0x20))
+#[inline(always)]
+fn no_control_in_block(block: &Block) -> bool {
+    block.iter().fold(0, |any, &byte| any | u8::from(byte < 0x20)) == 0
 }
 
 /// Whether a byte of the word is below 0x20.

@@ -10,7 +10,7 @@ use crate::fields::Fields;
 use crate::input::Missing;
 use crate::message::{RequestHead, ResponseHead};
 use crate::options::Limits;
-use crate::scan::{Scan, Step};
+use crate::scan::{Scan, Stop};
 use crate::syntax;
 
 impl Decoder {
@@ -149,23 +149,19 @@ impl Decoder {
             return Ok(self.more(section.part())?);
         }
         let bytes = self.input.take(length);
-        while self.scan.at < length {
-            match self.scan.line(&bytes, &self.options.limits)? {
-                Step::Line => {}
-                Step::Need(_) => return Err(DecodeError::FieldOverrun.into()),
-                Step::Zero(_) => return Err(DecodeError::EmptyFieldName.into()),
-            }
+        match self.scan.lines(&bytes, &self.options.limits)? {
+            Stop::Zero(_) => Err(DecodeError::EmptyFieldName.into()),
+            Stop::Need(_) if self.scan.at < length => Err(DecodeError::FieldOverrun.into()),
+            Stop::Need(_) => self.scanned(section, bytes, sink),
         }
-        self.scanned(section, bytes, sink)
     }
 
     /// RFC 9292 §3.2.
     fn open_section<S: Sink>(&mut self, section: Section, sink: &mut S) -> Result<Turn, S::Error> {
         let terminator = loop {
-            match self.scan.line(self.input.view(), &self.options.limits)? {
-                Step::Line => {}
-                Step::Zero(width) => break width,
-                Step::Need(need) => {
+            match self.scan.lines(self.input.view(), &self.options.limits)? {
+                Stop::Zero(width) => break width,
+                Stop::Need(need) => {
                     if self.input.fill(need) {
                         continue;
                     }

@@ -131,14 +131,17 @@ impl Request {
     /// A [`DecodeError`] if `message` is not a valid request, or exceeds a limit.
     pub fn decode_with(message: Bytes, options: &DecodeOptions) -> Result<Self, DecodeError> {
         let content = Joined::of(&message);
-        let mut whole = WholeRequest { head: None, content, trailers: None };
-        Decoder::request(options).decode_whole(message, &mut whole)?;
-        let WholeRequest { head, content, trailers } = whole;
-        Ok(Self {
-            head: head.unwrap_or_default(),
-            content: content.into_bytes(),
-            trailers: trailers.unwrap_or_default(),
-        })
+        // What is returned is written to from the start, and not moved there in the end.
+        let mut decoded = Ok(Self::default());
+        if let Ok(request) = &mut decoded {
+            let mut whole = WholeRequest { request, content };
+            let done = Decoder::request(options).decode_whole(message, &mut whole);
+            request.content = whole.content.into_bytes();
+            if let Err(error) = done {
+                decoded = Err(error);
+            }
+        }
+        decoded
     }
 
     /// Encodes the message.
@@ -292,21 +295,20 @@ impl Response {
     }
 }
 
-struct WholeRequest {
-    head: Option<RequestHead>,
+struct WholeRequest<'a> {
+    request: &'a mut Request,
     content: Joined,
-    trailers: Option<Fields>,
 }
 
-impl Sink for WholeRequest {
+impl Sink for WholeRequest<'_> {
     type Error = DecodeError;
 
     #[inline(always)]
     fn give(&mut self, event: Event) -> Result<(), DecodeError> {
         match event {
-            Event::Request(head) => self.head = Some(head),
+            Event::Request(head) => self.request.head = head,
             Event::Content(piece) => self.content.push(piece),
-            Event::Trailers(trailers) => self.trailers = Some(trailers),
+            Event::Trailers(trailers) => self.request.trailers = trailers,
             _ => {}
         }
         Ok(())

@@ -412,6 +412,13 @@ mod tests {
                     assert_eq!(no_word(bytes, has_control), byte >= 0x20, "{bytes:?}");
                     assert_eq!(no_control(bytes), byte >= 0x20, "{bytes:?}");
                     assert_eq!(no_word(bytes, has_uncommon), common(byte), "{bytes:?}");
+                    let uncommon = classes(bytes) & (NOT_TOKEN | UPPER);
+                    for behind in [b'a', 0, 0xff] {
+                        let mut name = [behind; 40];
+                        name[..length].copy_from_slice(bytes);
+                        let found = name_classes_within(&name, length) & (NOT_TOKEN | UPPER);
+                        assert_eq!(found, uncommon, "{bytes:?}");
+                    }
                     assert!(!cannot(byte) || !no_word(bytes, has_unpathlike), "{bytes:?}");
                 }
             }

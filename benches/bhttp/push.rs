@@ -57,13 +57,7 @@ fn push(head: &Bytes, chunk_length: Option<&Bytes>, pieces: &[Bytes]) -> usize {
 /// The bytes of the message up to its content.
 fn before_content(mut encoder: Encoder, with_length: bool) -> Bytes {
     let mut out = BytesMut::new();
-    let head = RequestHead {
-        method: "POST".into(),
-        scheme: "https".into(),
-        authority: "www.example.com".into(),
-        path: "/upload".into(),
-        ..RequestHead::default()
-    };
+    let head = RequestHead::new("POST", "https", "www.example.com", "/upload");
     encoder.request(&head, &mut out).unwrap();
     let first = out.len();
     encoder.content_prefix(PIECE, &mut out).unwrap();

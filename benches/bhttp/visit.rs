@@ -5,7 +5,8 @@ use oblivious_bhttp::Request;
 
 pub(crate) fn ours(request: &Request) -> usize {
     let Request { head, content, trailers } = request;
-    let control = head.method.len() + head.scheme.len() + head.authority.len() + head.path.len();
+    let control =
+        head.method().len() + head.scheme().len() + head.authority().len() + head.path().len();
     let fields = head.fields.iter().chain(trailers.iter());
     control
         + fields.map(|field| field.name.len() + field.value.len()).sum::<usize>()

@@ -49,10 +49,10 @@ fn part(out: &mut String, event: &Event, all: bool) -> fmt::Result {
     match event {
         Event::Request(head) => {
             let parts = [
-                ("method", &head.method),
-                ("scheme", &head.scheme),
-                ("authority", &head.authority),
-                ("path", &head.path),
+                ("method", head.method()),
+                ("scheme", head.scheme()),
+                ("authority", head.authority()),
+                ("path", head.path()),
             ];
             for (name, part) in parts {
                 writeln!(out, "{name}: {}", part.escape_ascii())?;

@@ -35,25 +35,22 @@ fn request(text: &[u8], scheme: &str) -> anyhow::Result<Request> {
 /// The control data that a request line means (RFC 9112 §3.2). In origin form the authority stays
 /// in the `host` field (RFC 9292 §3.4).
 fn target(method: &str, target: &str, scheme: &str) -> RequestHead {
-    let owned = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-    let head = |scheme, authority, path| {
-        let mut head = Request::new(owned(method), owned(scheme), owned(authority), owned("")).head;
-        head.path = path;
-        head
+    let head = |scheme: &str, authority: &str, path: &str| {
+        RequestHead::new(method, scheme, authority, path)
     };
     if method == "CONNECT" {
-        return head("", target, Bytes::new());
+        return head("", target, "");
     }
     let Some((own_scheme, rest)) = target.split_once("://").filter(|_| !target.starts_with('/'))
     else {
-        return head(scheme, "", owned(target));
+        return head(scheme, "", target);
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let path = match path {
         // RFC 9112 §3.2.4: this is how OPTIONS for a server as a whole goes to a proxy.
-        "" if method == "OPTIONS" => owned("*"),
-        path if path.starts_with('/') => owned(path),
-        query => format!("/{query}").into(),
+        "" if method == "OPTIONS" => "*",
+        path if path.starts_with('/') => path,
+        query => &format!("/{query}"),
     };
     head(&own_scheme.to_ascii_lowercase(), authority, path)
 }

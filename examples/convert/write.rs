@@ -22,22 +22,22 @@ fn request(request: &Request) -> anyhow::Result<Vec<u8>> {
     let head = &request.head;
     let authority = head.effective_authority().unwrap_or_default();
     let mut out = Vec::new();
-    out.extend_from_slice(&head.method);
+    out.extend_from_slice(head.method());
     out.push(b' ');
-    if *head.method == *b"CONNECT" {
-        ensure!(head.path.is_empty(), "CONNECT with a path is a matter of HTTP/2 and later");
+    if head.method() == b"CONNECT" {
+        ensure!(head.path().is_empty(), "CONNECT with a path is a matter of HTTP/2 and later");
         ensure!(request.content.is_empty(), "CONNECT has no content in HTTP/1.1");
         out.extend_from_slice(authority);
-    } else if *head.scheme == *b"https" {
-        out.extend_from_slice(&head.path);
+    } else if head.scheme() == b"https" {
+        out.extend_from_slice(head.path());
     } else {
         // RFC 9112 §3.2.2: nothing else in the text tells the scheme.
         ensure!(!authority.is_empty(), "it has no authority to make a URL of");
-        for part in [&head.scheme[..], b"://", authority] {
+        for part in [head.scheme(), b"://", authority] {
             out.extend_from_slice(part);
         }
         // RFC 9112 §3.2.4.
-        out.extend_from_slice(if *head.path == *b"*" { b"" } else { &head.path });
+        out.extend_from_slice(if head.path() == b"*" { b"" } else { head.path() });
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     // RFC 9112 §3.2: it is sent even if there is nothing to say.

@@ -195,6 +195,9 @@ pub(crate) fn line_at(lines: &[u8], at: usize) -> Option<(Range<usize>, Range<us
 
 #[inline(always)]
 fn split_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    if let [length @ 0..0x40, rest @ ..] = bytes {
+        return rest.split_at_checked(usize::from(*length));
+    }
     let (length, width) = decode_length(bytes)?;
     bytes[width..].split_at_checked(usize::try_from(length).ok()?)
 }

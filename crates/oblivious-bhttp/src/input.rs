@@ -95,12 +95,13 @@ impl Input {
             }
             return taken.freeze();
         }
-        let taken = if count == self.front.len() {
-            core::mem::take(&mut self.front)
-        } else {
-            self.front.split_to(count)
-        };
-        self.refill();
+        if count < self.front.len() {
+            return self.front.split_to(count);
+        }
+        let taken = core::mem::take(&mut self.front);
+        if let Some(next) = self.queue.pop_front() {
+            self.front = next;
+        }
         taken
     }
 

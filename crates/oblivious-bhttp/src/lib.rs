@@ -23,7 +23,7 @@
 //! let message = request.encode(Framing::KnownLength, &Padding::None)?;
 //!
 //! let decoded = Request::decode(message)?;
-//! assert_eq!(decoded.head.path, "/hello.txt");
+//! assert_eq!(decoded.head.path(), b"/hello.txt");
 //! assert_eq!(decoded.head.fields.get("accept-language"), Some(&b"en, mi"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -75,6 +75,7 @@ extern crate alloc;
 #[cfg(feature = "http")]
 extern crate std;
 
+mod control;
 #[cfg(feature = "http")]
 mod convert;
 mod decoder;

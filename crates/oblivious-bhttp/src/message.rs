@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::control::ControlData;
 use crate::decoder::{Decoder, Event, Sink};
 use crate::encoder::{self, Framing};
 use crate::error::{DecodeError, EncodeError};
@@ -17,27 +18,55 @@ use crate::syntax;
 /// `Debug` shows how long the parts are, never what they say.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RequestHead {
-    /// The method, such as `GET`.
-    pub method: Bytes,
-    /// The scheme, such as `https`; empty for CONNECT.
-    pub scheme: Bytes,
-    /// The authority of the control data. May be empty, with a `host` field in its place: see
-    /// [`effective_authority`](Self::effective_authority).
-    pub authority: Bytes,
-    /// Path and query; empty for CONNECT.
-    pub path: Bytes,
+    pub(crate) control: ControlData,
     /// The header section.
     pub fields: Fields,
 }
 
 impl RequestHead {
+    /// A head without fields. What it is made of is checked when it is encoded.
+    pub fn new(
+        method: impl AsRef<[u8]>,
+        scheme: impl AsRef<[u8]>,
+        authority: impl AsRef<[u8]>,
+        path: impl AsRef<[u8]>,
+    ) -> Self {
+        let parts = [method.as_ref(), scheme.as_ref(), authority.as_ref(), path.as_ref()];
+        Self { control: ControlData::join(parts), fields: Fields::new() }
+    }
+
+    /// The method, such as `GET`.
+    #[inline]
+    pub fn method(&self) -> &[u8] {
+        self.control.method()
+    }
+
+    /// The scheme, such as `https`; empty for CONNECT.
+    #[inline]
+    pub fn scheme(&self) -> &[u8] {
+        self.control.scheme()
+    }
+
+    /// The authority of the control data. May be empty, with a `host` field in its place: see
+    /// [`effective_authority`](Self::effective_authority).
+    #[inline]
+    pub fn authority(&self) -> &[u8] {
+        self.control.authority()
+    }
+
+    /// Path and query; empty for CONNECT.
+    #[inline]
+    pub fn path(&self) -> &[u8] {
+        self.control.path()
+    }
+
     /// What the request is addressed to: the authority of the control data, or else the `host`
     /// field (RFC 9292 §3.4, RFC 9113 §8.3.1). Decoding has made sure that they agree.
     pub fn effective_authority(&self) -> Option<&[u8]> {
-        if self.authority.is_empty() {
+        if self.authority().is_empty() {
             return self.fields.get("host").filter(|host| !host.is_empty());
         }
-        Some(&self.authority)
+        Some(self.authority())
     }
 }
 
@@ -79,19 +108,12 @@ pub struct Request {
 impl Request {
     /// A request without fields and content. What it is made of is checked when it is encoded.
     pub fn new(
-        method: impl Into<Bytes>,
-        scheme: impl Into<Bytes>,
-        authority: impl Into<Bytes>,
-        path: impl Into<Bytes>,
+        method: impl AsRef<[u8]>,
+        scheme: impl AsRef<[u8]>,
+        authority: impl AsRef<[u8]>,
+        path: impl AsRef<[u8]>,
     ) -> Self {
-        let head = RequestHead {
-            method: method.into(),
-            scheme: scheme.into(),
-            authority: authority.into(),
-            path: path.into(),
-            fields: Fields::new(),
-        };
-        Self { head, ..Self::default() }
+        Self { head: RequestHead::new(method, scheme, authority, path), ..Self::default() }
     }
 
     /// Decodes a message with the [default options](DecodeOptions).
@@ -99,7 +121,7 @@ impl Request {
     /// # Errors
     /// See [`decode_with`](Self::decode_with).
     pub fn decode(message: Bytes) -> Result<Self, DecodeError> {
-        Self::decode_with(message, &DecodeOptions::default())
+        Self::decode_with(message, &DecodeOptions::DEFAULT)
     }
 
     /// Decodes a message, of either framing. All parts are slices of `message`, but content in
@@ -108,10 +130,18 @@ impl Request {
     /// # Errors
     /// A [`DecodeError`] if `message` is not a valid request, or exceeds a limit.
     pub fn decode_with(message: Bytes, options: &DecodeOptions) -> Result<Self, DecodeError> {
-        let mut whole = WholeRequest { request: Self::default(), content: Joined::of(&message) };
-        Decoder::request(options).decode_whole(message, &mut whole)?;
-        whole.request.content = whole.content.into_bytes();
-        Ok(whole.request)
+        let content = Joined::of(&message);
+        // What is returned is written to from the start, and not moved there in the end.
+        let mut decoded = Ok(Self::default());
+        if let Ok(request) = &mut decoded {
+            let mut whole = WholeRequest { request, content };
+            let done = Decoder::request(options).decode_whole(message, &mut whole);
+            request.content = whole.content.into_bytes();
+            if let Err(error) = done {
+                decoded = Err(error);
+            }
+        }
+        decoded
     }
 
     /// Encodes the message.
@@ -197,7 +227,7 @@ impl Response {
     /// # Errors
     /// See [`decode_with`](Self::decode_with).
     pub fn decode(message: Bytes, request_method: &str) -> Result<Self, DecodeError> {
-        Self::decode_with(message, request_method, &DecodeOptions::default())
+        Self::decode_with(message, request_method, &DecodeOptions::DEFAULT)
     }
 
     /// Decodes a message, of either framing. All parts are slices of `message`, but content in
@@ -265,12 +295,12 @@ impl Response {
     }
 }
 
-struct WholeRequest {
-    request: Request,
+struct WholeRequest<'a> {
+    request: &'a mut Request,
     content: Joined,
 }
 
-impl Sink for WholeRequest {
+impl Sink for WholeRequest<'_> {
     type Error = DecodeError;
 
     #[inline(always)]
@@ -308,7 +338,7 @@ impl Sink for WholeResponse {
 
 /// All content of a message that is there as a whole: the only piece as it is, several joined.
 pub(crate) struct Joined {
-    only: Bytes,
+    only: Option<Bytes>,
     joined: BytesMut,
     /// The length of the message, which is more than all its content.
     most: usize,
@@ -316,26 +346,26 @@ pub(crate) struct Joined {
 
 impl Joined {
     pub(crate) fn of(message: &Bytes) -> Self {
-        Self { only: Bytes::new(), joined: BytesMut::new(), most: message.len() }
+        Self { only: None, joined: BytesMut::new(), most: message.len() }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, piece: Bytes) {
-        if self.only.is_empty() && self.joined.is_empty() {
-            self.only = piece;
+        if self.only.is_none() && self.joined.is_empty() {
+            self.only = Some(piece);
             return;
         }
-        if self.joined.is_empty() {
+        if let Some(first) = self.only.take() {
             // The message is in memory, so its length is no claim; and this is the one allocation.
             self.joined.reserve(self.most);
-            self.joined.extend_from_slice(&core::mem::take(&mut self.only));
+            self.joined.extend_from_slice(&first);
         }
         self.joined.extend_from_slice(&piece);
     }
 
     #[inline]
     pub(crate) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.only } else { self.joined.freeze() }
+        self.only.unwrap_or_else(|| self.joined.freeze())
     }
 }
 
@@ -369,24 +399,24 @@ impl encoder::Head for RequestHead {
                 _ => {}
             }
         }
-        let Self { method, scheme, authority, path, fields } = self;
+        let control = self.control.parts();
+        let [method, scheme, authority, path] = control;
         syntax::check_control(method, scheme, authority, path, extended_connect)?;
         if let Some(host) = host
             && !syntax::host_agrees(scheme, authority, host)
         {
             return Err(EncodeError::Host);
         }
-        let control = [method, scheme, authority, path];
         Ok(encoder::Facts {
             control_len: control.iter().map(|part| crate::fields::prefixed_len(part.len())).sum(),
-            section_len: fields.as_bytes().len(),
+            section_len: self.fields.as_bytes().len(),
             content_length,
             kind: encoder::Kind::Request,
         })
     }
 
     fn put_control(&self, out: &mut BytesMut) {
-        for part in [&self.method, &self.scheme, &self.authority, &self.path] {
+        for part in self.control.parts() {
             crate::fields::put_prefixed(out, part);
         }
     }
@@ -440,10 +470,10 @@ pub(crate) fn note_content_length(
 impl core::fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RequestHead")
-            .field("method", &self.method.len())
-            .field("scheme", &self.scheme.len())
-            .field("authority", &self.authority.len())
-            .field("path", &self.path.len())
+            .field("method", &self.method().len())
+            .field("scheme", &self.scheme().len())
+            .field("authority", &self.authority().len())
+            .field("path", &self.path().len())
             .field("fields", &self.fields)
             .finish()
     }

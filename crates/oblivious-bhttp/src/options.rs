@@ -37,21 +37,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            control_data: 16 << 10,
-            field_section: 64 << 10,
-            fields: 1024,
-            field_name: 1 << 10,
-            field_value: 32 << 10,
-            informational: 16,
-            content: 1 << 30,
-            padding: 1 << 20,
-        }
+        DecodeOptions::DEFAULT.limits
     }
 }
 
 /// The limits of a decoder and what it lets pass. The default is strict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
     /// How large the parts of a message may be.
@@ -65,4 +56,28 @@ pub struct DecodeOptions {
     /// padding, so this only helps when it writes all sections. Default: off, and padding other
     /// than zeros is invalid.
     pub accept_nonzero_padding: bool,
+}
+
+impl DecodeOptions {
+    /// As a constant, so that whole messages do not begin with building them.
+    pub(crate) const DEFAULT: Self = Self {
+        limits: Limits {
+            control_data: 16 << 10,
+            field_section: 64 << 10,
+            fields: 1024,
+            field_name: 1 << 10,
+            field_value: 32 << 10,
+            informational: 16,
+            content: 1 << 30,
+            padding: 1 << 20,
+        },
+        accept_repeated_framing: false,
+        accept_nonzero_padding: false,
+    };
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) fn check_control(
     path: &[u8],
     extended_connect: bool,
 ) -> Result<(), ControlFault> {
-    if !is_token(method) {
+    if !matches!(method, b"GET" | b"POST") && !is_token(method) {
         return Err(ControlFault::Method);
     }
     if method == b"CONNECT" && !extended_connect {
@@ -66,6 +66,16 @@ pub(crate) fn classes(bytes: &[u8]) -> u8 {
 #[inline(always)]
 pub(crate) fn name_classes(name: &[u8]) -> u8 {
     if no_word(name, has_uncommon) { 0 } else { classes(name) }
+}
+
+/// The same for the name that the first `length` bytes are. With what is behind it, a short name
+/// is looked at as one block.
+#[inline(always)]
+pub(crate) fn name_classes_within(bytes: &[u8], length: usize) -> u8 {
+    match (bytes.first_chunk(), FIRST.get(length)) {
+        (Some(block), Some(mask)) if all_common(block, mask) => 0,
+        _ => name_classes(&bytes[..length]),
+    }
 }
 
 /// The byte cannot be in a token.
@@ -151,11 +161,55 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
         return true;
     };
     let blank = |byte| matches!(byte, b' ' | b'\t');
-    if blank(*first) || blank(*last) {
+    // Nearly always the first comparison is all it takes.
+    if (*first).min(*last) <= b' ' && (blank(*first) || blank(*last)) {
         return false;
     }
     // Control characters are rare, so the exact look is too.
-    no_word(value, has_control) || !value.iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
+    no_control(value) || !value.iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
+}
+
+/// A number of bytes that compilers treat as one value, where the processor can.
+type Block = [u8; 16];
+
+/// Blocks with a one for each of the first so many bytes.
+static FIRST: [Block; 17] = {
+    let mut masks = [[0; 16]; 17];
+    let mut length = 1;
+    while length < masks.len() {
+        masks[length] = masks[length - 1];
+        masks[length][length - 1] = 1;
+        length += 1;
+    }
+    masks
+};
+
+/// Whether the bytes that `mask` has a one for are common, as [`has_uncommon`] has it.
+#[inline(always)]
+fn all_common(block: &Block, mask: &Block) -> bool {
+    let mut uncommon = 0;
+    for (&byte, mask) in block.iter().zip(mask) {
+        // Numbers, since with truth values this becomes branches.
+        let letter = u8::from(byte.wrapping_sub(b'a') < 26);
+        let digit = u8::from(byte.wrapping_sub(b'0') < 10);
+        let hyphen_or_dot = u8::from(byte.wrapping_sub(b'-') < 2);
+        uncommon |= ((letter | digit | hyphen_or_dot) ^ 1) & mask;
+    }
+    uncommon == 0
+}
+
+/// Whether no byte is below 0x20.
+#[inline(always)]
+fn no_control(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk() else {
+        return no_word(bytes, has_control);
+    };
+    bytes.as_chunks().0.iter().all(no_control_in_block) && no_control_in_block(last)
+}
+
+#[inline(always)]
+fn no_control_in_block(block: &Block) -> bool {
+    block.iter().fold(0, |any, &byte| any | u8::from(byte < 0x20)) == 0
 }
 
 /// Whether a byte of the word is below 0x20.
@@ -260,7 +314,8 @@ fn without_port<'a>(authority: &'a [u8], port: &[u8]) -> &'a [u8] {
 
 /// The port that `http` and `https` imply; of other schemes nothing is known here.
 pub(crate) fn default_port(scheme: &[u8]) -> Option<&'static [u8]> {
-    if scheme.eq_ignore_ascii_case(b"https") {
+    // The comparison of nearly every message first: it is a short one.
+    if scheme == b"https" || scheme.eq_ignore_ascii_case(b"https") {
         Some(b"443")
     } else if scheme.eq_ignore_ascii_case(b"http") {
         Some(b"80")
@@ -355,7 +410,15 @@ mod tests {
                     bytes[at] = byte;
                     let bytes = &bytes[..length];
                     assert_eq!(no_word(bytes, has_control), byte >= 0x20, "{bytes:?}");
+                    assert_eq!(no_control(bytes), byte >= 0x20, "{bytes:?}");
                     assert_eq!(no_word(bytes, has_uncommon), common(byte), "{bytes:?}");
+                    let uncommon = classes(bytes) & (NOT_TOKEN | UPPER);
+                    for behind in [b'a', 0, 0xff] {
+                        let mut name = [behind; 40];
+                        name[..length].copy_from_slice(bytes);
+                        let found = name_classes_within(&name, length) & (NOT_TOKEN | UPPER);
+                        assert_eq!(found, uncommon, "{bytes:?}");
+                    }
                     assert!(!cannot(byte) || !no_word(bytes, has_unpathlike), "{bytes:?}");
                 }
             }

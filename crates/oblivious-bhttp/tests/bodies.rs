@@ -167,7 +167,7 @@ fn bodies_are_written_as_messages() {
                 assert!(none.is_none() && error.is_none());
                 assert_eq!(padding.padded_len(message.len()), Ok(message.len()));
                 let request = Request::decode(message.freeze()).unwrap();
-                assert_eq!(request.head.path, "/b");
+                assert_eq!(request.head.path(), b"/b");
                 assert_eq!(request.content, whole);
                 assert_eq!(request.trailers, fields([("c", "d")]));
             }

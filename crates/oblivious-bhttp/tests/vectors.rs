@@ -303,7 +303,7 @@ fn content_length_agrees_with_the_content() {
 #[test]
 fn host_and_authority_agree() {
     let message = |authority: &str, hosts: &[&str]| {
-        let mut request = Request::new("GET", "https", authority.to_owned(), "/");
+        let mut request = Request::new("GET", "https", authority, "/");
         let lines: Vec<u8> =
             hosts.iter().flat_map(|host| fields([("host", *host)]).as_bytes().to_vec()).collect();
         request.head.fields = Fields::new();

@@ -132,28 +132,34 @@ pub(super) fn put_request_head<B>(
     request: &mut Request<B>,
     named: &mut Named,
 ) -> Result<(), ConvertError> {
-    let RequestHead { method, scheme, authority, path, fields } = head;
-    let method = Method::from_bytes(&method).map_err(|_| ConvertError::Method)?;
+    let RequestHead { control, fields } = head;
+    let method = Method::from_bytes(control.method()).map_err(|_| ConvertError::Method)?;
     if method == Method::CONNECT {
         return Err(ConvertError::Connect);
     }
     // In an absolute URI the asterisk would become part of the host to whoever parses it.
-    if *path == *b"*" {
+    if control.path() == b"*" {
         return Err(ConvertError::AsteriskForm);
     }
+    let scheme = scheme(control.scheme());
+    let (authority, path) = control.into_target();
     let authority = if authority.is_empty() { fields::host(&fields) } else { Some(authority) };
-    *request.uri_mut() = uri(&scheme, authority.ok_or(ConvertError::MissingAuthority)?, path)?;
+    let authority = authority.ok_or(ConvertError::MissingAuthority)?;
+    *request.uri_mut() = uri(scheme?, authority, path)?;
     *request.method_mut() = method;
     *request.headers_mut() = header_map(fields, Of::RequestHeader, named)?;
     Ok(())
 }
 
-fn uri(scheme: &[u8], authority: Bytes, path: Bytes) -> Result<Uri, ConvertError> {
-    let scheme = match scheme {
-        b"https" => Scheme::HTTPS,
-        b"http" => Scheme::HTTP,
-        _ => Scheme::try_from(scheme).map_err(|_| ConvertError::Scheme)?,
-    };
+fn scheme(scheme: &[u8]) -> Result<Scheme, ConvertError> {
+    match scheme {
+        b"https" => Ok(Scheme::HTTPS),
+        b"http" => Ok(Scheme::HTTP),
+        _ => Scheme::try_from(scheme).map_err(|_| ConvertError::Scheme),
+    }
+}
+
+fn uri(scheme: Scheme, authority: Bytes, path: Bytes) -> Result<Uri, ConvertError> {
     // The decoder has refused what these would cut off in silence: a fragment, and in the
     // authority whatever ends one.
     let authority = Authority::from_maybe_shared(authority).map_err(|_| ConvertError::Authority)?;

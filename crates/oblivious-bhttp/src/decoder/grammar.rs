@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 
-use super::control::{RequestControl, split_control, within};
+use super::control::{split_control, within};
 use super::{ContentCheck, Control, Decoder, Event, Expected, Section, Sink, State, Turn};
+use crate::control::ControlData;
 use crate::error::{DecodeError, Limit, Part};
 use crate::fields::Fields;
 use crate::input::Missing;
-use crate::message::ResponseHead;
+use crate::message::{RequestHead, ResponseHead};
 use crate::options::Limits;
-use crate::scan::{Scan, Step};
+use crate::scan::{Scan, Stop};
 use crate::syntax;
 
 impl Decoder {
@@ -68,8 +69,7 @@ impl Decoder {
             }
         };
         let [.., (_, end)] = parts;
-        let control = RequestControl::new(self.input.take(end), parts);
-        self.control = Control::Request(control);
+        self.control = Control::Request(ControlData::found(self.input.take(end), parts));
         self.enter(Section::Header);
         Ok(Turn::Next)
     }
@@ -111,8 +111,8 @@ impl Decoder {
 
     fn enter(&mut self, section: Section) {
         self.scan = match section {
-            Section::Trailer => Scan::trailer(),
-            _ => Scan::header(),
+            Section::Trailer => Scan::TRAILER,
+            _ => Scan::HEADER,
         };
         self.state = if self.indeterminate {
             State::OpenSection(section)
@@ -149,23 +149,19 @@ impl Decoder {
             return Ok(self.more(section.part())?);
         }
         let bytes = self.input.take(length);
-        while self.scan.at < length {
-            match self.scan.line(&bytes, &self.options.limits)? {
-                Step::Line => {}
-                Step::Need(_) => return Err(DecodeError::FieldOverrun.into()),
-                Step::Zero(_) => return Err(DecodeError::EmptyFieldName.into()),
-            }
+        match self.scan.lines(&bytes, &self.options.limits)? {
+            Stop::Zero(_) => Err(DecodeError::EmptyFieldName.into()),
+            Stop::Need(_) if self.scan.at < length => Err(DecodeError::FieldOverrun.into()),
+            Stop::Need(_) => self.scanned(section, bytes, sink),
         }
-        self.scanned(section, bytes, sink)
     }
 
     /// RFC 9292 §3.2.
     fn open_section<S: Sink>(&mut self, section: Section, sink: &mut S) -> Result<Turn, S::Error> {
         let terminator = loop {
-            match self.scan.line(self.input.view(), &self.options.limits)? {
-                Step::Line => {}
-                Step::Zero(width) => break width,
-                Step::Need(need) => {
+            match self.scan.lines(self.input.view(), &self.options.limits)? {
+                Stop::Zero(width) => break width,
+                Stop::Need(need) => {
                     if self.input.fill(need) {
                         continue;
                     }
@@ -243,7 +239,7 @@ impl Decoder {
                 let [method, scheme, authority, path] = control.parts();
                 syntax::check_control(method, scheme, authority, path, self.scan.protocol)
                     .map_err(DecodeError::from)?;
-                sink.give(Event::Request(control.into_head(fields)))?;
+                sink.give(Event::Request(RequestHead { control, fields }))?;
             }
             Control::Response { status } => {
                 self.content.may_be_absent = status == 304

@@ -5,7 +5,7 @@ mod grammar;
 
 use bytes::Bytes;
 
-use self::control::RequestControl;
+use crate::control::ControlData;
 use crate::error::DecodeError;
 use crate::fields::Fields;
 use crate::input::Input;
@@ -110,7 +110,7 @@ enum Section {
 
 #[derive(Debug)]
 enum Control {
-    Request(RequestControl),
+    Request(ControlData),
     Response { status: u16 },
 }
 
@@ -182,7 +182,7 @@ impl Decoder {
             state: State::Framing,
             indeterminate: false,
             control: Control::Response { status: 0 },
-            scan: Scan::header(),
+            scan: Scan::HEADER,
             informational: 0,
             content: ContentCheck::default(),
             failed: None,

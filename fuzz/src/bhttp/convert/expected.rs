@@ -22,12 +22,12 @@ pub(super) fn check(message: &Message, parts: &Parts) {
 fn check_request(request: &Request, parts: &Parts) {
     let Start::Request(method, uri) = &parts.start else { panic!("not a request") };
     let head = &request.head;
-    assert_eq!(method.as_str().as_bytes(), head.method);
-    assert_eq!(uri.scheme_str().unwrap().as_bytes(), head.scheme);
+    assert_eq!(method.as_str().as_bytes(), head.method());
+    assert_eq!(uri.scheme_str().unwrap().as_bytes(), head.scheme());
     let authority = uri.authority().unwrap().as_str().as_bytes();
     assert_eq!(Some(authority), head.effective_authority());
     let path = uri.path_and_query().unwrap().as_str();
-    assert_eq!(path.as_bytes(), head.path);
+    assert_eq!(path.as_bytes(), head.path());
     check_body(&head.fields, true, &request.content, &request.trailers, parts);
     assert!(parts.informational.is_empty());
 }

@@ -44,8 +44,8 @@ fn check_refusal(message: &Message, error: ConvertError) {
     if let Message::Request(request) = message {
         let head = &request.head;
         match error {
-            ConvertError::Connect => return assert_eq!(head.method, "CONNECT"),
-            ConvertError::AsteriskForm => return assert_eq!(head.path, "*"),
+            ConvertError::Connect => return assert_eq!(head.method(), b"CONNECT"),
+            ConvertError::AsteriskForm => return assert_eq!(head.path(), b"*"),
             ConvertError::MissingAuthority => return assert_eq!(head.effective_authority(), None),
             // Here the `http` crate has rules of its own, which are not repeated.
             ConvertError::Scheme | ConvertError::Authority | ConvertError::Path => return,

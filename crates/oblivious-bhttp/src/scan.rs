@@ -11,7 +11,7 @@ use crate::syntax::{self, NOT_TOKEN, UPPER};
 ///
 /// The walk can stop where the bytes end and go on when there are more: positions count from the
 /// start of the section, which stays at the start of what the walk is given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scan {
     /// Where the next line begins.
     pub(crate) at: usize,
@@ -73,6 +73,54 @@ impl Scan {
                 return Ok(stop);
             }
         }
+    }
+
+    /// Reads a whole section, from its start, if it is as nearly all are: short names in lower
+    /// case, lengths in their shortest form, no pseudo-fields, no control characters, all within
+    /// the limits. `false` means that there is anything else, right or wrong, and nothing was
+    /// noted: what it is, [`lines`](Self::lines) tells.
+    ///
+    /// Control characters are not looked for in one value after the other: those of the section
+    /// are counted at once, and must be as many as the lengths that look like some.
+    #[inline(never)]
+    pub(crate) fn plain(&mut self, section: &[u8], limits: &Limits) -> bool {
+        let mut scan = Self { trailer: self.trailer, ..Self::HEADER };
+        let (name_limit, value_limit) = (limits.field_name.min(0x3f), limits.field_value);
+        let mut controls = 0;
+        let mut rest = section;
+        while let [name_len, bytes @ ..] = rest {
+            let Some((name, after)) = bytes.split_at_checked(usize::from(*name_len)) else {
+                return false;
+            };
+            let (value_len, low, after) = match after {
+                [low @ ..0x40, after @ ..] => (usize::from(*low), low, after),
+                // Below 0x40 the length would fit into one byte.
+                [high @ 0x40..0x80, low, after @ ..] if *high > 0x40 || *low >= 0x40 => {
+                    (usize::from(high & 0x3f) << 8 | usize::from(*low), low, after)
+                }
+                _ => return false,
+            };
+            let Some((value, after)) = after.split_at_checked(value_len) else { return false };
+            controls += usize::from(*name_len < 0x20) + usize::from(*low < 0x20);
+            let end = section.len() - after.len();
+            if name.is_empty()
+                || name.len() > name_limit
+                || value_len > value_limit
+                || matches!(value, [b' ', ..] | [.., b' '])
+                || syntax::name_classes_within(bytes, name.len()) != 0
+                || scan.note(name, value, (end - value_len, end)).is_err()
+            {
+                return false;
+            }
+            scan.regular = true;
+            scan.count += 1;
+            rest = after;
+        }
+        let plain = scan.count <= limits.fields && syntax::count_controls(section) == controls;
+        if plain {
+            *self = Self { at: section.len(), ..scan };
+        }
+        plain
     }
 
     /// Reads the next line.
@@ -224,12 +272,69 @@ mod tests {
         Ok(scan)
     }
 
+    fn walk_within(section: &[u8], limits: &Limits) -> Result<Scan, DecodeError> {
+        let mut scan = Scan::HEADER;
+        match scan.lines(section, limits)? {
+            Stop::Zero(_) => Err(DecodeError::EmptyFieldName),
+            Stop::Need(_) if scan.at < section.len() => Err(DecodeError::FieldOverrun),
+            Stop::Need(_) => Ok(scan),
+        }
+    }
+
     #[test]
     fn notes_what_the_message_is_checked_against() {
         let scan = walk(b"\x09:protocol\x01a\x04HOST\x01b\x0econtent-length\x012").unwrap();
         assert_eq!((scan.count, scan.hosts, scan.content_length), (3, 1, Some(2)));
         assert!(scan.protocol && scan.uncanonical);
         assert_eq!(scan.host, (18, 19));
+    }
+
+    /// What `plain` accepts the walk line by line accepts, with the same outcome: for every value
+    /// of every byte of a section, and each limit at and below what the section needs.
+    #[test]
+    fn a_plain_section_is_what_its_lines_are() {
+        let section = [
+            &b"\x04host\x01a\x0econtent-length\x0212\x09x-a.b-123\x00\x20"[..],
+            &[b'a'; 0x20],
+            b"\x1f",
+            &[b'b'; 0x1f],
+            b"\x01c",
+            &[0x40, 0x45],
+            &[0xff; 0x45],
+            b"\x01d",
+            &[0x41, 0x05],
+            &[b'!'; 0x105],
+        ]
+        .concat();
+        let limits = Limits::default();
+        let check = |section: &[u8], limits: &Limits| {
+            let mut plain = Scan::HEADER;
+            let accepted = plain.plain(section, limits);
+            let by_line = walk_within(section, limits);
+            assert!(!accepted || by_line == Ok(plain), "{section:?}");
+            accepted
+        };
+        assert!(check(&section, &limits));
+        let mut accepted = 0;
+        for at in 0..section.len() {
+            for byte in 0..=u8::MAX {
+                let mut section = section.clone();
+                section[at] = byte;
+                accepted += usize::from(check(&section, &limits));
+            }
+            check(&section[..at], &limits);
+        }
+        assert!(accepted > section.len() * 20, "{accepted}");
+        for (fields, field_name, field_value, enough) in [
+            (6, 0x20, 0x105, true),
+            (5, 0x20, 0x105, false),
+            (6, 0x1f, 0x105, false),
+            (6, 0x20, 0x104, false),
+        ] {
+            let limits = Limits { fields, field_name, field_value, ..limits };
+            assert_eq!(check(&section, &limits), enough);
+            assert_eq!(walk_within(&section, &limits).is_ok(), enough);
+        }
     }
 
     #[test]

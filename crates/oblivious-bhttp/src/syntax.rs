@@ -78,6 +78,14 @@ pub(crate) fn name_classes_within(bytes: &[u8], length: usize) -> u8 {
     }
 }
 
+/// The number of bytes below 0x20.
+#[inline]
+pub(crate) fn count_controls(bytes: &[u8]) -> usize {
+    // Few enough at a time that a byte can count them: so the compiler makes vectors of it.
+    let count = |few: &[u8]| few.iter().map(|&byte| u8::from(byte < 0x20)).sum::<u8>();
+    bytes.chunks(240).map(|few| usize::from(count(few))).sum()
+}
+
 /// The byte cannot be in a token.
 pub(crate) const NOT_TOKEN: u8 = 1;
 /// The byte is an upper-case letter.

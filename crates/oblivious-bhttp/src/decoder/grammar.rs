@@ -149,6 +149,9 @@ impl Decoder {
             return Ok(self.more(section.part())?);
         }
         let bytes = self.input.take(length);
+        if self.scan.plain(&bytes, &self.options.limits) {
+            return self.scanned(section, bytes, sink);
+        }
         match self.scan.lines(&bytes, &self.options.limits)? {
             Stop::Zero(_) => Err(DecodeError::EmptyFieldName.into()),
             Stop::Need(_) if self.scan.at < length => Err(DecodeError::FieldOverrun.into()),

@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,10 +16,12 @@ use axum::routing::get;
 use clap::Parser;
 use examples::cli::{self, Hint, TlsArgs};
 use examples::http_client::{self, HttpClient};
-use examples::{server, tls};
+use examples::server::{self, Options};
+use examples::tls;
+use examples::workers::Workers;
 use http::Uri;
 use oblivious_http::relay::{Relay, RouteError};
-use oblivious_http::service::{Timeout, TokioTimer};
+use oblivious_http::service::{Shared, Timeout, TokioTimer};
 
 /// The path of `--gateway`: clients know `https://RELAY/gateway`.
 const GATEWAY_PATH: &str = "/gateway";
@@ -74,7 +77,8 @@ struct RelayArgs {
     allow_http_gateway: bool,
 }
 
-#[tokio::main]
+// Requests are answered by threads of their own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = cli::parse("RELAY");
     cli::init_logging("info");
@@ -91,7 +95,12 @@ async fn run(args: RelayArgs) -> anyhow::Result<()> {
     if tls.is_none() {
         tracing::warn!("serving http: let nobody but a TLS proxy in front connect to this port");
     }
-    server::serve(listener, tls, app, cli::shutdown()).await;
+    let options = Options {
+        tls: tls.map(|tls| Shared::new(Arc::unwrap_or_clone(tls))),
+        workers: Some(Workers::start(None).context("cannot start threads")?),
+        ..Options::default()
+    };
+    server::serve_with(listener, options, app, cli::shutdown()).await;
     Ok(())
 }
 

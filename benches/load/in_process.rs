@@ -12,7 +12,11 @@ use axum::{
     Router,
     routing::{any_service, get},
 };
-use examples::{cli, server};
+use examples::{
+    cli,
+    server::{self, Options},
+    workers::Workers,
+};
 use http::Response;
 use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
 use oblivious_hpke::{KeyPair, KeyRing, Provider};
@@ -20,7 +24,7 @@ use oblivious_keys::{KemId, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, Shared};
 use tower::{Layer, service_fn};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().ok_or("say: load-in-process ADDRESS [aws-lc]")?;
@@ -51,6 +55,8 @@ async fn main() -> Result<(), BoxError> {
         .route("/ohttp-keys", any_service(PublishKeys::new(keys)))
         .route("/answered", get(async move || answered.load(Ordering::Relaxed).to_string()));
     let listener = tokio::net::TcpListener::bind(&address).await?;
-    server::serve(listener, None, router, cli::shutdown()).await;
+    let workers = Some(Workers::start(None)?);
+    let options = Options { workers, ..Options::default() };
+    server::serve_with(listener, options, router, cli::shutdown()).await;
     Ok(())
 }

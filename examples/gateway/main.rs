@@ -26,6 +26,7 @@ use examples::auth::{self, Credentials};
 use examples::cli::{self, Hint};
 use examples::server::{self, Options};
 use examples::tls;
+use examples::workers::Workers;
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{GatewayKeys, KeyRotation, ReplayGuard, TargetPolicy};
 use oblivious_http::service::Shared;
@@ -60,7 +61,8 @@ struct Args {
     flags: Flags,
 }
 
-#[tokio::main]
+// Requests are answered by threads of their own.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args: Args = cli::parse("GATEWAY");
     let check = args.check;
@@ -154,12 +156,17 @@ impl Prepared {
         let router = routes::router(&settings, parts)
             .layer(middleware::from_fn_with_state(credentials.clone(), auth::require))
             .layer(middleware::from_fn_with_state(draining.clone(), admin::close_when_draining));
+        let workers = Workers::start(settings.workers)
+            .context("cannot start threads")
+            .context(Hint("ask for fewer with --workers N"))?;
         let options = Options {
             tls: tls.clone(),
             head_limit: settings.head_timeout.duration(),
             drain_limit: settings.drain.duration(),
             max_connections: settings.max_connections,
             write_limit: settings.idle_timeout.duration(),
+            stream_limit: settings.exchange_timeout.duration(),
+            workers: Some(workers),
         };
         let lame_duck = settings.lame_duck.duration();
         let shutdown = async move {

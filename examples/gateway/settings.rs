@@ -1,6 +1,7 @@
 //! What an operator can set, in one place: each setting is a flag, a variable and a key of the
 //! configuration file.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,6 +206,8 @@ settings! {
         ["Observation"] log_format: LogFormat = LogFormat::Text, "FORMAT";
     }
     optional {
+        /// How many threads answer requests; as many as there are processors, if not said.
+        ["Server"] workers: NonZeroUsize, "N";
         /// Serve /metrics, /ready and /health here, for operators alone.
         ["Observation"] admin: String, "HOST:PORT";
         /// Serve HTTPS with this certificate chain, a PEM file.

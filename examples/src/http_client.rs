@@ -1,6 +1,8 @@
 //! The HTTP client of the programs: hyper's, with what Oblivious HTTP asks of it.
 
+use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use hyper_util::client::legacy::{Client, Error, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use oblivious_http::service::BoxError;
 use pin_project_lite::pin_project;
+use thread_local::ThreadLocal;
 use tower_service::Service;
 
 use crate::egress::Connector;
@@ -28,11 +31,16 @@ const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// (RFC 9458 §6.5), not even one that an idle connection lost. It has no limit on the time that a
 /// whole exchange takes: the layers above have.
 ///
-/// Clones share their connections.
-#[derive(Clone, Debug)]
+/// Clones share their connections, and each thread has its own: what a thread asks for is answered
+/// without another one having to wake up.
+#[derive(Clone)]
 pub struct HttpClient {
-    inner: Client<HttpsConnector<Connector>, UnsyncBoxBody<Bytes, BoxError>>,
+    connector: HttpsConnector<Connector>,
+    pools: Arc<ThreadLocal<Pool>>,
 }
+
+/// hyper's client with its connections.
+type Pool = Client<HttpsConnector<Connector>, UnsyncBoxBody<Bytes, BoxError>>;
 
 /// A client with this TLS, for instance that of [`tls::client_config`](crate::tls::client_config).
 pub fn new(tls: rustls::ClientConfig) -> HttpClient {
@@ -45,15 +53,30 @@ pub(crate) fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> HttpC
         .https_or_http()
         .enable_all_versions()
         .wrap_connector(tcp);
-    let inner = Client::builder(TokioExecutor::new())
-        // RFC 9458 §6.5 forbids to repeat a request that may have been processed. hyper hands one
-        // back only if nothing of it was written, because the idle connection chosen for it had
-        // been closed; and only such a one goes out again, on another connection.
-        .retry_canceled_requests(true)
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_LIMIT)
-        .build(connector);
-    HttpClient { inner }
+    HttpClient { connector, pools: Arc::default() }
+}
+
+impl HttpClient {
+    /// The connections of this thread.
+    fn pool(&self) -> &Pool {
+        self.pools.get_or(|| {
+            Client::builder(TokioExecutor::new())
+                // RFC 9458 §6.5 forbids to repeat a request that may have been processed. hyper
+                // hands one back only if nothing of it was written, because the idle connection
+                // chosen for it had been closed; and only such a one goes out again, on another
+                // connection.
+                .retry_canceled_requests(true)
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_LIMIT)
+                .build(self.connector.clone())
+        })
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
 }
 
 impl<B> Service<Request<B>> for HttpClient
@@ -70,7 +93,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.inner.request(request.map(|body| UnsyncBoxBody::new(InBytes { body })))
+        self.pool().request(request.map(|body| UnsyncBoxBody::new(InBytes { body })))
     }
 }
 

@@ -12,3 +12,4 @@ pub mod http_client;
 mod request_body;
 pub mod server;
 pub mod tls;
+pub mod workers;

@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use oblivious_http::service::{BoxError, Shared};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +28,7 @@ use tower::ServiceExt;
 use tower_service::Service;
 
 pub use crate::request_body::RequestBody;
+use crate::workers::Workers;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -57,23 +60,30 @@ pub struct Options {
     pub head_limit: Duration,
     /// How long the peer of a connection may take none of the bytes that are ready for it. Then
     /// the connection is closed, and its answers are dropped. An HTTP/2 peer that reads on
-    /// but grants a stream no window is not caught by this.
+    /// but grants a stream no window is caught by the limit of the stream alone.
     pub write_limit: Duration,
     /// How long requests that are being answered have to finish when the server shuts down.
     pub drain_limit: Duration,
+    /// How long an HTTP/2 request may take, from its head to the last byte of its answer.
+    pub stream_limit: Duration,
     /// How many connections may be open at a time. More wait, not yet accepted.
     pub max_connections: usize,
+    /// What the connections run on; `None` for the runtime of the server.
+    pub workers: Option<Workers>,
 }
 
 impl Default for Options {
-    /// No TLS, 30 seconds for a head and for a stalled reader, 10 to finish, 20,000 connections.
+    /// No TLS, 30 seconds for a head and for a stalled reader, an hour for an HTTP/2 request, 10
+    /// seconds to finish, 20,000 connections, no workers.
     fn default() -> Self {
         Self {
             tls: None,
             head_limit: Duration::from_secs(30),
             write_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
+            stream_limit: Duration::from_secs(3600),
             max_connections: 20_000,
+            workers: None,
         }
     }
 }
@@ -101,7 +111,8 @@ pub async fn serve<S, B>(
 /// [`drain_limit`](Options::drain_limit).
 ///
 /// With TLS the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
-/// of a connection. Every request has the address of its sender among its extensions, as a
+/// of a connection. A connection runs on the worker that had the least to do when it came. Every
+/// request has the address of its sender among its extensions, as a
 /// [`PeerAddr`]. A request whose sender goes away is dropped together with the future that
 /// answers it.
 ///
@@ -121,6 +132,7 @@ pub async fn serve_with<S, B>(
     B::Error: Into<BoxError>,
 {
     let max_connections = options.max_connections.max(1);
+    let workers = options.workers.clone().unwrap_or_else(Workers::current);
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -134,15 +146,15 @@ pub async fn serve_with<S, B>(
         match accepted {
             Ok((stream, peer)) => {
                 let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
-                let Options { head_limit, write_limit, .. } = options;
-                let arrival = Arrival { peer, certificate: false, head_limit };
+                let limits = Limits {
+                    head: options.head_limit,
+                    write: options.write_limit,
+                    streams: Streams { workers: workers.clone(), limit: options.stream_limit },
+                };
+                let arrival = Arrival { peer, certificate: false };
                 let (service, stopping) = (service.clone(), stopping.clone());
-                // A response is written in whole pieces; waiting for more to send only delays it.
-                let _ = stream.set_nodelay(true);
-                let mut stream = TimeoutStream::new(stream);
-                stream.set_write_timeout(Some(write_limit));
-                let stream = Box::pin(stream);
-                connections.spawn(connection(stream, arrival, acceptor, service, stopping));
+                let connection = connection(stream, arrival, acceptor, limits, service, stopping);
+                connections.spawn_on(connection, workers.idlest());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -164,14 +176,41 @@ pub async fn serve_with<S, B>(
 struct Arrival {
     peer: SocketAddr,
     certificate: bool,
-    head_limit: Duration,
+}
+
+/// What a connection may take.
+struct Limits {
+    head: Duration,
+    write: Duration,
+    streams: Streams,
+}
+
+/// Runs the streams of HTTP/2 connections, each on the worker with the least to do: one connection
+/// may carry what keeps all of them busy.
+#[derive(Clone)]
+struct Streams {
+    workers: Workers,
+    limit: Duration,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        let limit = self.limit;
+        // The timer is that of the worker.
+        self.workers.idlest().spawn(async move { drop(timeout(limit, stream).await) });
+    }
 }
 
 /// Serves one connection, from its TLS handshake to its end.
 async fn connection<S, B>(
-    stream: Pin<Box<TimeoutStream<TcpStream>>>,
+    stream: TcpStream,
     arrival: Arrival,
     acceptor: Option<TlsAcceptor>,
+    limits: Limits,
     service: S,
     stopping: watch::Receiver<()>,
 ) where
@@ -182,23 +221,36 @@ async fn connection<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    let Ok(stream) = here(stream) else { return };
+    // A response is written in whole pieces; waiting for more to send only delays it.
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.write));
+    let stream = Box::pin(stream);
     let Some(acceptor) = acceptor else {
-        return requests(stream, arrival, service, stopping).await;
+        return requests(stream, arrival, limits, service, stopping).await;
     };
     match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().is_some();
-            requests(stream, Arrival { certificate, ..arrival }, service, stopping).await;
+            let arrival = Arrival { certificate, ..arrival };
+            requests(stream, arrival, limits, service, stopping).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
+/// A stream whose events wake up the thread that this is called on, not the one that accepted it.
+fn here(stream: TcpStream) -> io::Result<TcpStream> {
+    TcpStream::from_std(stream.into_std()?)
+}
+
 /// Serves the requests of one connection.
 async fn requests<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     arrival: Arrival,
+    limits: Limits,
     service: S,
     mut stopping: watch::Receiver<()>,
 ) where
@@ -209,8 +261,8 @@ async fn requests<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(arrival.head_limit);
+    let mut builder = auto::Builder::new(limits.streams);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
 
     let began = Arc::new(AtomicBool::new(false));
@@ -228,7 +280,7 @@ async fn requests<S, B>(
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // hyper's own limits begin once the version of HTTP is known. This one needs no version.
-    let mut first_request = pin!(sleep(arrival.head_limit));
+    let mut first_request = pin!(sleep(limits.head));
     let (mut waiting, mut serving) = (true, true);
     loop {
         tokio::select! {

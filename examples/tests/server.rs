@@ -1,16 +1,24 @@
 //! The limits and the TLS of the server, over real sockets.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::{Router, routing::any};
 use bytes::Bytes;
 use examples::server::{Options, RequestBody, serve_with};
+use examples::workers::Workers;
 use examples::{http_client, tls};
 use http::{Request, Response};
 use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use oblivious_http::service::Shared;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,21 +44,67 @@ impl Body for Endless {
     }
 }
 
-#[tokio::test]
-async fn a_reader_that_stops_reading_is_cut_off() {
-    let (held, mut dropped) = mpsc::channel(1);
-    let held = std::sync::Mutex::new(Some(held));
-    let held = std::sync::Arc::new(held);
+/// A server whose one answer never ends, its address, and what tells that the answer was dropped.
+async fn endless(options: Options) -> (SocketAddr, mpsc::Receiver<()>) {
+    let (held, dropped) = mpsc::channel(1);
+    let held = Arc::new(Mutex::new(Some(held)));
     let endless = service_fn(move |_: Request<RequestBody>| {
         let body = Endless(held.lock().unwrap().take().unwrap());
         async { Ok::<_, Infallible>(Response::new(body)) }
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    let address = listener.local_addr().unwrap();
     tokio::spawn(serve_with(listener, options, endless, std::future::pending()));
+    (address, dropped)
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_is_cut_off() {
+    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    let (address, mut dropped) = endless(options).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
+}
+
+/// The connection is alive, and takes all that is sent; but the stream may send no more.
+#[tokio::test]
+async fn a_stream_that_is_given_no_window_is_cut_off() {
+    let workers = Some(Workers::start(None).unwrap());
+    let stream_limit = Duration::from_millis(200);
+    let (address, mut dropped) =
+        endless(Options { stream_limit, workers, ..Options::default() }).await;
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://a/").body(axum::body::Body::empty()).unwrap();
+    // Held, and never read.
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
+    assert!(response.into_body().collect().await.is_err(), "it must not look complete");
+}
+
+#[tokio::test]
+async fn every_worker_answers() {
+    let workers = Workers::start(NonZeroUsize::new(2)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = Options { workers: Some(workers), ..Options::default() };
+    let thread = || async { format!("{:?}", std::thread::current().id()) };
+    let app = Router::new().route("/", any(thread));
+    tokio::spawn(serve_with(listener, options, app, std::future::pending()));
+    let mut threads = HashSet::new();
+    let mut connections = Vec::new();
+    for _ in 0..2 {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (mut sender, connection) = http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/").header("host", "a").body(axum::body::Body::empty());
+        let response = sender.send_request(request.unwrap()).await.unwrap();
+        threads.insert(response.into_body().collect().await.unwrap().to_bytes());
+        connections.push(sender);
+    }
+    assert_eq!(threads.len(), 2);
 }
 
 #[tokio::test]

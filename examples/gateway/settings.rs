@@ -244,7 +244,8 @@ settings! {
         ["Targets"] allow_target, "ORIGIN";
         /// As --allow-target, for a host of your own: its name may lead to any address.
         ["Targets"] allow_internal_target, "ORIGIN";
-        /// Send the requests for a host elsewhere: example.com=http://localhost:8080
+        /// Send the requests for a host elsewhere: example.com=http://localhost:8080. The host that
+        /// the target is told stays.
         ["Targets"] rewrite, "HOST=ORIGIN";
         /// File with fixed keys, each a line: id, KEM, and private key in hexadecimal digits.
         ["Keys"] key_file, "FILE";

@@ -77,6 +77,11 @@ impl Connector {
         Self { policy: None, resolver: Arc::new(|name| Box::pin(look_up(name))) }
     }
 
+    /// Whether requests to `uri` may have a `host` for which HTTP/2 has no place.
+    pub(crate) fn needs_http1(&self, uri: &Uri) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_destination(uri))
+    }
+
     async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');

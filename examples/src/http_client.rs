@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -35,12 +35,12 @@ const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// without another one having to wake up.
 #[derive(Clone)]
 pub struct HttpClient {
-    connector: HttpsConnector<Connector>,
+    connector: Tls,
     pools: Arc<ThreadLocal<Pool>>,
 }
 
 /// hyper's client with its connections.
-type Pool = Client<HttpsConnector<Connector>, UnsyncBoxBody<Bytes, BoxError>>;
+type Pool = Client<Tls, UnsyncBoxBody<Bytes, BoxError>>;
 
 /// A client with this TLS, for instance that of [`tls::client_config`](crate::tls::client_config).
 pub fn new(tls: rustls::ClientConfig) -> HttpClient {
@@ -48,12 +48,10 @@ pub fn new(tls: rustls::ClientConfig) -> HttpClient {
 }
 
 pub(crate) fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> HttpClient {
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(tcp);
-    HttpClient { connector, pools: Arc::default() }
+    let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
+    let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
+    HttpClient { connector: Tls { tcp, http1, any }, pools: Arc::default() }
 }
 
 impl HttpClient {
@@ -76,6 +74,28 @@ impl HttpClient {
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
+}
+
+/// Connects, and agrees on the version of HTTP.
+#[derive(Clone)]
+struct Tls {
+    tcp: Connector,
+    http1: HttpsConnector<Connector>,
+    any: HttpsConnector<Connector>,
+}
+
+impl Service<Uri> for Tls {
+    type Response = <HttpsConnector<Connector> as Service<Uri>>::Response;
+    type Error = <HttpsConnector<Connector> as Service<Uri>>::Error;
+    type Future = <HttpsConnector<Connector> as Service<Uri>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        if self.tcp.needs_http1(&uri) { self.http1.call(uri) } else { self.any.call(uri) }
     }
 }
 

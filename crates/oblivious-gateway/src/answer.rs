@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, header::HOST};
 use http_body::Body;
 use oblivious_hpke::RequestHeader;
 use oblivious_service::{
@@ -37,6 +37,9 @@ pub(crate) async fn admit<B>(
     strip_connection_fields(request.headers_mut());
     strip_forwarding_fields(request.headers_mut());
     *request.uri_mut() = admitted.uri;
+    if let Some(host) = admitted.host {
+        request.headers_mut().insert(HOST, host);
+    }
     request.extensions_mut().insert(admitted.addresses);
     Ok(request)
 }

@@ -101,6 +101,9 @@ fn a_rewrite_comes_after_the_decision() {
     let admitted =
         policy.admit(&Method::GET, &Uri::from_static("https://example.com/api?q")).unwrap();
     assert_eq!(admitted.uri, "http://localhost:8080/api?q");
+    assert_eq!(admitted.host.unwrap(), "example.com");
+    assert!(policy.is_destination(&admitted.uri));
+    assert!(!policy.is_destination(&Uri::from_static("https://example.com/api")));
     assert_eq!(admitted.addresses, TargetAddresses::Internal);
     assert!(permits(&policy, "http://localhost:8080/", "127.0.0.1"));
     assert!(!permits(&policy, "https://example.com/", "127.0.0.1"));
@@ -192,12 +195,14 @@ async fn what_was_decided_on_is_what_the_target_gets() {
 }
 
 #[tokio::test]
-async fn the_target_is_told_the_destination_of_a_rewrite() {
+async fn the_target_of_a_rewrite_is_told_the_host_that_the_client_named() {
     let to: Origin = "http://localhost:8080".parse().unwrap();
     let rule = rule("https://example.com");
     let policy = TargetPolicy::from(rule).rewrite(Rewrite::new("example.com", to).unwrap());
     let gateway = gateway_with(layer().allow(policy), |request| {
         assert_eq!(request.uri(), "http://localhost:8080/x?y");
+        assert_eq!(request.headers()["host"], "example.com");
+        assert_eq!(request.headers().len(), 1);
         assert_eq!(request.extensions().get(), Some(&TargetAddresses::Internal));
         Ok(Response::new(Content::default()))
     });

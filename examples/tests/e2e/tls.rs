@@ -4,7 +4,7 @@ use examples::tls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::programs::{Server, run};
-use crate::setup::{TempFile, text};
+use crate::setup::{TempFile, relay_to, text};
 use crate::target::Target;
 
 /// A certificate for `localhost`, its key, and the authority that signed it, in files.
@@ -57,4 +57,22 @@ async fn every_connection_can_be_encrypted() {
     let without_ca = run("client", &[&exchange[..], &[&url]].concat());
     assert_eq!(without_ca.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&without_ca.stderr).contains("cannot fetch the keys"));
+}
+
+/// The target of a rewrite offers HTTP/2 and gets HTTP/1.1, since it is to be told a host that is
+/// not that of its certificate.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewrite_keeps_the_host_that_the_client_named() {
+    let Certificate { cert, key, ca } = certificate("rewrite");
+    let config = tls::server_config(cert.path().as_ref(), key.path().as_ref()).unwrap();
+    let target = Target::start_with(Some(config)).await;
+    let rewrite = format!("example.com={}", target.origin);
+    let gateway = ["--allow-target", "https://example.com", "--ca", ca.path(), "--generate-key"];
+    let gateway = Server::start("gateway", &[&gateway[..], &["--rewrite", &rewrite]].concat());
+    let relay = relay_to(&gateway.url("/gateway"));
+    let (relay, keys) = (relay.url("/gateway"), gateway.url("/ohttp-keys"));
+    let answer = run("client", &["--relay", &relay, "--keys", &keys, "https://example.com/echo?a"]);
+    let echo = text(&answer);
+    assert!(echo.starts_with("GET /echo?a\n"), "{echo}");
+    assert!(echo.ends_with("\nhost: example.com\n\n"), "{echo}");
 }

@@ -9,7 +9,7 @@ mod rule;
 use std::net::IpAddr;
 
 use http::{
-    Method, Uri,
+    HeaderValue, Method, Uri,
     uri::{Parts, PathAndQuery},
 };
 use thiserror::Error;
@@ -24,7 +24,7 @@ use crate::is_public;
 /// The targets that a gateway may ask. Whatever is not allowed is denied.
 ///
 /// Decided on the effective authority of a request (RFC 9292 §3.4 and §5). It is also the only one
-/// that the target is told, unless a [`Rewrite`] applies.
+/// that the target is told.
 ///
 /// The names of hosts are one half of the decision; the addresses that they resolve to are the
 /// other. Who connects to the target asks [`permits_address`](Self::permits_address) for the very
@@ -74,10 +74,12 @@ impl TargetPolicy {
         match self.rewrites.iter().find(|rewrite| rewrite.applies_to(&origin)) {
             Some(rewrite) => Ok(Admitted {
                 uri: at_origin(uri, rewrite.to()).ok_or(PolicyRefusal::NotAnOrigin)?,
+                host: Some(host_field(uri).ok_or(PolicyRefusal::NotAnOrigin)?),
                 addresses: TargetAddresses::Internal,
             }),
             None => Ok(Admitted {
                 uri: uri.clone(),
+                host: None,
                 addresses: if self.rules.iter().any(|rule| rule.is_internal(&origin)) {
                     TargetAddresses::Internal
                 } else {
@@ -98,10 +100,21 @@ impl TargetPolicy {
         if origin.host.address().is_some_and(|named| named != address) {
             return false;
         }
-        self.rewrites.iter().any(|rewrite| *rewrite.to() == origin)
+        self.leads_to(&origin)
             || self.rules.iter().any(|rule| {
                 rule.permits(&origin, address) || (rule.is_for(&origin) && is_public(address))
             })
+    }
+
+    /// Whether a [`Rewrite`] sends requests to the origin of `uri`. Some of them then have a `host`
+    /// that is not that of the URI, for which HTTP/2 has no place: its `:authority` must not
+    /// contradict it (RFC 9113 §8.3.1). So they go over HTTP/1.1.
+    pub fn is_destination(&self, uri: &Uri) -> bool {
+        Origin::of(uri).is_some_and(|origin| self.leads_to(&origin))
+    }
+
+    fn leads_to(&self, origin: &Origin) -> bool {
+        self.rewrites.iter().any(|rewrite| rewrite.to() == origin)
     }
 }
 
@@ -135,6 +148,8 @@ impl FromIterator<TargetRule> for TargetPolicy {
 pub struct Admitted {
     /// The URI to ask: that of the request, with scheme and authority as a [`Rewrite`] has them.
     pub uri: Uri,
+    /// The value of `host`, where a [`Rewrite`] leaves it another than that of `uri`.
+    pub host: Option<HeaderValue>,
     /// The addresses at which the target may be reached.
     pub addresses: TargetAddresses,
 }
@@ -169,6 +184,10 @@ pub enum PolicyRefusal {
     /// No rule allows it.
     #[error("no rule allows this request: add one for its origin, method and path")]
     NotAllowed,
+}
+
+fn host_field(uri: &Uri) -> Option<HeaderValue> {
+    HeaderValue::from_str(uri.authority()?.as_str()).ok()
 }
 
 /// The same path and query at another origin.

@@ -11,8 +11,9 @@ use super::{
 /// Sends the requests for one host to another origin, which the operator vouches for: it may have
 /// addresses that are not public.
 ///
-/// The rules decide on the host that the client names. The URI then gets scheme, host and port of
-/// the destination, and so this is the host that the target is told.
+/// The rules decide on the host that the client names, and the target is told that one in `host`,
+/// as by the Go gateway. The URI gets scheme, host and port of the destination: whom to connect to,
+/// and in what name its certificate must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
     host: Host,

@@ -1,4 +1,4 @@
-//! No request gets out of a gateway to where it must not go, over real sockets.
+//! No request gets out of a gateway to where it must not go: sealed requests, real sockets.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -7,12 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use examples::egress::{self, Resolver};
 use examples::forward::Forward;
 use examples::tls;
-use http::{Method, Request, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Empty;
-use oblivious_http::gateway::{Rewrite, TargetPolicy, TargetRule};
+use oblivious_http::bhttp::{Content, DecodeOptions, decode_response};
+use oblivious_http::gateway::{GatewayKeys, GatewayLayer, Rewrite, TargetPolicy, TargetRule};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
+use oblivious_http::service::{FullBody, collect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 /// A socket that counts the connections it gets, and answers each with the same bytes.
 struct Target {
@@ -58,17 +63,58 @@ fn resolver(addresses: &[&str]) -> Resolver {
     })
 }
 
-/// What the target answers to a GET of `uri`, once the policy has admitted it.
-async fn get(
-    policy: &TargetPolicy,
-    resolver: Resolver,
-    uri: &str,
-) -> Option<http::response::Parts> {
-    let admitted = policy.admit(&Method::GET, &uri.parse().ok()?).ok()?;
-    let tls = tls::client_config(None).unwrap();
-    let client = Forward::new(egress::client_with_resolver(policy.clone(), tls, resolver));
-    let request = Request::get(admitted.uri).body(Empty::<bytes::Bytes>::new()).unwrap();
-    client.oneshot(request).await.ok().map(|response| response.into_parts().0)
+/// What comes back, sealed, for a sealed message to a gateway that forwards.
+async fn ask(policy: &TargetPolicy, resolver: Resolver, message: &[u8]) -> Response<Content> {
+    let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default()).unwrap();
+    let mut ring = KeyRing::new();
+    ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).unwrap();
+    let list = ring.config_list().unwrap();
+    let target =
+        egress::client_with_resolver(policy.clone(), tls::client_config(None).unwrap(), resolver);
+    let gateway = GatewayLayer::new(GatewayKeys::from(ring))
+        .allow(policy.clone())
+        .without_replay_guard()
+        .layer(Forward::new(target));
+
+    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap();
+    let (sealed, pending) = recipient.encapsulate(message).unwrap();
+    let request = Request::post("/gateway")
+        .header(CONTENT_TYPE, "message/ohttp-req")
+        .body(FullBody::from(sealed))
+        .unwrap();
+    let response = gateway.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "only what is inside differs");
+    let sealed = collect(response.into_body(), usize::MAX).await.unwrap().data;
+    let answer = pending.open(sealed).unwrap().freeze();
+    decode_response(answer, &Method::GET, &DecodeOptions::default()).unwrap()
+}
+
+/// A request in binary HTTP, written by hand so that it can be wrong.
+fn message(method: &str, scheme: &str, authority: &str, path: &str, host: Option<&str>) -> Vec<u8> {
+    let put = |message: &mut Vec<u8>, text: &str| {
+        message.push(u8::try_from(text.len()).ok().filter(|&length| length < 64).unwrap());
+        message.extend(text.as_bytes());
+    };
+    let mut fields = Vec::new();
+    if let Some(host) = host {
+        put(&mut fields, "host");
+        put(&mut fields, host);
+    }
+    let mut message = vec![0];
+    for text in [method, scheme, authority, path] {
+        put(&mut message, text);
+    }
+    message.push(u8::try_from(fields.len()).unwrap());
+    message.extend(fields);
+    message
+}
+
+/// What the target answers to a GET of `uri`; `None` if the gateway answers in its place.
+async fn get(policy: &TargetPolicy, resolver: Resolver, uri: &str) -> Option<Response<Content>> {
+    let (scheme, rest) = uri.split_once("://").unwrap();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap());
+    let response = ask(policy, resolver, &message("GET", scheme, authority, path, None)).await;
+    (!matches!(response.status().as_u16(), 400 | 403 | 502)).then_some(response)
 }
 
 #[tokio::test]
@@ -84,7 +130,7 @@ async fn a_name_does_not_lead_inside() {
 
     let policy = TargetPolicy::from(rule(&uri).internal(true));
     let answer = get(&policy, resolver(&["127.0.0.1"]), &uri).await.unwrap();
-    assert_eq!((answer.status, forbidden.connections()), (StatusCode::OK, 1));
+    assert_eq!((answer.status(), forbidden.connections()), (StatusCode::OK, 1));
 }
 
 /// The look-up that is checked is the only one, whatever the next would say.
@@ -121,7 +167,7 @@ async fn the_address_connected_to_is_one_that_was_checked() {
         let last = u8::try_from(counter.fetch_add(1, Ordering::SeqCst)).unwrap() + 1;
         Box::pin(async move { Ok(vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))]) })
     });
-    assert_eq!(get(&policy, changing, &uri).await.unwrap().status, StatusCode::OK);
+    assert_eq!(get(&policy, changing, &uri).await.unwrap().status(), StatusCode::OK);
     assert_eq!((asked.load(Ordering::SeqCst), checked.connections()), (1, 1));
     drop(later);
 }
@@ -134,8 +180,8 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     let uri = format!("http://{}/", target.address);
     let policy = TargetPolicy::from(rule(&uri));
     let answer = get(&policy, resolver(&[]), &uri).await.unwrap();
-    assert_eq!(answer.status, StatusCode::FOUND);
-    assert_eq!(answer.headers["location"], "http://169.254.169.254/latest/");
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    assert_eq!(answer.headers()["location"], "http://169.254.169.254/latest/");
     assert_eq!(target.connections(), 1);
 }
 
@@ -185,5 +231,74 @@ async fn a_rewrite_leads_to_where_the_operator_says() {
     let policy = TargetPolicy::from(rule("https://target.example"))
         .rewrite(Rewrite::new("target.example", to).unwrap());
     let answer = get(&policy, resolver(&["127.0.0.1"]), "https://target.example/").await.unwrap();
-    assert_eq!((answer.status, target.connections()), (StatusCode::OK, 1));
+    assert_eq!((answer.status(), target.connections()), (StatusCode::OK, 1));
+}
+
+/// RFC 9292 §3.4, RFC 9458 §6.3: `A` and `F` stand for the ports of a target that is allowed and
+/// of one that is not.
+#[tokio::test]
+async fn no_trick_with_the_control_data_gets_out() {
+    let allowed = Target::start("127.0.0.1", OK).await;
+    let forbidden = Target::start("127.0.0.1", OK).await;
+    let ports = |text: &str| {
+        let text = text.replace(":A", &format!(":{}", allowed.address.port()));
+        text.replace(":F", &format!(":{}", forbidden.address.port()))
+    };
+    let policy = TargetPolicy::from(rule(&ports("http://localhost:A")).internal(true));
+    for (method, scheme, authority, path, host) in [
+        ("GET", "http", "", "/", Some("localhost:F")),
+        ("GET", "http", "", "/", None),
+        ("GET", "http", "", "/", Some("localhost:A@localhost:F")),
+        ("GET", "http", "localhost:F", "/", Some("localhost:A")),
+        ("GET", "http", "localhost:A@localhost:F", "/", None),
+        ("GET", "http", "user@localhost:A", "/", None),
+        ("GET", "http", "localhost:A:F", "/", None),
+        ("GET", "http", "localhost", "/", None),
+        ("GET", "http", "localhost:", "/", None),
+        ("GET", "http", "localhost:+A", "/", None),
+        ("GET", "http", "localhost:F#localhost:A", "/", None),
+        ("GET", "http", "localhost:F/localhost:A", "/", None),
+        ("GET", "http", "localhost:F\\localhost:A", "/", None),
+        ("GET", "http", "localhost:A", "@localhost:F/", None),
+        ("GET", "http", "localhost:A", ":80@localhost:F/", None),
+        ("GET", "http", "localhost:A", "http://localhost:F/", None),
+        ("GET", "http", "localhost:A", "/#fragment", None),
+        ("GET", "http", "localhost:A", "*", None),
+        ("GET", "http", "localhost:A", "", None),
+        ("GET", "https", "localhost:A", "/", None),
+        ("GET", "ftp", "localhost:A", "/", None),
+        ("GET", "", "localhost:A", "/", None),
+        ("CONNECT", "http", "localhost:A", "/", None),
+        ("CONNECT", "", "localhost:F", "", None),
+        ("CONNECT", "", "localhost:A", "", None),
+        ("TRACE", "http", "localhost:A", "/", None),
+    ] {
+        let host = host.map(ports);
+        let message = message(method, scheme, &ports(authority), &ports(path), host.as_deref());
+        let status = ask(&policy, resolver(&["127.0.0.1"]), &message).await.status();
+        let case = format!("{method} {scheme} {authority} {path} {host:?}");
+        assert!(matches!(status.as_u16(), 400 | 403), "{case}: {status}");
+    }
+    assert_eq!((allowed.connections(), forbidden.connections()), (0, 0));
+
+    // A `host` beside an authority leads nowhere, and a path is a path.
+    for (path, host) in
+        [("/", Some("localhost:F")), ("//localhost:F/", None), ("/@localhost:F", None)]
+    {
+        let host = host.map(ports);
+        let message = message("GET", "http", &ports("localhost:A"), &ports(path), host.as_deref());
+        ask(&policy, resolver(&["127.0.0.1"]), &message).await;
+    }
+    assert_eq!(forbidden.connections(), 0);
+}
+
+/// A target that is allowed over https is not asked over http.
+#[tokio::test]
+async fn https_does_not_become_http() {
+    let target = Target::start("127.0.0.1", OK).await;
+    let port = target.address.port();
+    let policy = TargetPolicy::from(rule(&format!("https://localhost:{port}")).internal(true));
+    let uri = format!("http://localhost:{port}/");
+    assert!(get(&policy, resolver(&["127.0.0.1"]), &uri).await.is_none());
+    assert_eq!(target.connections(), 0);
 }

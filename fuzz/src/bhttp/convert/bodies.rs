@@ -6,11 +6,11 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Response};
 use http_body::{Body, Frame};
 use oblivious_bhttp::{
-    Content, ConvertError, DecodeOptions, EncodedBody, Framing, MessageBody, Padding, ReadError,
-    read_request, read_response,
+    Content, ConvertError, DecodeOptions, EncodedBody, Framing, Informational, MessageBody,
+    Padding, ReadError, ResponseEncoder, read_request, read_response,
 };
 
 use super::super::case::Case;
@@ -36,6 +36,8 @@ pub(super) fn check_written(case: &Case, message: &Http, framing: Framing, at_on
             collect(body).unwrap().data
         }
         Http::Response(response) => {
+            let one_by_one = read(write_one_by_one(response)).unwrap();
+            assert_eq!(one_by_one.parts(), read(at_once.clone()).unwrap().parts());
             let body = EncodedBody::response(response.clone(), framing, Padding::None).unwrap();
             collect(body).unwrap().data
         }
@@ -43,7 +45,21 @@ pub(super) fn check_written(case: &Case, message: &Http, framing: Framing, at_on
     assert_eq!(read(bytes).unwrap().parts(), read(at_once.clone()).unwrap().parts());
 }
 
-fn read(case: &Case, body: Pieces) -> Result<Http, ReadError<Infallible>> {
+/// The informational responses first, before the final one with its body is there.
+fn write_one_by_one(response: &Response<Content>) -> Bytes {
+    let mut encoder = ResponseEncoder::new();
+    let mut out = BytesMut::new();
+    let informational = response.extensions().get::<Informational>();
+    for one in informational.iter().flat_map(|informational| &informational.0) {
+        encoder.informational(one, &mut out).unwrap();
+    }
+    let response = response.clone().map(|body| Waiting { body, waited: false });
+    let body = encoder.response(response, Padding::None).unwrap();
+    out.extend_from_slice(&collect(body).unwrap().data);
+    out.freeze()
+}
+
+fn read(case: &Case, body: Waiting<Pieces>) -> Result<Http, ReadError<Infallible>> {
     if case.is_request() {
         let request = wait(read_request(body, &case.options))?;
         let (head, body) = request.into_parts();
@@ -56,7 +72,7 @@ fn read(case: &Case, body: Pieces) -> Result<Http, ReadError<Infallible>> {
 }
 
 /// Reads a body to its end; its size hint must have been right.
-fn collect_checked(body: MessageBody<Pieces>) -> Result<Content, ReadError<Infallible>> {
+fn collect_checked(body: MessageBody<Waiting<Pieces>>) -> Result<Content, ReadError<Infallible>> {
     let hint = body.size_hint();
     let content = collect(body)?;
     let length = content.data.len() as u64;
@@ -92,19 +108,16 @@ fn wait<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A body whose frames come one at a time, with a wait before each.
+/// A body whose frames come one at a time.
 #[derive(Debug)]
-struct Pieces {
-    pieces: VecDeque<Bytes>,
-    waited: bool,
-}
+struct Pieces(VecDeque<Bytes>);
 
 impl Pieces {
-    fn of(message: &Bytes, knob: u16) -> Self {
+    fn of(message: &Bytes, knob: u16) -> Waiting<Self> {
         let size = usize::from(knob % 100) + 1;
         let starts = (0..message.len()).step_by(size);
         let piece = |start| message.slice(start..message.len().min(start + size));
-        Self { pieces: starts.map(piece).collect(), waited: false }
+        Waiting { body: Self(starts.map(piece).collect()), waited: false }
     }
 }
 
@@ -116,10 +129,29 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// A body with a wait before each frame.
+#[derive(Debug)]
+struct Waiting<B> {
+    body: B,
+    waited: bool,
+}
+
+impl<B: Body + Unpin> Body for Waiting<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         self.waited = !self.waited;
         if self.waited {
             return Poll::Pending;
         }
-        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 }

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, Version, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use oblivious_http::gateway::{GatewayKeys, describe_metrics};
@@ -31,25 +28,9 @@ impl Draining {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
-}
-
-/// Lets clients know, with the answers, that the gateway will not be there much longer. Were
-/// connections just closed, a request that is on its way would be lost. HTTP/2 has a way of its
-/// own.
-pub(crate) async fn close_when_draining(
-    State(draining): State<Draining>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let http1 = request.version() <= Version::HTTP_11;
-    let mut response = next.run(request).await;
-    if http1 && draining.has_begun() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 /// Collects the metrics of the whole process from now on.

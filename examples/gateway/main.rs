@@ -8,6 +8,7 @@
 //! variable: `--body-limit` is `body-limit` there and `GATEWAY_BODY_LIMIT` in the environment.
 
 mod admin;
+mod front;
 mod go_env;
 mod keys;
 mod replay;
@@ -20,9 +21,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::middleware;
 use clap::Parser;
-use examples::auth::{self, Credentials};
+use examples::auth::Credentials;
 use examples::cli::{self, Hint};
 use examples::server::{self, Options};
 use examples::tls;
@@ -153,9 +153,8 @@ impl Prepared {
             padding: self.padding,
             client_tls: self.client_tls,
         };
-        let router = routes::router(&settings, parts)
-            .layer(middleware::from_fn_with_state(credentials.clone(), auth::require))
-            .layer(middleware::from_fn_with_state(draining.clone(), admin::close_when_draining));
+        let router = routes::router(&settings, parts);
+        let service = front::before(router, credentials.clone(), draining.clone());
         let workers = Workers::start(settings.workers)
             .context("cannot start threads")
             .context(Hint("ask for fewer with --workers N"))?;
@@ -176,7 +175,7 @@ impl Prepared {
         };
         let listener = cli::listen(&settings.listen, tls.is_some()).await?;
         Reloading { settings, go: self.go, keys, tls, credentials }.spawn(rotation);
-        server::serve_with(listener, options, router, shutdown).await;
+        server::serve_with(listener, options, service, shutdown).await;
         Ok(())
     }
 }

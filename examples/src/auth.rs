@@ -4,23 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use axum::extract::{Request, State};
-use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{Extensions, HeaderMap, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use oblivious_http::service::Shared;
 use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 use crate::server::ClientCertificate;
 
 /// The shortest bearer token, in bytes: 128 bits in hexadecimal digits.
 const MIN_TOKEN_LEN: usize = 32;
 
+/// A bearer token, wiped from memory when it is dropped.
+type Token = Zeroizing<Box<[u8]>>;
+
 /// What a relay must show. By default that is nothing. Tokens are in no `Debug` output.
 #[derive(Clone, Default)]
 pub struct Credentials {
     certificate: bool,
-    tokens: Option<Arc<[Box<[u8]>]>>,
+    tokens: Option<Arc<[Token]>>,
 }
 
 impl Credentials {
@@ -32,6 +33,20 @@ impl Credentials {
     pub fn read(certificate: bool, tokens: Option<&Path>) -> anyhow::Result<Self> {
         let tokens = tokens.map(read_tokens).transpose()?;
         Ok(Self { certificate, tokens })
+    }
+
+    /// The answer to a POST from a relay that does not show what it must: a 401 in clear that does
+    /// not say what is wrong. Everything else passes, so that keys stay fetchable; the token is
+    /// taken out of it and goes no further.
+    pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response> {
+        let admitted =
+            request.method() != Method::POST || self.admit(request.headers(), request.extensions());
+        request.headers_mut().remove(header::AUTHORIZATION);
+        if admitted {
+            return None;
+        }
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")];
+        Some((StatusCode::UNAUTHORIZED, challenge, "Not for you.\n").into_response())
     }
 
     fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
@@ -48,26 +63,6 @@ impl Credentials {
     }
 }
 
-/// Lets a POST pass only from a relay that shows what it must; everything else passes, so that
-/// keys stay fetchable. For `axum::middleware::from_fn_with_state`.
-///
-/// The refusal is a 401 in clear that does not say what is wrong. The token goes no further.
-pub async fn require(
-    State(credentials): State<Shared<Credentials>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let credentials = credentials.current();
-    if request.method() == Method::POST
-        && !credentials.admit(request.headers(), request.extensions())
-    {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")];
-        return (StatusCode::UNAUTHORIZED, challenge, "Not for you.\n").into_response();
-    }
-    request.headers_mut().remove(header::AUTHORIZATION);
-    next.run(request).await
-}
-
 /// The one bearer token of a request (RFC 6750 §2.1).
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
@@ -76,15 +71,16 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-fn read_tokens(path: &Path) -> anyhow::Result<Arc<[Box<[u8]>]>> {
+fn read_tokens(path: &Path) -> anyhow::Result<Arc<[Token]>> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
         .with_context(|| format!("cannot read the bearer tokens in {shown}"))?;
-    let tokens: Arc<[Box<[u8]>]> = text
+    let tokens: Arc<[Token]> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
-        .map(|line| line.as_bytes().into())
+        .map(|line| Token::new(line.as_bytes().into()))
         .collect();
     ensure!(!tokens.is_empty(), "{shown} holds no bearer token");
     let fit = |token: &[u8]| token.len() >= MIN_TOKEN_LEN && token.iter().all(u8::is_ascii_graphic);
@@ -104,7 +100,7 @@ mod tests {
     const NEW: &str = "fedcba9876543210fedcba9876543210";
 
     fn credentials(certificate: bool) -> Credentials {
-        let tokens = [OLD, NEW].map(|token| token.as_bytes().into()).into();
+        let tokens = [OLD, NEW].map(|token| Token::new(token.as_bytes().into())).into();
         Credentials { certificate, tokens: Some(tokens) }
     }
 

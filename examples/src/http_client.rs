@@ -35,8 +35,12 @@ const IDLE_LIMIT: Duration = Duration::from_secs(20);
 /// without another one having to wake up.
 #[derive(Clone)]
 pub struct HttpClient {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     connector: Tls,
-    pools: Arc<ThreadLocal<Pool>>,
+    pools: ThreadLocal<Pool>,
 }
 
 /// hyper's client with its connections.
@@ -51,13 +55,15 @@ pub(crate) fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> HttpC
     let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
     let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
     let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
-    HttpClient { connector: Tls { tcp, http1, any }, pools: Arc::default() }
+    let connector = Tls(Arc::new(Connectors { tcp, http1, any }));
+    HttpClient { shared: Arc::new(Shared { connector, pools: ThreadLocal::new() }) }
 }
 
 impl HttpClient {
     /// The connections of this thread.
     fn pool(&self) -> &Pool {
-        self.pools.get_or(|| {
+        let Shared { connector, pools } = &*self.shared;
+        pools.get_or(|| {
             Client::builder(TokioExecutor::new())
                 // RFC 9458 §6.5 forbids to repeat a request that may have been processed. hyper
                 // hands one back only if nothing of it was written, because the idle connection
@@ -66,7 +72,7 @@ impl HttpClient {
                 .retry_canceled_requests(true)
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_LIMIT)
-                .build(self.connector.clone())
+                .build(connector.clone())
         })
     }
 }
@@ -77,9 +83,11 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// Connects, and agrees on the version of HTTP.
+/// Connects, and agrees on the version of HTTP. hyper clones it for every request.
 #[derive(Clone)]
-struct Tls {
+struct Tls(Arc<Connectors>);
+
+struct Connectors {
     tcp: Connector,
     http1: HttpsConnector<Connector>,
     any: HttpsConnector<Connector>,
@@ -95,7 +103,8 @@ impl Service<Uri> for Tls {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        if self.tcp.needs_http1(&uri) { self.http1.call(uri) } else { self.any.call(uri) }
+        let Connectors { tcp, http1, any } = &*self.0;
+        if tcp.needs_http1(&uri) { http1.clone().call(uri) } else { any.clone().call(uri) }
     }
 }
 

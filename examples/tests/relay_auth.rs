@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use axum::{Router, middleware, routing::any};
-use examples::auth::{Credentials, require};
+use axum::{Router, routing::any};
+use examples::auth::Credentials;
 use examples::server::{Options, serve_with};
 use oblivious_http::service::Shared;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
+use tower::{ServiceExt, service_fn};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -41,8 +42,17 @@ async fn only_post_needs_the_token_and_it_goes_no_further() {
         assert!(!headers.contains_key("authorization"));
         "served"
     };
-    let guard = middleware::from_fn_with_state(credentials.clone(), require);
-    let app = Router::new().route("/", any(seen)).layer(guard);
+    let router = Router::new().route("/", any(seen));
+    let guard = credentials.clone();
+    let app = service_fn(move |mut request| {
+        let (refusal, router) = (guard.current().refusal(&mut request), router.clone());
+        async move {
+            match refusal {
+                Some(refusal) => Ok(refusal),
+                None => router.oneshot(request).await,
+            }
+        }
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve_with(listener, Options::default(), app, std::future::pending()));

@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use examples::http_client::HttpClient;
@@ -20,6 +20,7 @@ use crate::operate::free_port;
 use crate::programs::{Server, program};
 use crate::setup::{TempFile, send};
 use crate::target::Target;
+use crate::tls::{Certificate, certificate};
 
 fn encoded(request: &Request<Content>) -> BytesMut {
     let mut message = BytesMut::new();
@@ -57,13 +58,30 @@ struct Redis {
 
 impl Redis {
     fn start() -> Option<Self> {
+        Self::start_with("--port", &[])
+    }
+
+    /// One that is reached over TLS alone.
+    fn start_with_tls(Certificate { cert, key, ca }: &Certificate) -> Option<Self> {
+        let (cert, key, ca) = (cert.path(), key.path(), ca.path());
+        let files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca];
+        let tls = [&files[..], &["--port", "0", "--tls-auth-clients", "no"]].concat();
+        Self::start_with("--tls-port", &tls)
+    }
+
+    fn start_with(port_name: &str, arguments: &[&str]) -> Option<Self> {
         let port = free_port();
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        let mut process = Command::new("redis-server")
+            .args([port_name, &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(arguments)
             .stdout(Stdio::null())
             .spawn()
             .ok()?;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            // Not every build of it has TLS.
+            if process.try_wait().unwrap().is_some() {
+                return None;
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(Self { process, port })
@@ -115,6 +133,27 @@ async fn what_one_replica_has_accepted_another_refuses() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// A Redis elsewhere, with a certificate that the system trusts.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_reached_over_tls() {
+    let certificate = certificate("redis");
+    let Some(redis) = Redis::start_with_tls(&certificate) else {
+        eprintln!("skipped: there is no redis-server with TLS to be found");
+        return;
+    };
+    let url = format!("rediss://localhost:{}/0", redis.port);
+    let arguments = ["--generate-key", "--allow-target", "https://a.test", "--redis-url", &url];
+    let status = async |environment: &[(&str, &str)]| {
+        let gateway = Server::start_with("gateway", &arguments, environment);
+        let request = Request::post("https://b.test/").body(Content::default()).unwrap();
+        let (sealed, pending) = recipient(&gateway).await.encapsulate(&encoded(&request)).unwrap();
+        opened(pending, send(post(&gateway.origin, sealed)).await.body).status()
+    };
+    // What the guard lets pass is refused by the policy.
+    assert_eq!(status(&[("SSL_CERT_FILE", certificate.ca.path())]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(&[]).await, StatusCode::SERVICE_UNAVAILABLE, "it is not trusted");
+}
+
 /// Replicas agree without talking, and so does a gateway with the one that it was before.
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_from_one_file_publish_the_same_keys() {
@@ -141,6 +180,81 @@ async fn replicas_from_one_file_publish_the_same_keys() {
     let rotating = ["--seed-file", seed.path(), "--rotate", "--allow-target", "https://a.test"];
     let [one, two] = [0, 1].map(|_| Server::start("gateway", &rotating));
     assert_eq!(keys(&one).await, keys(&two).await);
+}
+
+/// A key for five seconds, accepted for four more: one that copies may have and three of grace.
+const QUICK: [&str; 8] =
+    ["--key-interval", "5", "--key-max-age", "1", "--key-grace", "3", "--key-skew", "0.001"];
+
+/// Asks until it is so.
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < limit, "it never came to be");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a gateway says in clear to a request that is sealed to this key.
+async fn status(gateway: &Server, recipient: &Recipient) -> StatusCode {
+    let request = Request::post("https://example.com/").body(Content::default()).unwrap();
+    let (sealed, _) = recipient.encapsulate(&encoded(&request)).unwrap();
+    send(post(&gateway.origin, sealed)).await.status
+}
+
+/// Sees two replicas through a rotation, until both refuse the old key; returns that.
+async fn rotate(replicas: &[Server; 2]) -> Recipient {
+    let [one, two] = replicas;
+    // It must not be about to change.
+    let published = keys(one).await;
+    until(async || keys(one).await != published).await;
+    let (published, old) = (keys(one).await, recipient(one).await);
+    until(async || keys(two).await == published).await;
+
+    until(async || keys(one).await != published).await;
+    let changed = Instant::now();
+    let new = recipient(one).await;
+    for replica in replicas {
+        // The other one may be some milliseconds behind in what it publishes, never in what it
+        // accepts.
+        assert_eq!(status(replica, &new).await, StatusCode::OK);
+        assert_eq!(status(replica, &old).await, StatusCode::OK);
+    }
+    until(async || keys(one).await == keys(two).await).await;
+    for replica in replicas {
+        until(async || status(replica, &old).await != StatusCode::OK).await;
+        assert_eq!(status(replica, &old).await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert!(changed.elapsed() > Duration::from_secs(2), "copies and grace have their time");
+    old
+}
+
+/// RFC 9458 §6.4 and §6.6: replicas that know the same rotate without talking to each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_from_one_state_file_rotate_as_one_and_forget() {
+    let state = TempFile::new("rotating-one", "");
+    std::fs::remove_file(state.path()).unwrap();
+    let start = |path: &str| {
+        let own = ["--state-file", path, "--create-state", "--allow-target", "https://a.test"];
+        Server::start("gateway", &[&own[..], &QUICK].concat())
+    };
+    let one = start(state.path());
+    let copy = TempFile::new("rotating-two", std::fs::read(state.path()).unwrap());
+    let two = start(copy.path());
+    let replicas = [one, two];
+    let old = rotate(&replicas).await;
+    // What is left on the disk does not open what was sealed to the old key.
+    drop(replicas);
+    for path in [state.path(), copy.path()] {
+        assert_eq!(status(&start(path), &old).await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_from_one_seed_rotate_as_one() {
+    let seed = TempFile::new("rotating-seed", "eb".repeat(32));
+    let own = ["--seed-file", seed.path(), "--rotate", "--allow-target", "https://a.test"];
+    rotate(&[0, 1].map(|_| Server::start("gateway", &[&own[..], &QUICK].concat()))).await;
 }
 
 /// Many clients, each with exchanges of its own, one after the other, until told to stop.

@@ -44,8 +44,9 @@ pub(crate) async fn admit<B>(
     Ok(request)
 }
 
-/// Refuses what was seen before, then what has no acceptable date; in that order, so that the
-/// answer to a copy says nothing of dates (RFC 9458 §6.5.2).
+/// Refuses what would have to be remembered after its key's end, what was seen before, then what
+/// has no acceptable date; in that order, so that the answer to a copy says nothing of dates
+/// (RFC 9458 §6.5.2).
 async fn guard(
     config: &Config,
     opened: Opened<'_>,
@@ -56,6 +57,11 @@ async fn guard(
     if let Some(guard) = &config.guard {
         let key_id = opened.header.key_id;
         let accepted_until = config.keys.current().accepted_until(key_id);
+        // One in chunks was opened when it began, and copies of it may have been held open all the
+        // time. Nothing is remembered for them beyond the key's end.
+        if accepted_until.is_some_and(|last| last < now) {
+            return Err(InnerRefusal::KeyEnded);
+        }
         // A date that cannot be read is refused, now and when it comes again.
         let date = DatePolicy::read(headers).unwrap_or(Some(now));
         let remember_until = config.dates.remember_until(date, now, accepted_until);

@@ -140,6 +140,8 @@ pub(crate) enum InnerRefusal {
     ExpectContinue,
     NotAnOrigin,
     Forbidden,
+    /// The key that opened the request is not accepted any more.
+    KeyEnded,
     Replayed,
     GuardUnavailable,
     /// Told with the time now, in seconds since the Unix epoch.
@@ -193,6 +195,10 @@ impl InnerRefusal {
                 "This gateway does not forward this request: the target or the method is not \
                  allowed.\n",
             ),
+            Self::KeyEnded => (
+                StatusCode::REQUEST_TIMEOUT,
+                "The request did not arrive while its key was accepted.\n",
+            ),
             // Without a problem type: it is no date that could be corrected (RFC 9458 §6.5.2).
             Self::Replayed => {
                 (StatusCode::CONFLICT, "This encapsulated request was sent before.\n")
@@ -230,6 +236,7 @@ impl InnerRefusal {
             Self::ExpectContinue => "expect_continue",
             Self::NotAnOrigin => "not_an_origin",
             Self::Forbidden => "forbidden",
+            Self::KeyEnded => "key_ended",
             Self::Replayed => "replayed",
             Self::Date { .. } => "date",
             Self::GuardUnavailable => "guard_unavailable",

@@ -12,19 +12,19 @@ use std::{
 
 use bytes::BytesMut;
 use common::{
-    chunks::{Opening, Sealing, content, outer_chunked},
-    get, layer, outer, seal, send,
+    chunks::{Opening, Sealing, content, outer_chunked, pipe},
+    get, layer, outer, ring_until, seal, send,
 };
 use http::{Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
     Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
 };
 use oblivious_gateway::{
-    DatePolicy, EncapsulatedBody, GatewayBody, GatewayLayer, MemoryReplayGuard, ReplayCheck,
-    ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, ReplayVerdict,
+    DatePolicy, Gateway, GatewayBody, GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin,
+    ReplayCheck, ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, ReplayVerdict,
 };
 use oblivious_service::{BoxError, Clock, FullBody, Problem};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -52,12 +52,16 @@ impl Clock for SetClock {
 fn counting(
     layer: GatewayLayer,
 ) -> (
-    impl tower::Service<
-        Request<FullBody>,
-        Response = Response<EncapsulatedBody>,
-        Error = std::convert::Infallible,
-        Future: Send,
-    > + Clone,
+    Gateway<
+        impl Service<
+            Request<GatewayBody>,
+            Response = Response<FullBody>,
+            Error = BoxError,
+            Future: Send,
+        > + Clone
+        + Send
+        + 'static,
+    >,
     Arc<AtomicUsize>,
 ) {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -119,6 +123,41 @@ async fn a_copy_in_chunks_is_a_409_inside() {
     let text = content(answer.into_body()).await.unwrap().data;
     assert_eq!(Problem::parse(&text), None);
     assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+/// RFC 9458 §6.5 and §6.4: what is sent to a key is forgotten after the key's end, so a copy that was
+/// opened before is not served after it, however long it is held open.
+#[tokio::test]
+async fn a_copy_held_open_over_the_end_of_its_key_is_a_408_inside() {
+    const END: u64 = NOW + 5;
+    let clock = SetClock::new();
+    let keys = GatewayKeys::from(ring_until(END));
+    let layer = GatewayLayer::new(keys).allow("https://example.com".parse::<Origin>().unwrap());
+    let guard = MemoryReplayGuard::new(100, NOW).unwrap();
+    let (gateway, asked) = counting(layer.clock(clock.clone()).replay_guard(guard));
+    for (held_until, status) in [(END, 409), (END + 1, 408), (END + 1000, 408)] {
+        clock.set(NOW);
+        let before = asked.load(Ordering::Relaxed);
+        let message = encoded(&get("https://example.com/"));
+        let (start, rest) = message.split_at(4);
+        let (mut sealing, pending) = Sealing::start();
+        let parts = [sealing.chunk(start), sealing.finish(rest)];
+
+        let original = outer_chunked(FullBody::from(parts.concat()));
+        let answer = gateway.clone().oneshot(original).await.unwrap();
+        oblivious_service::collect(answer.into_body(), 10_000).await.unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), before + 1);
+
+        let (sender, pipe) = pipe();
+        sender.send(Ok(parts[0].clone())).unwrap();
+        let held = gateway.clone().oneshot(outer_chunked(pipe)).await.unwrap();
+        clock.set(held_until);
+        sender.send(Ok(parts[1].clone())).unwrap();
+        drop(sender);
+        let answer = Opening::new(pending, held.into_body()).response(&Method::GET).await.unwrap();
+        assert_eq!(answer.status(), status, "{held_until}");
+        assert_eq!(asked.load(Ordering::Relaxed), before + 1, "{held_until}");
+    }
 }
 
 /// RFC 9458 §6.5.2

@@ -7,14 +7,17 @@
 //!
 //! 1. The request is opened (of a chunked request: its first chunk). Only then is the guard asked:
 //!    what does not open cannot fill it.
-//! 2. [`ReplayGuard::check_and_insert`], once, before anything acts on the request. A request that
+//! 2. The key must be accepted still, or the answer is an encapsulated 408: the head of a chunked
+//!    request may arrive long after its first chunk, and what is sent to a key is forgotten soon
+//!    after the key's end.
+//! 3. [`ReplayGuard::check_and_insert`], once, before anything acts on the request. A request that
 //!    was seen is answered with an encapsulated 409 that has no problem type, and with nothing
 //!    else: the date of a copy is not looked at. A guard that cannot tell means an encapsulated
 //!    503: a request of which nobody knows whether it is a copy is not served.
-//! 3. [`DatePolicy::check`](crate::DatePolicy::check). A request whose `Date` is refused has been
+//! 4. [`DatePolicy::check`](crate::DatePolicy::check). A request whose `Date` is refused has been
 //!    remembered all the same: its client may send another with a corrected date (RFC 9458
 //!    §6.5.2), and the first must not be served later, when its date has come.
-//! 4. The target is called.
+//! 5. The target is called.
 //!
 //! How long a request is remembered follows from its `Date`; see
 //! [`DatePolicy::remember_until`](crate::DatePolicy::remember_until).

@@ -14,7 +14,7 @@ use oblivious_bhttp::{
     Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
 };
 use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin};
-use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient};
+use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient, Validity};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, collect};
 use tower::{Layer, Service, ServiceExt};
@@ -23,13 +23,18 @@ pub(crate) const KEY_ID: u8 = 1;
 
 /// The same ring at every call.
 pub(crate) fn ring() -> KeyRing {
+    ring_until(u64::MAX)
+}
+
+/// The same key, accepted until a time.
+pub(crate) fn ring_until(not_after: u64) -> KeyRing {
     let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[7; 32], Provider::default()).unwrap();
     let mut ring = KeyRing::new();
     let suites = vec![
         SymmetricSuite::HKDF_SHA256_AES_128_GCM,
         SymmetricSuite::HKDF_SHA256_CHACHA20_POLY1305,
     ];
-    ring.add(KEY_ID, pair, suites).unwrap();
+    ring.add_valid(KEY_ID, pair, suites, Validity { not_before: 0, not_after }).unwrap();
     ring
 }
 

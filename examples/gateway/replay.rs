@@ -13,7 +13,11 @@ use crate::keys::now;
 use crate::settings::Settings;
 
 pub(crate) fn dates(settings: &Settings) -> DatePolicy {
-    DatePolicy { window: settings.date_window.duration(), require: settings.require_date }
+    DatePolicy {
+        window: settings.date_window.duration(),
+        require: settings.require_date,
+        skew: settings.key_skew.duration(),
+    }
 }
 
 /// The guard that the settings ask for; none if they ask for none.
@@ -43,7 +47,10 @@ fn longest_memory(settings: &Settings) -> Option<Duration> {
     if settings.require_date {
         return Some(dates(settings).longest_memory());
     }
-    let lifetime = [settings.key_interval, settings.key_max_age, settings.key_grace];
+    // A key is accepted a skew before it is published, and a request is remembered a skew after
+    // the key has ended.
+    let skew = settings.key_skew;
+    let lifetime = [skew, settings.key_interval, settings.key_max_age, settings.key_grace, skew];
     let changes = settings.state_file.is_some() || settings.rotate;
     changes.then(|| lifetime.iter().map(|part| part.duration()).sum())
 }

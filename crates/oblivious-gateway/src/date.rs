@@ -6,10 +6,6 @@ use http::{HeaderMap, HeaderValue, Response, header::DATE};
 use oblivious_service::{FullBody, Problem};
 use thiserror::Error;
 
-/// How much longer than needed requests are remembered, in seconds, since clocks differ: those of
-/// replicas, and that of one machine when it is set back a little.
-const CLOCK_ALLOWANCE: u64 = 10;
-
 /// Which dates of requests are accepted.
 ///
 /// A client that sends a `Date` inside its encapsulated request lets the gateway forget the
@@ -24,11 +20,16 @@ pub struct DatePolicy {
     /// Whether requests without a date are refused. Off by default, since many clients send none;
     /// those requests are remembered until the key that opened them retires.
     pub require: bool,
+    /// How far the clocks of two replicas may be apart, and how far that of one machine may be set
+    /// back; a part of a second counts as a whole one. Requests are remembered so much longer: the
+    /// replica that is ahead would forget, while the other one still accepts a copy. So not less
+    /// than [`ScheduleSettings::skew`](crate::ScheduleSettings::skew). One minute by default.
+    pub skew: Duration,
 }
 
 impl Default for DatePolicy {
     fn default() -> Self {
-        Self { window: Duration::from_secs(300), require: false }
+        Self { window: Duration::from_secs(300), require: false, skew: Duration::from_secs(60) }
     }
 }
 
@@ -79,8 +80,9 @@ impl DatePolicy {
         }
     }
 
-    /// Until when a request must be remembered: the last second, since the Unix epoch, at which a
-    /// copy could be accepted, and ten more since clocks differ. `None` means without end.
+    /// Until when a request must be remembered, by the clock that says it is `now`: the last second,
+    /// since the Unix epoch, at which a copy could be accepted, and [`skew`](Self::skew) more, for
+    /// replicas whose clocks are so far behind. `None` means without end.
     ///
     /// `date` is what [`read`](Self::read) says; of a request whose date cannot be read pass
     /// `Some(now)`, since a copy is refused as well. `key_accepted_until` is the last second at
@@ -101,14 +103,20 @@ impl DatePolicy {
             (Some(date), Some(key)) => date.min(key),
             (date, key) => date.or(key)?,
         };
-        Some(last.saturating_add(CLOCK_ALLOWANCE))
+        Some(last.saturating_add(self.skew_seconds()))
     }
 
     /// The longest time for which a request is remembered whose date is accepted: twice the window,
-    /// if it is dated as far ahead as may be, and the allowance for clocks.
+    /// if it is dated as far ahead as may be, and the skew of clocks.
     pub fn longest_memory(&self) -> Duration {
         let seconds = self.window.as_secs().saturating_mul(2);
-        Duration::from_secs(seconds.saturating_add(CLOCK_ALLOWANCE))
+        Duration::from_secs(seconds.saturating_add(self.skew_seconds()))
+    }
+
+    /// Counted up, since less would be forgotten too soon.
+    fn skew_seconds(&self) -> u64 {
+        let begun = u64::from(self.skew.subsec_nanos() > 0);
+        self.skew.as_secs().saturating_add(begun)
     }
 }
 
@@ -163,7 +171,11 @@ mod tests {
 
     /// Mon, 07 Feb 2022 00:28:05 GMT, the date in RFC 9458 §6.5.2.
     const NOW: u64 = 1_644_193_685;
-    const POLICY: DatePolicy = DatePolicy { window: Duration::from_secs(60), require: false };
+    const POLICY: DatePolicy = DatePolicy {
+        window: Duration::from_secs(60),
+        require: false,
+        skew: Duration::from_secs(10),
+    };
     const STRICT: DatePolicy = DatePolicy { require: true, ..POLICY };
 
     fn dated(dates: &[&str]) -> HeaderMap {
@@ -210,7 +222,7 @@ mod tests {
         ] {
             assert_eq!(POLICY.check(&at(date), NOW, None), outcome);
         }
-        let wide = DatePolicy { window: Duration::MAX, require: true };
+        let wide = DatePolicy { window: Duration::MAX, ..STRICT };
         assert_eq!(wide.check(&at(0), NOW, None), Ok(Some(0)));
     }
 
@@ -252,6 +264,38 @@ mod tests {
         assert_eq!(POLICY.remember_until(None, NOW, None), None);
         // Where it is refused for that, nothing is gained by filling the guard.
         assert_eq!(STRICT.remember_until(None, NOW, None), Some(NOW + 70));
+    }
+
+    /// RFC 9458 §6.5: one replica's clock is ahead of the other's by the skew. Whatever the first one
+    /// has accepted it remembers until the second one refuses it.
+    #[test]
+    fn a_replica_that_is_ahead_remembers_for_one_that_is_behind() {
+        let policies = [0, 1, 999, 1000, 60_000].map(Duration::from_millis);
+        for policy in policies.map(|skew| DatePolicy { skew, ..POLICY }) {
+            let skew = u64::try_from(policy.skew.as_millis().div_ceil(1000)).unwrap();
+            let ends = [None, Some(NOW), Some(NOW + 30), Some(NOW + 1000)];
+            for key_end in ends {
+                for date in [NOW - 60, NOW - 1, NOW, NOW + 60].map(Some).into_iter().chain([None]) {
+                    let Some(until) = policy.remember_until(date, NOW, key_end) else {
+                        assert_eq!((date, key_end), (None, None));
+                        continue;
+                    };
+                    let behind = until + 1 - skew;
+                    let refused_for_its_date =
+                        date.is_some_and(|date| policy.check(&at(date), behind, None).is_err());
+                    let refused_for_its_key = key_end.is_some_and(|end| end < behind);
+                    assert!(refused_for_its_date || refused_for_its_key, "{date:?} {key_end:?}");
+                }
+            }
+        }
+        let endless = DatePolicy { skew: Duration::MAX, ..POLICY };
+        assert_eq!(endless.remember_until(Some(NOW), NOW, None), Some(u64::MAX));
+    }
+
+    /// A schedule and the dates are told of one skew.
+    #[test]
+    fn the_skew_is_that_of_key_schedules() {
+        assert_eq!(DatePolicy::default().skew, crate::ScheduleSettings::default().skew);
     }
 
     #[test]

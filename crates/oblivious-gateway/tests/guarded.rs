@@ -164,7 +164,7 @@ async fn a_copy_held_open_over_the_end_of_its_key_is_a_408_inside() {
 #[tokio::test]
 async fn a_date_outside_of_the_window_is_the_problem_date_inside() {
     let clock = SetClock::new();
-    let dates = DatePolicy { window: Duration::from_secs(60), require: false };
+    let dates = DatePolicy { window: Duration::from_secs(60), ..DatePolicy::default() };
     let guard = MemoryReplayGuard::new(100, NOW - 1000).unwrap();
     let (gateway, asked) = counting(layer().clock(clock).dates(dates).replay_guard(guard));
     for (seconds, accepted) in
@@ -211,7 +211,9 @@ async fn a_copy_is_refused_for_ever() {
     let guard = MemoryReplayGuard::new(100, NOW).unwrap();
     let (gateway, asked) = counting(layer().clock(clock.clone()).replay_guard(guard));
     let (sealed, _) = seal(&encoded(&dated(NOW + 10)));
-    for now in [NOW, NOW, NOW + 299, NOW + 310, NOW + 311, NOW + 1000, NOW + 100_000] {
+    for now in
+        [NOW, NOW, NOW + 299, NOW + 310, NOW + 311, NOW + 370, NOW + 371, NOW + 1000, NOW + 100_000]
+    {
         clock.set(now);
         let received = send(gateway.clone(), outer(sealed.clone())).await;
         assert_eq!(received.status, StatusCode::OK);

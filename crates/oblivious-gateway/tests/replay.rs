@@ -208,7 +208,7 @@ fn of_many_copies_at_once_one_is_fresh() {
 
 #[test]
 fn the_required_capacity_is_rate_times_time() {
-    assert_eq!(required_capacity(5_000, DatePolicy::default().longest_memory()), 3_050_000);
+    assert_eq!(required_capacity(5_000, DatePolicy::default().longest_memory()), 3_300_000);
     assert_eq!(required_capacity(3, Duration::from_millis(1_500)), 5);
     assert_eq!(required_capacity(0, Duration::MAX), 0);
     assert_eq!(required_capacity(u64::MAX, Duration::MAX), usize::MAX);

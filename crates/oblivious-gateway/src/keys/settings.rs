@@ -21,7 +21,8 @@ pub struct ScheduleSettings {
     /// hour.
     pub grace: Duration,
     /// How far the clocks of two replicas, or of a replica and a client, may be apart; shorter than
-    /// `interval`. Default: one minute.
+    /// `interval`, and not longer than [`DatePolicy::skew`](crate::DatePolicy::skew), or a replica
+    /// forgets requests while another one accepts them. Default: one minute.
     pub skew: Duration,
     /// The KEMs: each has one published configuration, in this order, but X25519 always first, since
     /// there are clients that look at the first one alone. Which ones there are depends on the

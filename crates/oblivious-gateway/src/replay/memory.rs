@@ -39,10 +39,11 @@ const PER_SHARD: usize = 16 * 1024;
 ///
 /// - Where a `Date` is required ([`DatePolicy::require`](crate::DatePolicy::require)), they are
 ///   remembered for at most [`DatePolicy::longest_memory`](crate::DatePolicy::longest_memory). At
-///   5,000 requests/s and the default window that is 3.1 million, or 87 MB.
+///   5,000 requests/s and the default window that is 3.3 million, or 92 MB.
 /// - A request without `Date` is remembered until its key retires. Where those are accepted, count
-///   with the longest time for which a key opens requests, its grace period included: at 100
-///   requests/s and keys of one day that is 8.6 million, or 245 MB.
+///   with the longest time for which a key opens requests and the skew: with a
+///   [`KeySchedule`](crate::KeySchedule) that is `interval + max_age + grace` and twice `skew`. At
+///   100 requests/s and the default schedule that is 9.4 million, or 262 MB.
 /// - The same goes for requests dated far ahead, which are refused but remembered. Whoever can
 ///   send requests can send such ones, so limit the rate in front of the gateway, or divide the
 ///   room by the lifetime of a key to know what rate it withstands for ever.

@@ -54,8 +54,8 @@ pub struct ReplayEntry<'a> {
     pub key_id: u8,
     /// The time now, in seconds since the Unix epoch.
     pub now: u64,
-    /// The last second at which a copy could still be accepted, in seconds since the Unix epoch;
-    /// `None` for as long as the guard can.
+    /// The last second at which a copy could still be accepted, by whichever replica, in seconds
+    /// since the Unix epoch and by the clock of `now`; `None` for as long as the guard can.
     pub remember_until: Option<u64>,
 }
 

@@ -32,17 +32,43 @@ pub(crate) fn guard(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Replay
     }
     let guard = MemoryReplayGuard::new(settings.replay_capacity, now())
         .context("--replay-capacity cannot be used")?;
-    if let Some(rate) = settings.replay_rate {
-        let kept = longest_memory(settings).context(
-            "--replay-rate needs --require-date, or keys that change: without either, requests \
-             must be remembered for ever",
-        )?;
-        guard.check_capacity(rate, kept).context("--replay-capacity is too small")?;
-    }
+    check_capacity(&guard, settings)?;
     Ok(Some(Arc::new(guard)))
 }
 
-/// How long a request is remembered at most; without end for keys that stay.
+/// Checks that there is room for the rate that is expected, and says what rate there is room for.
+fn check_capacity(guard: &MemoryReplayGuard, settings: &Settings) -> anyhow::Result<()> {
+    let capacity = settings.replay_capacity;
+    let Some(kept) = longest_memory(settings) else {
+        anyhow::ensure!(
+            settings.replay_rate.is_none(),
+            "--replay-rate needs --require-date, or keys that all retire: without either, requests \
+             must be remembered for ever"
+        );
+        tracing::warn!(
+            capacity,
+            "requests without a date are remembered for ever, since there are keys that never \
+             retire: once the replay guard is full, every request is refused until the gateway is \
+             started anew. Use --require-date, --state-file without --key-file, or --redis-url"
+        );
+        return Ok(());
+    };
+    if let Some(rate) = settings.replay_rate {
+        guard.check_capacity(rate, kept).context("--replay-capacity is too small")?;
+    }
+    let remembered_seconds = kept.as_secs();
+    let requests_per_second = capacity as u64 / remembered_seconds.max(1);
+    tracing::info!(
+        capacity,
+        remembered_seconds,
+        requests_per_second,
+        "how many requests the replay guard has room for, and the rate that it withstands"
+    );
+    Ok(())
+}
+
+/// How long a request is remembered at most, if it is not dated too far ahead; without end if
+/// there are keys that stay.
 fn longest_memory(settings: &Settings) -> Option<Duration> {
     if settings.require_date {
         return Some(dates(settings).longest_memory());
@@ -51,8 +77,9 @@ fn longest_memory(settings: &Settings) -> Option<Duration> {
     // the key has ended.
     let skew = settings.key_skew;
     let lifetime = [skew, settings.key_interval, settings.key_max_age, settings.key_grace, skew];
-    let changes = settings.state_file.is_some() || settings.rotate;
-    changes.then(|| lifetime.iter().map(|part| part.duration()).sum())
+    let follow_one_another = settings.state_file.is_some() || settings.rotate;
+    let all_retire = follow_one_another && settings.key_file.is_empty();
+    all_retire.then(|| lifetime.iter().map(|part| part.duration()).sum())
 }
 
 fn redis_guard(settings: &Settings) -> anyhow::Result<RedisReplayGuard> {

@@ -193,7 +193,10 @@ impl GatewayLayer {
     /// was seen before is answered with a 409 inside, and one of which the guard cannot tell with
     /// a 503 inside.
     ///
-    /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests.
+    /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests. That is for keys that
+    /// retire, or for [dates that are required](DatePolicy::require): with neither, what has been
+    /// seen is remembered for ever, and after 2^20 requests every one is a 503 until the process is
+    /// started anew. See [how to size a guard](MemoryReplayGuard#how-to-size-it).
     #[must_use]
     pub fn replay_guard(mut self, guard: impl ReplayGuard) -> Self {
         self.config.guard = Some(Arc::new(guard));

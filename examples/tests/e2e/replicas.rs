@@ -133,6 +133,33 @@ async fn what_one_replica_has_accepted_another_refuses() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// What becomes of the guard in memory is said at the start: that it fills for ever, or what rate it
+/// withstands.
+#[test]
+fn the_capacity_of_a_guard_is_told_at_the_start() {
+    let seed = TempFile::new("capacity-seed", "a1".repeat(32));
+    let key = TempFile::new("capacity-key", format!("1 x25519 {}", "3c".repeat(32)));
+    let starting = |arguments: &[&str]| {
+        let own = ["--allow-target", "https://a.test", "--seed-file", seed.path(), "--check"];
+        let output = program("gateway").args(own).args(arguments).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let endless = "remembered for ever";
+    for arguments in [&[][..], &["--rotate", "--key-file", key.path()]] {
+        let said = starting(arguments);
+        assert!(said.contains(endless) && said.contains("--require-date"), "{said}");
+    }
+    let elsewhere = starting(&["--redis-url", "redis://localhost"]);
+    assert!(!elsewhere.contains(endless), "{elsewhere}");
+    // 2^20 requests: two windows of 300 s and 60 s of skew; one day, two hours and twice the skew.
+    for (arguments, rate) in [("--require-date", 1588), ("--rotate", 11)] {
+        let said = starting(&[arguments]);
+        assert!(said.contains(&format!("requests_per_second={rate}\n")), "{said}");
+        assert!(!said.contains(endless), "{said}");
+    }
+}
+
 /// A Redis elsewhere, with a certificate that the system trusts.
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_is_reached_over_tls() {

@@ -250,9 +250,36 @@ fn fixed_keys_stay_beside_a_schedule() {
         assert_eq!(keys.accepted_until(7), None);
         let list = keys.published(now).unwrap().list;
         let kems: Vec<_> = list.configs().iter().map(|config| config.kem()).collect();
-        assert_eq!(kems, [KemId::X_WING, X25519]);
-        assert_eq!(list.configs()[1].key_id(), 128);
+        assert_eq!(kems, [X25519, KemId::X_WING]);
+        assert_eq!(list.configs()[0].key_id(), 128);
     }
+}
+
+/// RFC 9458 §6.1: clients that see two configurations of one KEM are told apart by which they take.
+#[test]
+fn a_kem_is_published_once() {
+    let published = |key_id: u8| fixed(key_id).published();
+    let refused = |kems: &[KemId], keys| seeded(kems).with_fixed(keys).map(drop);
+    let already = |key_id| Err(InvalidSchedule::PublishedKem { key_id, kem: X25519 });
+    assert_eq!(refused(&[X25519], vec![published(7)]), already(7));
+    assert_eq!(refused(&[KemId::X_WING, X25519], vec![fixed(6), published(7)]), already(7));
+    assert_eq!(refused(&[KemId::X_WING], vec![published(7), published(8)]), already(8));
+    assert_eq!(refused(&[X25519], vec![fixed(7)]), Ok(()), "it is accepted only");
+    assert_eq!(refused(&[KemId::X_WING], vec![published(7), fixed(8)]), Ok(()));
+
+    // A ring: the first of each is published, the others are accepted.
+    let mut ring = KeyRing::new();
+    let x_wing = KeyPair::derive(KemId::X_WING, &[5; 32], Provider::default()).unwrap();
+    ring.add(5, x_wing, vec![AES_128]).unwrap();
+    for key_id in [9, 3] {
+        fixed(key_id).add_to(&mut ring).unwrap();
+    }
+    let requests = [1, 2].map(|index| request(&ring.config_list().unwrap(), index));
+    let keys = GatewayKeys::from(ring);
+    let list = keys.published(START).unwrap().list;
+    let ids: Vec<_> = list.configs().iter().map(|config| config.key_id()).collect();
+    assert_eq!(ids, [9, 5], "X25519 first");
+    assert!(requests.iter().all(|request| opens(&keys, request, START)));
 }
 
 #[test]
@@ -301,14 +328,14 @@ fn what_cannot_be_followed_is_refused_at_the_start() {
     assert!(matches!(twice, Err(InvalidSchedule::FixedKey(_))));
 }
 
-/// Keys of a plain ring are published, and each only while it is valid.
+/// Keys of a plain ring are published, each only while it is valid; then the next one of its KEM is.
 #[test]
 fn a_ring_is_published_as_long_as_its_keys_are_valid() {
     let pair = |seed| KeyPair::derive(X25519, &[seed; 32], Provider::default()).unwrap();
     let mut ring = KeyRing::new();
-    ring.add(1, pair(1), vec![AES_128]).unwrap();
     let validity = Validity { not_before: 10, not_after: 20 };
     ring.add_valid(2, pair(2), vec![AES_128], validity).unwrap();
+    ring.add(1, pair(1), vec![AES_128]).unwrap();
     let keys = GatewayKeys::from(ring);
     let at = |now| {
         let published = keys.published(now).unwrap();
@@ -316,8 +343,8 @@ fn a_ring_is_published_as_long_as_its_keys_are_valid() {
         (ids, published.valid_for)
     };
     assert_eq!(at(9), (vec![1], None));
-    assert_eq!(at(10), (vec![1, 2], Some(10)));
-    assert_eq!(at(20), (vec![1, 2], Some(0)));
+    assert_eq!(at(10), (vec![2], Some(10)));
+    assert_eq!(at(20), (vec![2], Some(0)));
     assert_eq!(at(21), (vec![1], None));
     assert_eq!(keys.accepted_until(1), None);
     assert_eq!(keys.accepted_until(2), Some(20));

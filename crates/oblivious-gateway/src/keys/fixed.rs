@@ -11,10 +11,10 @@ use super::{SecretFileError, Seed, secret_file};
 
 /// A key with an id, which is used until the operator takes it away.
 ///
-/// Alone, in a ring: add it with [`add_to`](Self::add_to), and it is published. Beside a
-/// [`KeySchedule`](super::KeySchedule) it is accepted, and published only if
-/// [`published`](Self::published) asks for it: clients that see two keys of one KEM are told apart
-/// by which they take.
+/// Alone, in a ring: add it with [`add_to`](Self::add_to), and it is published, unless a key of its
+/// KEM was added before. Beside a [`KeySchedule`](super::KeySchedule) it is accepted, and published
+/// only if [`published`](Self::published) asks for it. Either way there is one published
+/// configuration of each KEM: clients that see two are told apart by which they take.
 ///
 /// A fixed key has no forward secrecy: who gets it later reads what was sent before
 /// (RFC 9458 §6.6).
@@ -47,7 +47,7 @@ impl FixedKey {
         Ok(Self::new(key_id, KeyPair::derive(kem, seed.expose(), provider)?, suites))
     }
 
-    /// Also publishes the key beside those of a schedule.
+    /// Also publishes the key beside those of a schedule, which must have no key of its KEM.
     #[must_use]
     pub fn published(mut self) -> Self {
         self.is_published = true;
@@ -57,6 +57,10 @@ impl FixedKey {
     /// The number that names the key.
     pub fn key_id(&self) -> u8 {
         self.key_id
+    }
+
+    pub(crate) fn kem(&self) -> KemId {
+        self.pair.kem()
     }
 
     pub(crate) fn is_published(&self) -> bool {

@@ -86,14 +86,24 @@ impl KeySchedule {
     }
 
     /// Accepts fixed keys as well, instead of those named before. Their ids are left out of the
-    /// schedule's.
+    /// schedule's. Those that are to be [`published`](FixedKey::published) come after the
+    /// schedule's own in the list, but X25519 comes first.
     ///
     /// # Errors
-    /// If a key cannot be used, two have one id, or too few ids are left.
+    /// If a key cannot be used, two have one id, too few ids are left, or a key is to be published
+    /// whose KEM is the schedule's or that of another such key.
     pub fn with_fixed(mut self, keys: Vec<FixedKey>) -> Result<Self, InvalidSchedule> {
         let mut ring = KeyRing::new();
         for key in &keys {
             key.again(self.settings.provider)?.add_to(&mut ring)?;
+        }
+        let mut kems = self.settings.kems.clone();
+        for key in keys.iter().filter(|key| key.is_published()) {
+            let (key_id, kem) = (key.key_id(), key.kem());
+            if kems.contains(&kem) {
+                return Err(InvalidSchedule::PublishedKem { key_id, kem });
+            }
+            kems.push(kem);
         }
         self.free_ids = FreeIds::without(|id| keys.iter().any(|key| key.key_id() == id));
         self.fixed = keys;

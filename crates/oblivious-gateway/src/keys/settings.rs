@@ -127,6 +127,17 @@ pub enum InvalidSchedule {
         /// The ids that no fixed key has.
         available: usize,
     },
+    /// A fixed key is to be published, and its KEM has a published configuration already.
+    #[error(
+        "the fixed key {key_id} cannot be published, since another configuration of {kem} is: of \
+         each KEM there is one, or clients would be told apart by which they take"
+    )]
+    PublishedKem {
+        /// The id of the fixed key.
+        key_id: u8,
+        /// Its KEM.
+        kem: KemId,
+    },
     /// A fixed key cannot be used.
     #[error("a fixed key cannot be used: {0}")]
     FixedKey(#[from] KeyRingError),

@@ -1,7 +1,7 @@
 //! The keys of a gateway at a moment.
 
 use oblivious_hpke::KeyRing;
-use oblivious_keys::{KeyConfig, KeyConfigList};
+use oblivious_keys::{KemId, KeyConfig, KeyConfigList};
 
 /// The keys that a gateway accepts, and the configurations that it publishes.
 ///
@@ -12,7 +12,7 @@ use oblivious_keys::{KeyConfig, KeyConfigList};
 #[derive(Debug)]
 pub struct GatewayKeys {
     ring: KeyRing,
-    /// In the order of time. Without a plan every key is published as long as it is valid.
+    /// In the order of time. Without a plan every key may be published as long as it is valid.
     plan: Option<Vec<Publication>>,
 }
 
@@ -29,7 +29,9 @@ pub(crate) struct Publication {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// The configurations, in the order in which they are published.
+    /// The configurations, at most one of each KEM, in the order in which they are published: that
+    /// of X25519 first, since there are clients that look at the first one alone, then those of
+    /// the other KEMs in the order of the ring.
     pub list: KeyConfigList,
     /// For how many seconds from now on a client may keep the list: no key in it ends before.
     /// `None` if no key has an end.
@@ -56,22 +58,25 @@ impl GatewayKeys {
         self.publish(now, is_listed, current.cached_until)
     }
 
-    /// Publishes those of the valid keys that are chosen.
+    /// Publishes those of the valid keys that are chosen; of each KEM the first, since clients that
+    /// see two are told apart by which they take (RFC 9458 §6.1).
     fn publish(
         &self,
         now: u64,
         is_chosen: impl Fn(&KeyConfig) -> bool,
         cached_until: Option<u64>,
     ) -> Option<Published> {
-        let mut configs = Vec::new();
+        let mut configs: Vec<KeyConfig> = Vec::new();
         let mut until = cached_until.unwrap_or(u64::MAX);
         for (config, validity) in self.ring.keys() {
             let is_valid = (validity.not_before..=validity.not_after).contains(&now);
-            if is_valid && is_chosen(config) {
+            let is_first = configs.iter().all(|listed| listed.kem() != config.kem());
+            if is_valid && is_first && is_chosen(config) {
                 configs.push(config.clone());
                 until = until.min(validity.not_after);
             }
         }
+        configs.sort_by_key(|config| config.kem() != KemId::X25519_HKDF_SHA256);
         let list = KeyConfigList::new(configs).ok()?;
         let valid_for = (until != u64::MAX).then(|| until.saturating_sub(now));
         Some(Published { list, valid_for })
@@ -87,7 +92,8 @@ impl GatewayKeys {
     }
 }
 
-/// Keys that do not change: each is published as long as it is valid.
+/// Keys that do not change. All are accepted as long as they are valid; of those of one KEM only the
+/// first that was added is published. So to replace a key, add the new one before the old one.
 impl From<KeyRing> for GatewayKeys {
     fn from(ring: KeyRing) -> Self {
         Self { ring, plan: None }

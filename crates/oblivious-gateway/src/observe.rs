@@ -31,13 +31,23 @@ const STAGES: &str = "ohttp_gateway_stage_seconds";
 /// | `ohttp_gateway_decapsulation_failures_total` | `kind`: `truncated`, `unknown_key`, `failed` |
 /// | `ohttp_gateway_key_requests_total` | `key_id`: 0 to 255, of requests that decapsulated |
 /// | `ohttp_gateway_replays_total` | |
-/// | `ohttp_gateway_target_responses_total` | `class`: `2xx` to `5xx` |
+/// | `ohttp_gateway_target_responses_total` | `class`: `2xx` to `5xx`, of answers in chunks also `other` |
 /// | `ohttp_gateway_answers_cut_off_total` | `reason` |
 /// | `ohttp_gateway_stage_seconds` | `stage`: `receive`, `decapsulate`, `admit`, `target`, `encapsulate`, `total` |
 /// | `ohttp_gateway_in_flight` | |
 /// | `ohttp_gateway_replay_entries`, `ohttp_gateway_replay_capacity` | |
 ///
 /// Every label has a fixed set of values, whatever clients send.
+///
+/// Of a stage that is not reached nothing is recorded. `admit` is reading the decrypted request,
+/// replay guard, date and policy, also if one of them refuses it; `target` is from the call to the
+/// whole answer, or to what is said in its place.
+///
+/// An exchange in chunks has no `decapsulate` and no `encapsulate`, which go on for as long as the
+/// chunks do. Its `receive` is until the first chunk has been decrypted, its `admit` until the
+/// target is called, and is not recorded if the request is refused; its `target` is to the head of
+/// the answer. It counts as `answered` once there is that head, even if its status is none that
+/// can be sent, and the client gets a 502.
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!(REQUESTS, "Encapsulated requests, by what became of them.");
@@ -67,7 +77,7 @@ pub(crate) enum Stage {
     /// The encapsulated request arrives; in chunks, the first chunk.
     Receive,
     Decapsulate,
-    /// Replay guard, date and policy.
+    /// Reading the decrypted request, replay guard, date and policy.
     Admit,
     /// From the call to the target to its answer; in chunks, to the head of its answer.
     Target,

@@ -45,7 +45,6 @@ where
 
     let opened = Opened { header: reply.header(), enc: reply.enc() };
     let answer = answer(config, target, opened, message.freeze(), exchange, &mut stopwatch).await;
-    stopwatch.end(Stage::Target);
     let sealed = encapsulate(reply, answer, &config.padding);
     stopwatch.end(Stage::Encapsulate);
     sealed
@@ -83,15 +82,22 @@ where
     T::Error: Into<BoxError>,
 {
     let mut is_head = false;
-    let answer = async {
+    let admitting = async {
         let request = decode_request(message, &config.decode_options)
             .map_err(|_| InnerRefusal::NotBinaryHttp)?;
         is_head = request.method() == Method::HEAD;
-        let request = admit(config, opened, request).await?;
-        stopwatch.end(Stage::Admit);
-        ask(config, target, request.map(GatewayBody::whole)).await
+        admit(config, opened, request).await
     };
-    let answer = answer.await;
+    let admitted = admitting.await;
+    stopwatch.end(Stage::Admit);
+    let answer = match admitted {
+        Ok(request) => {
+            let answer = ask(config, target, request.map(GatewayBody::whole)).await;
+            stopwatch.end(Stage::Target);
+            answer.and_then(|answer| encodable(answer, &config.padding))
+        }
+        Err(refusal) => Err(refusal),
+    };
     exchange.answered(&answer);
     let mut response = answer.unwrap_or_else(InnerRefusal::into_response);
     if is_head {
@@ -135,21 +141,25 @@ where
     Ok(response)
 }
 
+/// Refuses an answer that binary HTTP cannot hold, such as one with the status 999.
+fn encodable(
+    answer: Response<Content>,
+    padding: &Padding,
+) -> Result<Response<Content>, InnerRefusal> {
+    match encoded_response_len(&answer, FRAMING, padding) {
+        Ok(_) => Ok(answer),
+        Err(_) => Err(InnerRefusal::TargetInvalid),
+    }
+}
+
 /// Writes the answer as binary HTTP and seals it, in one buffer.
 fn encapsulate(
     reply: Reply,
     answer: Response<Content>,
     padding: &Padding,
 ) -> Result<Response<FullBody>, OuterRefusal> {
-    // The length is known exactly beforehand, and with it whether binary HTTP can hold the answer.
-    let (answer, length) = match encoded_response_len(&answer, FRAMING, padding) {
-        Ok(length) => (answer, length),
-        Err(_) => {
-            let refusal = InnerRefusal::TargetInvalid.into_response();
-            let length = encoded_response_len(&refusal, FRAMING, padding).unwrap_or(0);
-            (refusal, length)
-        }
-    };
+    // Known exactly beforehand.
+    let length = encoded_response_len(&answer, FRAMING, padding).unwrap_or(0);
     let mut sealed = BytesMut::with_capacity(length + reply.overhead());
     reply
         .seal_into(&mut sealed, |out| {

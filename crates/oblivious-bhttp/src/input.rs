@@ -9,7 +9,9 @@ use oblivious_wire::VarInt;
 ///
 /// Whatever lies within one piece comes out as a slice of it. Only what spans pieces is copied,
 /// and only as many bytes as the caller has made sure belong together.
-#[derive(Debug, Default)]
+///
+/// `Debug` shows how much there is, never what.
+#[derive(Default)]
 pub(crate) struct Input {
     front: Bytes,
     queue: VecDeque<Bytes>,
@@ -25,6 +27,16 @@ pub(crate) enum Missing {
     All,
     /// The first bytes of it are there.
     Rest,
+}
+
+impl core::fmt::Debug for Input {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let queued = self.queue.iter().map(Bytes::len).sum::<usize>();
+        f.debug_struct("Input")
+            .field("len", &(self.carry.len() + self.front.len() + queued))
+            .field("ended", &self.ended)
+            .finish()
+    }
 }
 
 impl Input {
@@ -159,6 +171,16 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_shows_the_bytes() {
+        let mut input = Input::default();
+        for piece in [&b"ab"[..], b"cd", b"ef"] {
+            input.push(Bytes::from_static(piece));
+        }
+        assert!(input.fill(3));
+        assert_eq!(alloc::format!("{input:?}"), "Input { len: 6, ended: false }");
+    }
 
     #[test]
     fn what_lies_within_a_piece_is_not_copied() {

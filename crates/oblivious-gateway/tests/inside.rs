@@ -3,6 +3,8 @@
 mod common;
 
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -10,9 +12,15 @@ use std::{
     time::Duration,
 };
 
-use common::{ask, ask_bytes, gateway_with, gateway_without_target, get, layer, outer, seal};
+use bytes::BytesMut;
+use common::{
+    ask, ask_bytes,
+    chunks::{Opening, Sealing, content, outer_chunked},
+    gateway_with, gateway_without_target, get, layer, outer, seal,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use oblivious_bhttp::{Content, Informational};
+use http_body::Body;
+use oblivious_bhttp::{Content, Framing, Informational, Padding, encode_request_into};
 use oblivious_gateway::{EncapsulatedBody, GatewayBody, InformationalSender, TargetPolicy};
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
 use tower::{Layer, ServiceExt};
@@ -389,4 +397,32 @@ async fn padded_responses_have_the_same_length_outside() {
         length
     };
     assert_eq!(length("yes").await, length("no, and here is a long explanation").await);
+}
+
+/// What a target logs of its requests is not what is in them.
+#[tokio::test]
+async fn no_text_shows_the_content_of_a_request() {
+    let request = Request::post("https://example.com/").body(Content::from("hunter2 hunter2"));
+    let mut message = BytesMut::new();
+    let framing = Framing::KnownLength;
+    encode_request_into(&request.unwrap(), framing, &Padding::None, &mut message).unwrap();
+    let gateway = layer().layer(tower::service_fn(|request: Request<GatewayBody>| async move {
+        let mut body = request.into_body();
+        let before = format!("{body:?}");
+        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap()?;
+        assert!(frame.into_data().unwrap().starts_with(b"hunter2"));
+        let text = format!("{before} {body:?}");
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("GatewayBody"));
+        Ok::<_, BoxError>(Response::new(FullBody::from("shown")))
+    }));
+
+    let answer = ask_bytes(gateway.clone(), &message, &Method::POST).await;
+    assert_eq!(answer.body().data, "shown");
+
+    let (mut sealing, pending) = Sealing::start();
+    let sealed = [sealing.chunk(&message[..message.len() - 4]), sealing.finish(b"ter2")].concat();
+    let response = gateway.oneshot(outer_chunked(FullBody::from(sealed))).await.unwrap();
+    let answer = Opening::new(pending, response.into_body()).response(&Method::POST).await.unwrap();
+    assert_eq!(content(answer.into_body()).await.unwrap().data, "shown");
 }

@@ -1,5 +1,6 @@
 //! The bytes of a binary message as a request or response with a body, while they come in.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
@@ -155,8 +156,7 @@ pub struct MessageBody<B> {
     source: Option<Source<B>>,
 }
 
-/// A decoder and where its bytes come from.
-#[derive(Debug)]
+/// A decoder and where its bytes come from. `Debug` shows nothing of the message.
 struct Source<B> {
     body: B,
     decoder: Decoder,
@@ -164,6 +164,14 @@ struct Source<B> {
     head: Option<Event>,
     trailers: Option<HeaderMap>,
     named: Named,
+}
+
+impl<B: fmt::Debug> fmt::Debug for Source<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { body, decoder, .. } = self;
+        let mut fields = f.debug_struct("Source");
+        fields.field("body", body).field("decoder", decoder).finish_non_exhaustive()
+    }
 }
 
 impl<B: Body + Unpin> Source<B> {

@@ -1,6 +1,7 @@
 //! A request in chunks, opened while it is read.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -16,7 +17,7 @@ use crate::{fault::RequestFault, layer::Config, refusal::OuterRefusal};
 /// The decrypted bytes of a request in chunks, as a body of data frames.
 ///
 /// It holds what one frame of the encapsulated body brought, and no more than one chunk besides.
-#[derive(Debug)]
+/// `Debug` shows nothing of it.
 pub(crate) struct OpenedRequest {
     source: Received,
     opener: ChunkOpener,
@@ -25,8 +26,13 @@ pub(crate) struct OpenedRequest {
     over: bool,
 }
 
+impl fmt::Debug for OpenedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedRequest").field("over", &self.over).finish_non_exhaustive()
+    }
+}
+
 /// The encapsulated body, counted and timed.
-#[derive(Debug)]
 struct Received {
     body: AnyBody,
     left: u64,

@@ -38,6 +38,8 @@ const DEFAULT_STREAM_LIMIT: u64 = 2 << 30;
 #[derive(Clone, Debug)]
 pub struct GatewayLayer {
     config: Config,
+    /// Whether the guard is the one that was made unasked.
+    has_default_guard: bool,
 }
 
 /// What a gateway has been told.
@@ -100,6 +102,7 @@ impl GatewayLayer {
                 padding: Padding::default(),
                 decode_options: DecodeOptions::default(),
             },
+            has_default_guard: true,
         }
     }
 
@@ -200,6 +203,7 @@ impl GatewayLayer {
     #[must_use]
     pub fn replay_guard(mut self, guard: impl ReplayGuard) -> Self {
         self.config.guard = Some(Arc::new(guard));
+        self.has_default_guard = false;
         self
     }
 
@@ -209,6 +213,7 @@ impl GatewayLayer {
     pub fn without_replay_guard(mut self) -> Self {
         tracing::warn!("no replay protection: a relay can have a request processed more than once");
         self.config.guard = None;
+        self.has_default_guard = false;
         self
     }
 
@@ -221,8 +226,15 @@ impl GatewayLayer {
     }
 
     /// Sets the clock that tells which keys and dates are valid. By default it is that of the system.
+    ///
+    /// A guard that was made by default is made anew, to remember since the time of this clock. A
+    /// [`MemoryReplayGuard`] that is set must have been told the time of this clock as well: while
+    /// its start is still to come, it has every date refused and forgets nothing.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
+        if self.has_default_guard {
+            self.config.guard = Some(default_guard(unix_seconds(clock.now())));
+        }
         self.config.clock = Arc::new(clock);
         self
     }

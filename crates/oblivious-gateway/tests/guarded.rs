@@ -208,6 +208,18 @@ async fn dates_from_before_the_start_are_refused() {
     assert_eq!(common::ask(gateway, dated(NOW)).await.status(), StatusCode::OK);
 }
 
+/// The guard that is made unasked has the clock of the gateway, be it years behind.
+#[tokio::test]
+async fn the_default_guard_goes_by_the_clock_that_is_set() {
+    let clock = SetClock::new();
+    clock.set(NOW / 2);
+    let (gateway, asked) = counting(layer().clock(clock));
+    for (seconds, status) in [(NOW / 2 - 1, 400), (NOW / 2, 200)] {
+        assert_eq!(common::ask(gateway.clone(), dated(seconds)).await.status(), status);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
 /// A request is remembered for as long as its date is acceptable; then the date is what stops it.
 #[tokio::test]
 async fn a_copy_is_refused_for_ever() {

@@ -52,7 +52,8 @@ impl KeySchedule {
     /// The file is made by [`create_state`](Self::create_state). Replicas start from copies of one,
     /// each with its own; copies left lying about undo the forward secrecy, backups above all. The
     /// file is replaced, so the folder must be writable; that the disk forgets what was in it is
-    /// for the file system to care for.
+    /// for the file system to care for. A clock that is ahead destroys keys before their time, and
+    /// only a copy from another replica brings them back.
     ///
     /// # Errors
     /// If the settings contradict each other or the provider.

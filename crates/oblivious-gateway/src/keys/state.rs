@@ -31,8 +31,9 @@ const HEADER: &str = "oblivious-gateway ratchet 1";
 const CHECK_LEN: usize = 8;
 /// More room than the text takes, so that it is never moved.
 const TEXT_CAPACITY: usize = 256;
-/// How many epochs the ratchet goes on at once. It keeps a clock that is far off from destroying
-/// the root, and from keeping the processor busy.
+/// How many epochs the ratchet goes on at once, so that no clock keeps the processor busy for more
+/// than some seconds. It is no protection of the root: with epochs of a day it is 2,870 years, and
+/// a clock that is ahead by less destroys what it takes to have expired.
 const MAX_STEPS: u64 = 1 << 20;
 
 /// Where a ratchet keeps its root.

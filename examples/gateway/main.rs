@@ -163,6 +163,7 @@ impl Prepared {
             head_limit: settings.head_timeout.duration(),
             drain_limit: settings.drain.duration(),
             max_connections: settings.max_connections,
+            max_streams: settings.concurrency.try_into().unwrap_or(u32::MAX),
             write_limit: settings.idle_timeout.duration(),
             stream_limit: settings.exchange_timeout.duration(),
             workers: Some(workers),

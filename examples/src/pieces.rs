@@ -38,10 +38,10 @@ impl<B> Pieces<B> {
     /// it, and takes all of it into memory: the answers of a peer that opens its windows by a byte
     /// would pile up there, and their streams would count as done.
     pub(crate) fn answer(body: B) -> Self {
-        match Progress::of_this_stream() {
-            Some(progress) => Self { limit: PIECE, progress: Some(progress), ..Self::whole(body) },
-            None => Self::whole(body),
-        }
+        let Some(progress) = Progress::of_this_stream() else { return Self::whole(body) };
+        // hyper waits for window even before it asks for the first frame.
+        progress.waits_for_peer();
+        Self { limit: PIECE, progress: Some(progress), ..Self::whole(body) }
     }
 }
 

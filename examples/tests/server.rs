@@ -122,6 +122,19 @@ async fn an_answer_that_finds_no_window_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_peer_that_never_gives_any_window_is_cut_off() {
+    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    let (address, mut dropped) = endless(options).await;
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let mut client = http2::Builder::new(TokioExecutor::new());
+    let client = client.initial_stream_window_size(0).handshake(stream).await;
+    let (mut sender, connection) = client.unwrap();
+    tokio::spawn(connection);
+    let _unread = sender.send_request(get()).await.unwrap();
+    assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
+}
+
+#[tokio::test]
 async fn an_http2_connection_without_requests_is_closed_and_one_with_is_not() {
     let head_limit = Duration::from_millis(200);
     let slow = move || async move {

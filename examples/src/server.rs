@@ -64,7 +64,8 @@ pub struct Options {
     /// connections that begin later.
     pub tls: Option<Shared<rustls::ServerConfig>>,
     /// How long a connection may take for the head of its first request, and an HTTP/1.1
-    /// connection for that of each later one. The latter includes the time that it lies idle.
+    /// connection for that of each later one. The latter includes the time that it lies idle; an
+    /// idle HTTP/2 connection is closed after up to twice as long.
     pub head_limit: Duration,
     /// How long the peer of a connection may take none of the bytes that are ready for it. Then
     /// the connection is closed, and its answers are dropped; likewise an HTTP/2 stream without a
@@ -124,9 +125,8 @@ pub async fn serve<S, B>(
 ///
 /// With TLS the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
 /// of a connection. A connection runs on the worker that had the least to do when it came. Every
-/// request has the address of its sender among its extensions, as a
-/// [`PeerAddr`]. A request whose sender goes away is dropped together with the future that
-/// answers it.
+/// request has the address of its sender among its extensions, as a [`PeerAddr`]. A request whose
+/// sender goes away is dropped together with the future that answers it.
 ///
 /// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
 /// one.

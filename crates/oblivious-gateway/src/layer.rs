@@ -180,9 +180,13 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets how long an exchange in chunks may take from its first byte to its last; then the
-    /// answer is broken off, or is a 504 if it had not begun. Whole messages are bounded by the
-    /// other limits.
+    /// Sets how long an exchange in chunks may take. What is not complete by then is broken off;
+    /// before the target has answered it is a 504 inside, and before the first chunk of the request
+    /// has arrived a 408. Whole messages are bounded by the other limits.
+    ///
+    /// The limit is noticed when the body of the response is asked for more, so it does not end an
+    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
+    /// long it waits for a reader.
     #[must_use]
     pub fn exchange_timeout(mut self, timeout: Timeout) -> Self {
         self.config.exchange_timeout = Some(timeout);

@@ -2,7 +2,12 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use common::{
@@ -10,7 +15,10 @@ use common::{
     layer,
 };
 use http::{Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
+use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,10 +104,59 @@ async fn a_target_that_is_slow_is_a_504_and_one_that_stalls_is_broken_off() {
     for layer in [layer().idle_timeout(timeout(9)), layer().exchange_timeout(timeout(9))] {
         let (body, pending) = get();
         let response = open(pending, send(layer.layer(stalls), body).await).await;
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         assert!(content(response.into_body()).await.is_err());
         assert_eq!(began.elapsed(), 9 * SECOND);
     }
+}
+
+/// A body that never ends and never lets wait.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 20_000])))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_always_has_more_is_broken_off_in_time() {
+    let target = service_fn(|_| async { Ok::<_, BoxError>(Response::new(Endless)) });
+    let (mut sealing, pending) = Sealing::start();
+    let body = FullBody::from(sealing.finish(&post("")));
+    let began = Instant::now();
+    let gateway = layer().exchange_timeout(timeout(9)).layer(target);
+    let mut answer = open(pending, send(gateway, body).await).await.into_body();
+    while answer.frame().await.unwrap().is_ok() {
+        assert!(began.elapsed() < 10 * SECOND, "it goes on");
+        tokio::time::advance(SECOND / 4).await;
+    }
+    assert!(began.elapsed() >= 9 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_chunk_that_drips_is_a_408_in_time() {
+    let (mut sealing, _) = Sealing::start();
+    let chunk = sealing.chunk(&post_head());
+    let (sender, body) = pipe();
+    let dripping = tokio::spawn(async move {
+        for byte in chunk {
+            sender.send(Ok(Bytes::from(vec![byte]))).unwrap();
+            tokio::time::sleep(SECOND).await;
+        }
+    });
+    let began = Instant::now();
+    let gateway = layer().exchange_timeout(timeout(9)).idle_timeout(timeout(2));
+    let response = send(gateway.layer(service_fn(echo)), body).await;
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(began.elapsed(), 9 * SECOND);
+    dripping.abort();
 }
 
 #[tokio::test]

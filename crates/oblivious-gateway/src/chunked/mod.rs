@@ -5,14 +5,19 @@ mod idle;
 mod request;
 mod response;
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use oblivious_bhttp::read_request;
-use oblivious_service::{BoxError, MediaType, Timeout};
+use oblivious_service::{BoxError, MediaType, Sleep, Timeout};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -70,13 +75,17 @@ where
     T::Data: Send,
     T::Error: Into<BoxError>,
 {
-    let deadline = config.exchange_timeout.as_ref().map(Timeout::start);
+    let mut deadline = config.exchange_timeout.as_ref().map(Timeout::start);
     let mut stopwatch = Stopwatch::start();
-    let starting = OpenedRequest::start(any_body(body), &config);
-    let (opened, reply) = match &config.request_timeout {
-        Some(timeout) => timeout.run(starting).await.map_err(|_| OuterRefusal::TooSlow)??,
-        None => starting.await?,
+    let starting = async {
+        let starting = OpenedRequest::start(any_body(body), &config);
+        match &config.request_timeout {
+            Some(timeout) => timeout.run(starting).await.map_err(|_| OuterRefusal::TooSlow)?,
+            None => starting.await,
+        }
     };
+    let started = until(&mut deadline, starting).await;
+    let (opened, reply) = started.ok_or(OuterRefusal::TooSlow)??;
     stopwatch.end(Stage::Receive);
     exchange.decapsulated(reply.header().key_id);
 
@@ -115,6 +124,27 @@ where
     // RFC 10036: whoever passes this on should not wait for its end.
     headers.insert(INCREMENTAL, HeaderValue::from_static("?1"));
     Ok(response)
+}
+
+/// What the future returns; `None` if the deadline, if there is one, passes first.
+async fn until<F: Future>(deadline: &mut Option<Sleep>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if has_passed(deadline, cx) {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// Whether the deadline, if there is one, has passed. Then there is none any more.
+fn has_passed(deadline: &mut Option<Sleep>, cx: &mut Context<'_>) -> bool {
+    let passed = deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+    if passed {
+        *deadline = None;
+    }
+    passed
 }
 
 /// The target's answer to a request whose first chunk has been opened, or the gateway's own.

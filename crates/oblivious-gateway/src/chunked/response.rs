@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +15,7 @@ use oblivious_hpke::ChunkSealer;
 use oblivious_service::{BoxError, Sleep, Timeout};
 use thiserror::Error;
 
-use super::{AnyBody, any_body, idle::Idle};
+use super::{AnyBody, any_body, has_passed, idle::Idle};
 use crate::{InformationalSender, concurrency::Permit, observe::Exchange, refusal::InnerRefusal};
 
 /// The target's answer, while it is waited for.
@@ -142,8 +142,16 @@ impl ChunkedAnswer {
 
     /// Seals what comes next, if it is there. Returns whether something is left to come.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, CutOff>> {
+        // Looked at first: a target that always has more must not keep it from being looked at.
+        let too_slow = has_passed(&mut self.deadline, cx);
         match &mut self.state {
             State::Over | State::CutOff(_) => return Poll::Ready(Ok(false)),
+            State::Answering(_) if too_slow => return Poll::Ready(Err(CutOff::TooSlow)),
+            State::Asking(..) if too_slow => {
+                let answer = Err(InnerRefusal::TargetTooSlow);
+                self.begin(Asked { answer, is_head: false });
+                return Poll::Ready(Ok(true));
+            }
             State::Asking(asking, encoder) => {
                 let asked = asking.as_mut().poll(cx);
                 let mut early = BytesMut::new();
@@ -169,16 +177,6 @@ impl ChunkedAnswer {
                     return Poll::Ready(Err(CutOff::TargetStalled));
                 }
             }
-        }
-        if let Some(deadline) = &mut self.deadline {
-            ready!(deadline.as_mut().poll(cx));
-            self.deadline = None;
-            if matches!(self.state, State::Asking(..)) {
-                let answer = Err(InnerRefusal::TargetTooSlow);
-                self.begin(Asked { answer, is_head: false });
-                return Poll::Ready(Ok(true));
-            }
-            return Poll::Ready(Err(CutOff::TooSlow));
         }
         Poll::Pending
     }

@@ -150,6 +150,9 @@ impl GatewayLayer {
 
     /// Sets how many exchanges may be under way at once, over all services that this layer makes;
     /// what exceeds them is answered with a 503 and `Retry-After`. By default there is no limit.
+    ///
+    /// An exchange is under way until its encapsulated answer has been sent, or given up: in chunks
+    /// until the body of the response is dropped, as a whole until the bytes of it are.
     #[must_use]
     pub fn concurrency_limit(mut self, exchanges: usize) -> Self {
         self.config.concurrency = Concurrency::new(exchanges);

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use common::{
     chunks::{Pipe, Sealing, content, echo, open, piece, pipe, post, post_head, send},
-    layer,
+    layer, outer, seal,
 };
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
@@ -160,7 +160,7 @@ async fn a_first_chunk_that_drips_is_a_408_in_time() {
 }
 
 #[tokio::test]
-async fn an_exchange_takes_a_place_until_its_answer_is_over() {
+async fn an_exchange_in_chunks_takes_a_place_until_its_answer_is_over() {
     let gateway = layer().concurrency_limit(1).layer(service_fn(echo));
     let get = || {
         let (mut sealing, pending) = Sealing::start();
@@ -171,7 +171,7 @@ async fn an_exchange_takes_a_place_until_its_answer_is_over() {
     let refused = send(gateway.clone(), get().0).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()["retry-after"], "1");
-    let whole = common::outer(common::seal(b"x").0);
+    let whole = outer(seal(b"x").0);
     let refused = gateway.clone().oneshot(whole).await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
 
@@ -180,4 +180,26 @@ async fn an_exchange_takes_a_place_until_its_answer_is_over() {
     assert_eq!(send(gateway.clone(), get().0).await.status(), StatusCode::OK);
     // A client that goes away frees its place too: the last response was dropped unread.
     assert_eq!(send(gateway, get().0).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_whole_exchange_takes_a_place_until_its_answer_is_sent() {
+    let gateway = layer().concurrency_limit(1).layer(service_fn(echo));
+    let whole = async || gateway.clone().oneshot(outer(seal(b"x").0)).await.unwrap();
+    let mut first = whole().await;
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(whole().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // What a server has taken to send it is not yet sent.
+    let sending = first.body_mut().frame().await.unwrap().unwrap();
+    assert!(first.body().is_end_stream());
+    drop(first);
+    assert_eq!(whole().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(sending);
+    // A client that goes away frees its place too.
+    assert_eq!(whole().await.status(), StatusCode::OK);
+    assert_eq!(whole().await.status(), StatusCode::OK);
+    // What gets no answer takes no place.
+    let refused = async || gateway.clone().oneshot(outer(vec![0; 100])).await.unwrap();
+    let _first = refused().await;
+    assert_eq!(refused().await.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -11,7 +11,7 @@ use oblivious_bhttp::{Content, MessageBody};
 use oblivious_service::{BoxError, FullBody};
 
 use crate::{
-    chunked::{ChunkedAnswer, OpenedRequest},
+    chunked::{ChunkedAnswer, OpenedRequest, Renewal},
     fault::{Fault, RequestFault},
 };
 
@@ -28,7 +28,7 @@ pub struct GatewayBody {
 #[derive(Debug)]
 enum RequestContent {
     Whole(Content),
-    Streamed { message: Box<MessageBody<OpenedRequest>>, fault: Fault },
+    Streamed { message: Box<MessageBody<OpenedRequest>>, fault: Fault, renewal: Renewal },
 }
 
 impl Default for RequestContent {
@@ -42,9 +42,14 @@ impl GatewayBody {
         Self { content: RequestContent::Whole(content) }
     }
 
-    /// What goes wrong while this is read is noted in `fault` as well.
-    pub(crate) fn streamed(message: MessageBody<OpenedRequest>, fault: Fault) -> Self {
-        Self { content: RequestContent::Streamed { message: Box::new(message), fault } }
+    /// What goes wrong while this is read is noted in `fault` as well, and what the target takes
+    /// renews the time that it has.
+    pub(crate) fn streamed(
+        message: MessageBody<OpenedRequest>,
+        fault: Fault,
+        renewal: Renewal,
+    ) -> Self {
+        Self { content: RequestContent::Streamed { message: Box::new(message), fault, renewal } }
     }
 }
 
@@ -60,8 +65,10 @@ impl Body for GatewayBody {
             RequestContent::Whole(content) => Pin::new(content)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            RequestContent::Streamed { message, fault } => {
-                Poll::Ready(ready!(Pin::new(&mut **message).poll_frame(cx)).map(|frame| {
+            RequestContent::Streamed { message, fault, renewal } => {
+                let frame = ready!(Pin::new(&mut **message).poll_frame(cx));
+                renewal.renew();
+                Poll::Ready(frame.map(|frame| {
                     frame.map_err(|error| {
                         let error = RequestFault::from(error);
                         fault.note(error);

@@ -169,6 +169,11 @@ impl GatewayLayer {
 
     /// Sets how long the target may take for its whole answer, or to a request in chunks for the
     /// head of its answer; a slower one becomes a 504.
+    ///
+    /// For a request in chunks the time begins anew whenever the target has taken a part of it, so
+    /// a long request may take its time to arrive. A client that pauses for longer than this limit
+    /// is taken for a target that does not answer, unless
+    /// [`idle_timeout`](Self::idle_timeout) is shorter.
     #[must_use]
     pub fn target_timeout(mut self, timeout: Timeout) -> Self {
         self.config.target_timeout = Some(timeout);

@@ -14,9 +14,10 @@ use common::{
     chunks::{Pipe, Sealing, content, echo, open, piece, pipe, post, post_head, send},
     layer, outer, seal,
 };
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use oblivious_gateway::GatewayBody;
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
@@ -157,6 +158,50 @@ async fn a_first_chunk_that_drips_is_a_408_in_time() {
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(began.elapsed(), 9 * SECOND);
     dripping.abort();
+}
+
+/// Sends the head of a POST, then content in `pieces` at intervals of 5 seconds, then the end.
+fn upload(mut sealing: Sealing, pieces: u32) -> Pipe {
+    let (sender, body) = pipe();
+    sender.send(Ok(sealing.chunk(&post_head()))).unwrap();
+    tokio::spawn(async move {
+        for _ in 0..pieces {
+            tokio::time::sleep(5 * SECOND).await;
+            // A target that is given up lets go of the body.
+            let _ = sender.send(Ok(sealing.chunk(&piece(b"some"))));
+        }
+        let _ = sender.send(Ok(sealing.finish(&[0, 0])));
+    });
+    body
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_not_late_while_the_request_arrives() {
+    let (sealing, pending) = Sealing::start();
+    let gateway = layer().target_timeout(timeout(9)).layer(service_fn(echo));
+    let response = open(pending, send(gateway, upload(sealing, 10)).await).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(content(response.into_body()).await.unwrap().data, "some".repeat(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_late_when_it_stops_reading_or_has_read_it_all() {
+    // Ten pieces and the end, after 50 seconds; or three of the pieces, after 15.
+    for (reads, late) in [(11, 59), (3, 24)] {
+        let target = service_fn(move |request: Request<GatewayBody>| async move {
+            let mut body = request.into_body();
+            for _ in 0..reads {
+                body.frame().await;
+            }
+            std::future::pending::<Result<Response<FullBody>, BoxError>>().await
+        });
+        let (sealing, pending) = Sealing::start();
+        let began = Instant::now();
+        let gateway = layer().target_timeout(timeout(9)).layer(target);
+        let response = open(pending, send(gateway, upload(sealing, 10)).await).await;
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(began.elapsed(), late * SECOND);
+    }
 }
 
 #[tokio::test]

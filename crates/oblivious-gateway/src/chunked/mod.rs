@@ -4,6 +4,7 @@
 mod idle;
 mod request;
 mod response;
+mod target_time;
 
 use std::{
     future::poll_fn,
@@ -34,6 +35,8 @@ use crate::{
 pub(crate) use request::OpenedRequest;
 pub(crate) use response::ChunkedAnswer;
 use response::{Asked, Settings};
+pub(crate) use target_time::Renewal;
+use target_time::TargetTime;
 
 /// A body of no particular type: those that a stream is made of outlive the call that got them.
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -185,18 +188,20 @@ where
     T::Error: Into<BoxError>,
 {
     let fault = Fault::default();
+    let time = config.target_timeout.clone().map(TargetTime::new);
+    let renewal = time.as_ref().map(TargetTime::renewal).unwrap_or_default();
     let request = read_request(opened, &config.decode_options)
         .await
         .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
     *is_head = request.method() == Method::HEAD;
     let mut request = admit(config, identity, request)
         .await?
-        .map(|message| GatewayBody::streamed(message, fault.clone()));
+        .map(|message| GatewayBody::streamed(message, fault.clone(), renewal));
     request.extensions_mut().insert(informational);
     stopwatch.end(Stage::Admit);
     let calling = call(target, request);
-    let answered = match &config.target_timeout {
-        Some(timeout) => timeout.run(calling).await.unwrap_or(Err(InnerRefusal::TargetTooSlow)),
+    let answered = match time {
+        Some(time) => time.run(calling).await.unwrap_or(Err(InnerRefusal::TargetTooSlow)),
         None => calling.await,
     };
     stopwatch.end(Stage::Target);

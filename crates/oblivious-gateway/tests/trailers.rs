@@ -1,4 +1,4 @@
-//! What trailers may say to the target, whole and in chunks.
+//! What trailers may say, to the target and to the client, whole and in chunks.
 
 mod common;
 
@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use common::{
     ask_bytes,
-    chunks::{Sealing, open, piece, post_head, send},
-    layer,
+    chunks::{Sealing, content, open, piece, post, post_head, send},
+    gateway_with, get, layer,
 };
 use http::{HeaderMap, Method, Request, Response};
+use oblivious_bhttp::Content;
 use oblivious_gateway::GatewayBody;
 use oblivious_service::{BoxError, FullBody, collect};
 use tower::{Layer, service_fn};
@@ -70,4 +71,31 @@ async fn the_target_sees_no_trailer_of_a_connection_or_a_way() {
         assert_eq!(got.get_all("x-checksum").iter().collect::<Vec<_>>(), ["123", "456"]);
     }
     assert_eq!(trailers_of(&message(&[], &of_a_way)).await, [None, None]);
+}
+
+/// RFC 9110 §7.6.1: what a `connection` field of the header section names is of the connection in
+/// the trailers too.
+#[tokio::test]
+async fn the_client_sees_no_trailer_of_the_connection_to_the_target() {
+    let answer = || {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-hop", "1".parse().unwrap());
+        trailers.insert("x-checksum", "123".parse().unwrap());
+        let response = Response::builder().header("connection", "x-hop").header("x-hop", "2");
+        response.body(Content::from("content").with_trailers(trailers)).unwrap()
+    };
+    let mut expected = HeaderMap::new();
+    expected.insert("x-checksum", "123".parse().unwrap());
+
+    let whole = gateway_with(layer(), move |_| Ok(answer()));
+    let response = common::ask(whole, get("https://example.com/")).await;
+    assert!(response.headers().is_empty());
+    assert_eq!(response.body().trailers.as_ref(), Some(&expected));
+
+    let (mut sealing, pending) = Sealing::start();
+    let chunked = layer().layer(service_fn(move |_| async move { Ok::<_, BoxError>(answer()) }));
+    let body = FullBody::from(sealing.finish(&post("")));
+    let response = open(pending, send(chunked, body).await).await;
+    assert!(response.headers().is_empty());
+    assert_eq!(content(response.into_body()).await.unwrap().trailers, Some(expected));
 }

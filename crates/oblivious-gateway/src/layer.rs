@@ -68,6 +68,16 @@ impl Config {
     pub(crate) fn now(&self) -> u64 {
         unix_seconds(self.clock.now())
     }
+
+    /// How a request of which no more than `limit` bytes are taken is read. The default of the
+    /// limit on content is not to undercut what was said about whole requests and chunks.
+    pub(crate) fn decode_options(&self, limit: u64) -> DecodeOptions {
+        let mut options = self.decode_options;
+        if options.limits.content == DecodeOptions::default().limits.content {
+            options.limits.content = limit;
+        }
+        options
+    }
 }
 
 impl fmt::Debug for Config {
@@ -244,7 +254,11 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets the limits, and the leniency, with which decapsulated requests are read.
+    /// Sets the limits, and the leniency, with which decapsulated requests are read. Content over
+    /// its limit is answered with a 413 inside, what exceeds another limit with a 400.
+    ///
+    /// A limit on content that is left at its default does not count: then
+    /// [`body_limit`](Self::body_limit) and [`stream_limit`](Self::stream_limit) bound the content.
     #[must_use]
     pub fn decode_options(mut self, options: DecodeOptions) -> Self {
         self.config.decode_options = options;

@@ -11,12 +11,14 @@ use std::{
 
 use bytes::Bytes;
 use common::{
+    ask_bytes,
     chunks::{Pipe, Sealing, content, echo, open, piece, pipe, post, post_head, send},
     layer, outer, seal,
 };
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use oblivious_bhttp::DecodeOptions;
 use oblivious_gateway::GatewayBody;
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
 use tokio::time::Instant;
@@ -39,6 +41,56 @@ async fn a_request_over_the_limit_is_a_413_inside() {
     let gateway = layer().stream_limit(1000).layer(service_fn(echo));
     let response = open(pending, send(gateway, body).await).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// A POST that says how long its content is (RFC 9292 §3.1), and the beginning of that content.
+fn announcing(length: u64) -> Vec<u8> {
+    let mut message = post_head().to_vec();
+    message[0] = 0;
+    message.extend((length | 3 << 62).to_be_bytes());
+    message.extend([b'x'; 10]);
+    message
+}
+
+#[tokio::test]
+async fn content_in_chunks_has_the_limit_of_the_stream_unless_another_was_set() {
+    let mut small = DecodeOptions::default();
+    small.limits.content = 1000;
+    let mut lenient = DecodeOptions::default();
+    lenient.accept_nonzero_padding = true;
+    // The default of 2 GiB first, which the decoder's own default is not to undercut.
+    for (layer, limit) in [
+        (layer(), 2 << 30),
+        (layer().decode_options(lenient), 2 << 30),
+        (layer().stream_limit(3 << 30), 3 << 30),
+        (layer().decode_options(small), 1000),
+        (layer().decode_options(small).stream_limit(3 << 30), 1000),
+    ] {
+        for (length, status) in
+            [(limit, StatusCode::OK), (limit + 1, StatusCode::PAYLOAD_TOO_LARGE)]
+        {
+            let target = service_fn(|request: Request<GatewayBody>| async move {
+                request.into_body().frame().await.unwrap()?;
+                Ok::<_, BoxError>(Response::new(FullBody::empty()))
+            });
+            let (mut sealing, pending) = Sealing::start();
+            let (sender, body) = pipe();
+            sender.send(Ok(sealing.chunk(&announcing(length)))).unwrap();
+            let response = open(pending, send(layer.clone().layer(target), body).await).await;
+            assert_eq!(response.status(), status, "{length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whole_content_over_a_limit_that_was_set_is_a_413_inside() {
+    let mut options = DecodeOptions::default();
+    options.limits.content = 100;
+    for (length, status) in [(100, StatusCode::OK), (101, StatusCode::PAYLOAD_TOO_LARGE)] {
+        let gateway = layer().decode_options(options).layer(service_fn(echo));
+        let message = post(vec![0; length]);
+        assert_eq!(ask_bytes(gateway, &message, &Method::POST).await.status(), status);
+    }
 }
 
 #[tokio::test]

@@ -190,7 +190,7 @@ where
     let fault = Fault::default();
     let time = config.target_timeout.clone().map(TargetTime::new);
     let renewal = time.as_ref().map(TargetTime::renewal).unwrap_or_default();
-    let request = read_request(opened, &config.decode_options)
+    let request = read_request(opened, &config.decode_options(config.stream_limit))
         .await
         .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
     *is_head = request.method() == Method::HEAD;

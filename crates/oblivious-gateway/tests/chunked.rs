@@ -3,7 +3,12 @@
 
 mod common;
 
-use std::{future::poll_fn, pin::Pin, sync::atomic::Ordering};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Waker},
+};
 
 use bytes::{Bytes, BytesMut};
 use common::{
@@ -14,8 +19,11 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty};
 use oblivious_bhttp::{EncodedBody, Framing, Padding};
-use oblivious_gateway::{GatewayBody, GatewayLayer, InformationalSender, TargetPolicy};
-use oblivious_service::{BoxError, FullBody, collect};
+use oblivious_gateway::{
+    GatewayBody, GatewayKeys, GatewayLayer, InformationalSender, TargetPolicy,
+};
+use oblivious_hpke::KeyRing;
+use oblivious_service::{BoxError, FullBody, Shared, collect};
 use tokio::sync::oneshot;
 use tower::{Layer, service_fn};
 
@@ -157,6 +165,27 @@ async fn a_request_shorter_than_its_structure_is_a_400() {
             let status = if length < 7 + 32 + 16 { 400 } else { 422 };
             assert_eq!(response.status(), status, "{number} {length}");
         }
+    }
+}
+
+/// RFC 9458 §6.4 and §6.6: a sender that is slow does not keep a key alive.
+#[tokio::test]
+async fn a_key_that_is_withdrawn_while_a_request_arrives_is_gone() {
+    // Cut within `enc`, and within the first chunk, which is opened by what was made of the key.
+    for (cut, status) in [(30, StatusCode::UNPROCESSABLE_ENTITY), (60, StatusCode::OK)] {
+        let keys = Shared::new(GatewayKeys::from(common::ring()));
+        let ours = Arc::downgrade(&keys.current());
+        let (mut sealing, _) = Sealing::start();
+        let sealed = sealing.chunk(&post_head());
+        let (sender, body) = pipe();
+        sender.send(Ok(sealed.slice(..cut))).unwrap();
+        let gateway = GatewayLayer::new(keys.clone()).layer(service_fn(echo));
+        let mut exchange = pin!(send(gateway, body));
+        assert!(exchange.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        keys.replace(KeyRing::new().into());
+        assert!(ours.upgrade().is_none(), "{cut}: still in memory");
+        sender.send(Ok(sealed.slice(cut..))).unwrap();
+        assert_eq!(exchange.await.status(), status, "{cut}");
     }
 }
 

@@ -45,11 +45,12 @@ impl OpenedRequest {
     ) -> Result<(Self, ChunkedReply), OuterRefusal> {
         let idle = Idle::new(config.idle_timeout.clone());
         let mut source = Received { body, left: config.stream_limit, idle };
-        let keys = config.keys.current();
         let mut received = BytesMut::new();
         let (mut opener, reply) = loop {
             if is_structured(&received) {
-                let now = config.now();
+                // Those of this moment, and no longer: a sender that is slow must not keep a key
+                // in use, or in memory, that has been withdrawn (RFC 9458 §6.6).
+                let (keys, now) = (config.keys.current(), config.now());
                 let begun =
                     keys.ring().at(now).decapsulate_chunked(&mut received, &config.chunk_limits);
                 if let Some(begun) = begun? {

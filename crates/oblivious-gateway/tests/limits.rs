@@ -212,6 +212,21 @@ async fn a_first_chunk_that_drips_is_a_408_in_time() {
     dripping.abort();
 }
 
+/// RFC 9110 §9.3.2
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_is_late_gets_head_no_content() {
+    let hangs = service_fn(|_| std::future::pending::<Result<Response<Pipe>, BoxError>>());
+    let message = post("").freeze();
+    let head = [&message[..1], &piece(b"HEAD"), &message[6..]].concat();
+    for layer in [layer().target_timeout(timeout(9)), layer().exchange_timeout(timeout(9))] {
+        let (mut sealing, pending) = Sealing::start();
+        let body = FullBody::from(sealing.finish(&head));
+        let response = open(pending, send(layer.layer(hangs), body).await).await;
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert!(content(response.into_body()).await.unwrap().data.is_empty());
+    }
+}
+
 /// Sends the head of a POST, then content in `pieces` at intervals of 5 seconds, then the end.
 fn upload(mut sealing: Sealing, pieces: u32) -> Pipe {
     let (sender, body) = pipe();

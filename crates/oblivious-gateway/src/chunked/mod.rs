@@ -101,7 +101,7 @@ where
         let (config, informational) = (Arc::clone(&config), informational.clone());
         async move {
             let identity = Opened { header, enc: &enc };
-            ask(&config, target, opened, identity, informational, stopwatch).await
+            ask(&config, target, opened, identity, informational, stopwatch, deadline).await
         }
     };
     let answer = ChunkedAnswer::new(
@@ -113,7 +113,6 @@ where
             padding: config.padding.clone(),
             limit: config.stream_limit,
             idle: config.idle_timeout.clone(),
-            deadline,
         },
         Arc::clone(exchange),
         permit,
@@ -158,6 +157,7 @@ async fn ask<S, T>(
     identity: Opened<'_>,
     informational: InformationalSender,
     stopwatch: Stopwatch,
+    mut deadline: Option<Sleep>,
 ) -> Asked
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
@@ -168,8 +168,8 @@ where
     let mut is_head = false;
     let asking =
         ask_target(config, target, opened, identity, informational, stopwatch, &mut is_head);
-    let answer = asking.await;
-    Asked { answer, is_head }
+    let answer = until(&mut deadline, asking).await;
+    Asked { answer: answer.unwrap_or(Err(InnerRefusal::TargetTooSlow)), is_head, deadline }
 }
 
 async fn ask_target<S, T>(

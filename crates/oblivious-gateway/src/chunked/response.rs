@@ -26,6 +26,8 @@ pub(crate) struct Asked {
     pub(crate) answer: Result<Response<AnyBody>, InnerRefusal>,
     /// Whether it answers HEAD.
     pub(crate) is_head: bool,
+    /// The end of the whole exchange, if that has not passed.
+    pub(crate) deadline: Option<Sleep>,
 }
 
 /// What bounds an answer, and how it is padded.
@@ -35,8 +37,6 @@ pub(crate) struct Settings {
     pub(crate) limit: u64,
     /// How long the target may send nothing.
     pub(crate) idle: Option<Timeout>,
-    /// The end of the whole exchange.
-    pub(crate) deadline: Option<Sleep>,
 }
 
 /// An encapsulated answer in the making: asks the target, then seals what it sends, piece by piece
@@ -53,6 +53,7 @@ pub(crate) struct ChunkedAnswer {
     padding: Padding,
     left: u64,
     idle: Idle,
+    /// The end of the whole exchange; who asks the target watches it till there is an answer.
     deadline: Option<Sleep>,
     exchange: Arc<Exchange>,
     /// Held until the answer is over.
@@ -102,7 +103,7 @@ impl ChunkedAnswer {
             padding: settings.padding,
             left: settings.limit,
             idle: Idle::new(settings.idle),
-            deadline: settings.deadline,
+            deadline: None,
             exchange,
             _permit: permit,
         }
@@ -142,16 +143,8 @@ impl ChunkedAnswer {
 
     /// Seals what comes next, if it is there. Returns whether something is left to come.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, CutOff>> {
-        // Looked at first: a target that always has more must not keep it from being looked at.
-        let too_slow = has_passed(&mut self.deadline, cx);
         match &mut self.state {
             State::Over | State::CutOff(_) => return Poll::Ready(Ok(false)),
-            State::Answering(_) if too_slow => return Poll::Ready(Err(CutOff::TooSlow)),
-            State::Asking(..) if too_slow => {
-                let answer = Err(InnerRefusal::TargetTooSlow);
-                self.begin(Asked { answer, is_head: false });
-                return Poll::Ready(Ok(true));
-            }
             State::Asking(asking, encoder) => {
                 let asked = asking.as_mut().poll(cx);
                 let mut early = BytesMut::new();
@@ -168,6 +161,10 @@ impl ChunkedAnswer {
                 }
             }
             State::Answering(answer) => {
+                // First, since a target that always has more would never let it be looked at.
+                if has_passed(&mut self.deadline, cx) {
+                    return Poll::Ready(Err(CutOff::TooSlow));
+                }
                 if let Poll::Ready(frame) = Pin::new(&mut **answer).poll_frame(cx) {
                     let over = answer.is_end_stream();
                     self.idle.reset();
@@ -182,10 +179,11 @@ impl ChunkedAnswer {
     }
 
     /// Takes the target's answer, or what is said in its place, as what is sealed from now on.
-    fn begin(&mut self, Asked { answer, is_head }: Asked) {
+    fn begin(&mut self, Asked { answer, is_head, deadline }: Asked) {
         let State::Asking(_, encoder) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
+        self.deadline = deadline;
         let own = |refusal: InnerRefusal| refusal.into_response().map(any_body);
         self.exchange.answered(&answer);
         let mut response = answer.unwrap_or_else(own);

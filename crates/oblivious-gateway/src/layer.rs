@@ -248,9 +248,15 @@ impl GatewayLayer {
 
     /// Sets how responses are padded, so that their length tells less about them
     /// (RFC 9458 §6.2.3).
+    ///
+    /// [`Padding::ToExact`] is taken as [`Padding::ToMultiple`]: a response that is longer could not
+    /// be given at all otherwise, and by then the target has acted on the request.
     #[must_use]
     pub fn pad_responses(mut self, padding: Padding) -> Self {
-        self.config.padding = padding;
+        self.config.padding = match padding {
+            Padding::ToExact(length) => Padding::ToMultiple(length),
+            padding => padding,
+        };
         self
     }
 

@@ -18,8 +18,8 @@ use common::{
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use oblivious_bhttp::DecodeOptions;
-use oblivious_gateway::GatewayBody;
+use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_gateway::{GatewayBody, TargetPolicy};
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
@@ -115,6 +115,33 @@ async fn a_chunk_over_the_limit_is_no_chunk() {
         let first = sealing.chunk(&post(vec![0; length])[..length]);
         let gateway = layer().chunk_limits(limits).layer(service_fn(echo));
         assert_eq!(send(gateway, FullBody::from(first)).await.status(), status);
+    }
+}
+
+/// RFC 9458 §6.2.3 and §5.2: padding hides a length, and is no reason to answer in clear, or not at
+/// all, once the target has acted.
+#[tokio::test]
+async fn an_answer_longer_than_its_padding_is_an_answer() {
+    let target =
+        service_fn(|_| async { Ok::<_, BoxError>(Response::new(FullBody::from(vec![0; 70]))) });
+    for (length, padded) in [(1, 76), (64, 128), (200, 200)] {
+        let layer = layer().pad_responses(Padding::ToExact(length));
+        for (layer, status) in [
+            (layer.clone(), StatusCode::OK),
+            (layer.allow(TargetPolicy::deny_all()), StatusCode::FORBIDDEN),
+        ] {
+            let whole = ask_bytes(layer.clone().layer(target), &post(""), &Method::POST).await;
+            assert_eq!(whole.status(), status);
+            let (mut sealing, pending) = Sealing::start();
+            let body = FullBody::from(sealing.finish(&post("")));
+            let response = open(pending, send(layer.clone().layer(target), body).await).await;
+            assert_eq!(response.status(), status);
+            content(response.into_body()).await.unwrap();
+        }
+        let (sealed, pending) = seal(&post(""));
+        let gateway = common::layer().pad_responses(Padding::ToExact(length)).layer(target);
+        let received = common::send(gateway, outer(sealed)).await;
+        assert_eq!(pending.open(received.body).unwrap().len(), padded);
     }
 }
 

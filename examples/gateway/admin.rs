@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -18,6 +19,9 @@ const BUCKETS: [f64; 16] = [
     0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 1.0, 5.0, 30.0,
 ];
+
+/// How often samples are summed up.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Whether the gateway is about to end.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +44,15 @@ pub(crate) fn record_metrics() -> anyhow::Result<PrometheusHandle> {
         PrometheusBuilder::new().set_buckets_for_metric(suffix, &BUCKETS)?.install_recorder()?;
     describe_metrics();
     Ok(handle)
+}
+
+/// Sums up what was measured, for ever. Without it all samples would be kept until someone asks for
+/// `/metrics`.
+pub(crate) async fn sum_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP_INTERVAL).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// `/metrics`, `/ready` and `/health`.

@@ -1,5 +1,7 @@
 //! The environment of the Go gateway that most deployments run, so that one can be replaced.
 
+use std::mem::take;
+
 use anyhow::Context;
 use oblivious_http::gateway::Seed;
 use serde::Deserialize;
@@ -20,26 +22,36 @@ struct Destination {
     host: String,
 }
 
-/// Replaces what the environment says. Returns its key, if it has one.
+/// The value of a variable that is set to something.
+fn get(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Replaces what the environment says, and where neither it nor the file says anything, our
+/// defaults by those of the Go gateway. Returns its key, if it has one.
 pub(crate) fn apply(settings: &mut Settings) -> anyhow::Result<Option<GoKey>> {
-    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let port = get("PORT").unwrap_or_else(|| "8080".into());
-    settings.listen = format!("0.0.0.0:{port}");
+    let ours = Settings::default();
+    if let Some(port) = get("PORT") {
+        settings.listen = format!("0.0.0.0:{port}");
+    } else if settings.listen == ours.listen {
+        settings.listen = "0.0.0.0:8080".into();
+    }
+    let replace = |path: &mut String, name: &str| *path = get(name).unwrap_or(take(path));
+    // Their defaults are ours.
+    replace(&mut settings.gateway_path, "GATEWAY_ENDPOINT");
+    replace(&mut settings.keys_path, "CONFIG_ENDPOINT");
+    replace(&mut settings.health_path, "HEALTH_ENDPOINT");
+    replace(&mut settings.echo_path, "ECHO_ENDPOINT");
+    let legacy = settings.legacy_keys_path.get_or_insert_with(|| "/ohttp-configs".into());
+    replace(legacy, "LEGACY_CONFIG_ENDPOINT");
     settings.tls_cert = get("CERT").map(Into::into).or(settings.tls_cert.take());
     settings.tls_key = get("KEY").map(Into::into).or(settings.tls_key.take());
-    let path = |name: &str, default: &str| get(name).unwrap_or_else(|| default.into());
-    settings.gateway_path = path("GATEWAY_ENDPOINT", "/gateway");
-    settings.keys_path = path("CONFIG_ENDPOINT", "/ohttp-keys");
-    settings.legacy_keys_path = Some(path("LEGACY_CONFIG_ENDPOINT", "/ohttp-configs"));
-    settings.health_path = path("HEALTH_ENDPOINT", "/health");
-    if let Some(path) = get("ECHO_ENDPOINT") {
-        settings.echo_path = path;
-    }
     if get("LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
         settings.log_format = LogFormat::Json;
     }
-    for host in get("ALLOWED_TARGET_ORIGINS").iter().flat_map(|hosts| hosts.split(',')) {
-        settings.allow_target.push(format!("https://{}", host.trim()));
+    let hosts = get("ALLOWED_TARGET_ORIGINS").unwrap_or_default();
+    for host in hosts.split(',').map(str::trim).filter(|host| !host.is_empty()) {
+        settings.allow_target.push(format!("https://{host}"));
     }
     if let Some(json) = get("TARGET_REWRITES") {
         let rewrites: std::collections::BTreeMap<String, Destination> = serde_json::from_str(&json)
@@ -58,6 +70,15 @@ pub(crate) fn apply(settings: &mut Settings) -> anyhow::Result<Option<GoKey>> {
         None => 0,
     };
     Ok(Some(GoKey { seed, configuration_id }))
+}
+
+/// Which lines are logged if RUST_LOG says nothing.
+pub(crate) fn log_level() -> anyhow::Result<&'static str> {
+    let Some(level) = get("LOG_LEVEL") else { return Ok("info") };
+    ["debug", "info", "warn", "error"]
+        .into_iter()
+        .find(|known| level.eq_ignore_ascii_case(known))
+        .context("LOG_LEVEL must be debug, info, warn or error")
 }
 
 /// Whether the environment is one of the Go gateway without being told so.

@@ -75,6 +75,13 @@ impl Keys {
         Ok(Self::Fixed(GatewayKeys::from(ring)))
     }
 
+    /// An error if there is a state file yet to be made.
+    pub(crate) fn ensure_there(&self) -> anyhow::Result<()> {
+        let missing = matches!(self, Self::Schedule { create: true, .. });
+        anyhow::ensure!(!missing, "the state file is gone");
+        Ok(())
+    }
+
     /// The keys of this moment, and what changes them from then on, if anything does.
     pub(crate) fn start(
         self,

@@ -105,16 +105,19 @@ impl Prepared {
             Some(path) => Settings::read(path)?,
             None => Settings::default(),
         };
-        settings.go_env |= args.flags.go_env || go_env::is_there();
+        let go_env = settings.go_env || go_env::is_there();
+        settings.go_env = args.flags.go_env.unwrap_or(go_env);
         let go = if settings.go_env { go_env::apply(&mut settings)? } else { None };
         settings.replace(args.flags);
         if settings.go_env && go.is_none() && !settings.names_keys() {
             settings.generate_key = true;
         }
+        let level = if settings.go_env { go_env::log_level()? } else { "info" };
         match settings.log_format {
-            LogFormat::Json => cli::init_json_logging("info"),
-            LogFormat::Text => cli::init_logging("info"),
+            LogFormat::Json => cli::init_json_logging(level),
+            LogFormat::Text => cli::init_logging(level),
         }
+        routes::check_paths(&settings)?;
         Ok(Self {
             keys: Keys::load(&settings, go.as_ref())?,
             tls: settings.tls()?,
@@ -135,7 +138,9 @@ impl Prepared {
         let credentials = Shared::new(self.credentials);
         let draining = Draining::default();
         if let Some(address) = &settings.admin {
-            let router = admin::router(admin::record_metrics()?, keys.clone(), draining.clone());
+            let metrics = admin::record_metrics()?;
+            tokio::spawn(admin::sum_up(metrics.clone()));
+            let router = admin::router(metrics, keys.clone(), draining.clone());
             let listener = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address}"))
@@ -163,6 +168,7 @@ impl Prepared {
             head_limit: settings.head_timeout.duration(),
             drain_limit: settings.drain.duration(),
             max_connections: settings.max_connections,
+            max_streams: settings.concurrency.try_into().unwrap_or(u32::MAX),
             write_limit: settings.idle_timeout.duration(),
             stream_limit: settings.exchange_timeout.duration(),
             workers: Some(workers),
@@ -221,6 +227,8 @@ impl Reloading {
             None
         } else {
             let keys = Keys::load(&self.settings, self.go.as_ref())?;
+            // A new file would replace keys that clients have and other replicas use.
+            keys.ensure_there()?;
             keys.start(Some(self.keys.clone()))?.1
         };
         if let (Some(shared), Some(tls)) = (&self.tls, tls) {

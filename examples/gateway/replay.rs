@@ -85,7 +85,9 @@ fn longest_memory(settings: &Settings) -> Option<Duration> {
 fn redis_guard(settings: &Settings) -> anyhow::Result<RedisReplayGuard> {
     let url = match (&settings.redis_url, &settings.redis_url_file) {
         (Some(url), None) => {
-            anyhow::ensure!(!url.contains('@'), "a URL with a password goes to --redis-url-file");
+            // That of a socket has it among its parameters.
+            let password = url.contains('@') || url.contains("pass=");
+            anyhow::ensure!(!password, "a URL with a password goes to --redis-url-file");
             url.clone()
         }
         (None, Some(path)) => std::fs::read_to_string(path)

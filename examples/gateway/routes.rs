@@ -34,6 +34,29 @@ pub(crate) struct Parts {
 /// The resource that clients can guess (RFC 9540 §4).
 const WELL_KNOWN: &str = "/.well-known/ohttp-gateway";
 
+/// An error if requests could not be told apart by these paths.
+pub(crate) fn check_paths(settings: &Settings) -> anyhow::Result<()> {
+    let named = [
+        ("--gateway-path", Some(&settings.gateway_path)),
+        ("--keys-path", Some(&settings.keys_path)),
+        ("--health-path", Some(&settings.health_path)),
+        ("--echo-path", settings.echo.then_some(&settings.echo_path)),
+        ("--legacy-keys-path", settings.legacy_keys_path.as_ref()),
+    ];
+    let mut taken = vec![WELL_KNOWN];
+    for (flag, path) in named {
+        let Some(path) = path else { continue };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        anyhow::ensure!(
+            path.starts_with('/') && path.bytes().all(plain),
+            "{flag} must begin with / and have letters, digits and -._~ alone"
+        );
+        anyhow::ensure!(!taken.contains(&&**path), "{flag} is the path of something else");
+        taken.push(path);
+    }
+    Ok(())
+}
+
 pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
     let keys = parts.keys.clone();
     let published = PublishKeys::new(keys.clone()).max_age(settings.key_max_age.duration());
@@ -44,7 +67,12 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
         .route(&settings.gateway_path, any_service(gateway));
     if settings.echo {
         let (keys, limit) = (keys, settings.body_limit);
-        let answer = move |request| echo(keys.clone(), request, limit);
+        let time = Timeout::new(settings.request_timeout.duration(), TokioTimer);
+        let answer = move |request| {
+            let answering = echo(keys.clone(), request, limit);
+            let time = time.clone();
+            async move { time.run(answering).await.map_err(|_| StatusCode::REQUEST_TIMEOUT) }
+        };
         router = router.route(&settings.echo_path, post(answer));
     }
     if let Some(path) = &settings.legacy_keys_path {

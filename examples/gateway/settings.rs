@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::builder::BoolishValueParser;
 use examples::{auth::Credentials, tls};
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +105,10 @@ macro_rules! settings {
             #[arg(long, value_name = $list_name, help_heading = $list_group, value_delimiter = ',')]
             $list: Vec<String>,)*
             $($(#[doc = $switch_doc])*
-            #[arg(long, help_heading = $switch_group)]
-            pub(crate) $switch: bool,)*
+            #[arg(long, help_heading = $switch_group, value_name = "YES", num_args = 0..=1,
+                require_equals = true, default_missing_value = "true",
+                value_parser = BoolishValueParser::new())]
+            pub(crate) $switch: Option<bool>,)*
         }
 
         /// All settings, as they are in effect.
@@ -138,7 +141,7 @@ macro_rules! settings {
                 $(if let Some(value) = flags.$value { self.$value = value; })*
                 $(if flags.$option.is_some() { self.$option = flags.$option; })*
                 $(if !flags.$list.is_empty() { self.$list = flags.$list; })*
-                $(self.$switch |= flags.$switch;)*
+                $(if let Some(switch) = flags.$switch { self.$switch = switch; })*
             }
         }
     };
@@ -151,8 +154,8 @@ settings! {
         /// How long requests under way have to finish when the gateway is asked to end.
         ["Server"] drain: Seconds = Seconds::new(10), "SECONDS";
         /// How long to go on taking requests after SIGTERM, while /ready already says 503: until
-        /// load balancers have noticed. 0.001 for not at all.
-        ["Server"] lame_duck: Seconds = Seconds(Duration::from_millis(1)), "SECONDS";
+        /// load balancers and clients with idle connections have noticed. 0.001 for not at all.
+        ["Server"] lame_duck: Seconds = Seconds::new(1), "SECONDS";
         /// Where encapsulated requests are taken, besides /.well-known/ohttp-gateway.
         ["Server"] gateway_path: String = "/gateway".into(), "PATH";
         /// Where the key configurations are, besides /.well-known/ohttp-gateway.

@@ -11,6 +11,10 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Reads the command line, and for what it does not say the environment: `--some-flag` of a
 /// program with the prefix `RELAY` is also `RELAY_SOME_FLAG`.
@@ -20,6 +24,8 @@ pub fn parse<A: Parser>(prefix: &str) -> A {
     let command = A::command().mut_args(|arg| {
         let Some(flag) = arg.get_long() else { return arg };
         let variable = format!("{prefix}_{}", flag.to_uppercase().replace('-', "_"));
+        // --help would show values, and some of them are not for everyone.
+        let arg = arg.hide_env_values(true);
         match arg.get_action() {
             // A variable can only say yes if it has words for it.
             ArgAction::SetTrue => arg.env(variable).value_parser(BoolishValueParser::new()),
@@ -73,21 +79,25 @@ const DISCREET: [&str; 6] = ["h2", "hyper", "hyper_rustls", "hyper_util", "rustl
 /// Whatever it chooses, lines that could name a client, a target or a field are left out.
 pub fn init_logging(default: &str) {
     let ansi = std::io::stderr().is_terminal();
-    let format = tracing_subscriber::fmt().with_ansi(ansi).with_writer(std::io::stderr);
-    format.with_env_filter(log_filter(default)).init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(std::io::stderr);
+    discreet(chosen(default)).with(lines).init();
 }
 
 /// As [`init_logging`], with each line a JSON object.
 pub fn init_json_logging(default: &str) {
-    let format = tracing_subscriber::fmt().json().with_writer(std::io::stderr);
-    format.with_env_filter(log_filter(default)).init();
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    discreet(chosen(default)).with(lines).init();
 }
 
-fn log_filter(default: &str) -> EnvFilter {
-    let chosen = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    DISCREET.iter().fold(chosen, |filter, library| {
-        filter.add_directive(format!("{library}=warn").parse().expect("a well-formed directive"))
-    })
+fn chosen(default: &str) -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default))
+}
+
+/// Lines have to pass both filters: within one, the more detailed directive would win.
+fn discreet(chosen: EnvFilter) -> impl SubscriberExt + SubscriberInitExt + for<'a> LookupSpan<'a> {
+    let libraries = DISCREET.map(|library| (library, LevelFilter::WARN));
+    let all = Targets::new().with_default(LevelFilter::TRACE);
+    tracing_subscriber::registry().with(chosen).with(all.with_targets(libraries))
 }
 
 /// Is ready when the program is asked to end, by ctrl-c or SIGTERM.
@@ -177,6 +187,8 @@ pub fn seconds(text: &str) -> anyhow::Result<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -192,6 +204,23 @@ mod tests {
             "error: cannot start\n  because: cannot listen\n  because: port is taken\n  \
              hint: try another port\n"
         );
+    }
+
+    #[test]
+    fn no_choice_of_lines_shows_who_connects_where() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let chosen = EnvFilter::new("info,hyper_util::client::legacy=trace,h2[span]=trace");
+        let lines = tracing_subscriber::fmt::layer().with_writer(Arc::new(writer));
+        tracing::subscriber::with_default(discreet(chosen).with(lines), || {
+            tracing::debug!(target: "hyper_util::client::legacy::pool", "secret");
+            tracing::info!(target: "h2", "secret");
+            tracing::warn!(target: "hyper_util::client::legacy", "warning");
+            tracing::info!("our own");
+        });
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert!(text.contains("warning") && text.contains("our own"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
     }
 
     #[test]

@@ -1,29 +1,35 @@
 //! The HTTP client of the programs: hyper's, with what Oblivious HTTP asks of it.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, Error, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use oblivious_http::service::BoxError;
-use pin_project_lite::pin_project;
 use thread_local::ThreadLocal;
 use tower_service::Service;
 
 use crate::egress::Connector;
+use crate::pieces::Pieces;
+use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// How long an idle connection is kept. Shorter than servers wait, as a rule, so that a request
 /// seldom meets a connection that is just being closed: it would not be sent again.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often an HTTP/2 connection with requests under way is tried.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the answer to that may take.
+const PING_LIMIT: Duration = Duration::from_secs(5);
 
 /// A tower service that sends requests over HTTP/1.1 or HTTP/2, as TLS agrees.
 ///
@@ -70,8 +76,14 @@ impl HttpClient {
                 // chosen for it had been closed; and only such a one goes out again, on another
                 // connection.
                 .retry_canceled_requests(true)
+                .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_LIMIT)
+                // A connection that is dead without saying so would get every request.
+                .http2_keep_alive_interval(PING_INTERVAL)
+                .http2_keep_alive_timeout(PING_LIMIT)
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 .build(connector.clone())
         })
     }
@@ -122,43 +134,6 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.pool().request(request.map(|body| UnsyncBoxBody::new(InBytes { body })))
-    }
-}
-
-pin_project! {
-    /// A body whose data are turned into `Bytes`; what it says of its length stays, unlike with
-    /// `BodyExt::map_frame`, so that the request has a `content-length`.
-    struct InBytes<B> {
-        #[pin]
-        body: B,
-    }
-}
-
-impl<B> Body for InBytes<B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // Data that are `Bytes` already are not copied.
-        let in_bytes = |mut data: B::Data| data.copy_to_bytes(data.remaining());
-        self.project().body.poll_frame(cx).map(|frame| {
-            frame.map(|frame| frame.map(|frame| frame.map_data(in_bytes)).map_err(Into::into))
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.pool().request(request.map(|body| UnsyncBoxBody::new(Pieces::whole(body))))
     }
 }

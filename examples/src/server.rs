@@ -12,7 +12,6 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -27,7 +26,9 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_service::Service;
 
+use crate::pieces::Pieces;
 pub use crate::request_body::RequestBody;
+use crate::streams::{StreamLimits, Streams};
 use crate::workers::Workers;
 
 /// How long a TLS handshake may take.
@@ -35,6 +36,13 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often the peer of an HTTP/2 connection must show that it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How much of a body may be under way on an HTTP/2 stream before someone reads it.
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same for all streams of a connection together: many bodies that nobody reads do not yet
+/// keep the others from coming through.
+pub(crate) const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 
 /// How long to wait when a connection cannot be accepted: until a file descriptor is free again,
 /// as a rule.
@@ -56,16 +64,20 @@ pub struct Options {
     /// connections that begin later.
     pub tls: Option<Shared<rustls::ServerConfig>>,
     /// How long a connection may take for the head of its first request, and an HTTP/1.1
-    /// connection for that of each later one. The latter includes the time that it lies idle.
+    /// connection for that of each later one. The latter includes the time that it lies idle; an
+    /// idle HTTP/2 connection is closed after up to twice as long.
     pub head_limit: Duration,
     /// How long the peer of a connection may take none of the bytes that are ready for it. Then
-    /// the connection is closed, and its answers are dropped. An HTTP/2 peer that reads on
-    /// but grants a stream no window is caught by the limit of the stream alone.
+    /// the connection is closed, and its answers are dropped; likewise an HTTP/2 stream without a
+    /// window.
     pub write_limit: Duration,
     /// How long requests that are being answered have to finish when the server shuts down.
     pub drain_limit: Duration,
     /// How long an HTTP/2 request may take, from its head to the last byte of its answer.
     pub stream_limit: Duration,
+    /// How many requests an HTTP/2 connection may have under way. Between a relay and a gateway
+    /// there is but one for each thread.
+    pub max_streams: u32,
     /// How many connections may be open at a time. More wait, not yet accepted.
     pub max_connections: usize,
     /// What the connections run on; `None` for the runtime of the server.
@@ -74,7 +86,7 @@ pub struct Options {
 
 impl Default for Options {
     /// No TLS, 30 seconds for a head and for a stalled reader, an hour for an HTTP/2 request, 10
-    /// seconds to finish, 20,000 connections, no workers.
+    /// seconds to finish, 20,000 connections of 1,000 streams, no workers.
     fn default() -> Self {
         Self {
             tls: None,
@@ -82,6 +94,7 @@ impl Default for Options {
             write_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
             stream_limit: Duration::from_secs(3600),
+            max_streams: 1000,
             max_connections: 20_000,
             workers: None,
         }
@@ -112,9 +125,8 @@ pub async fn serve<S, B>(
 ///
 /// With TLS the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
 /// of a connection. A connection runs on the worker that had the least to do when it came. Every
-/// request has the address of its sender among its extensions, as a
-/// [`PeerAddr`]. A request whose sender goes away is dropped together with the future that
-/// answers it.
+/// request has the address of its sender among its extensions, as a [`PeerAddr`]. A request whose
+/// sender goes away is dropped together with the future that answers it.
 ///
 /// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
 /// one.
@@ -146,10 +158,13 @@ pub async fn serve_with<S, B>(
         match accepted {
             Ok((stream, peer)) => {
                 let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
+                let streams =
+                    StreamLimits { whole: options.stream_limit, stalled: options.write_limit };
                 let limits = Limits {
                     head: options.head_limit,
                     write: options.write_limit,
-                    streams: Streams { workers: workers.clone(), limit: options.stream_limit },
+                    max_streams: options.max_streams,
+                    streams: Streams::new(workers.clone(), streams),
                 };
                 let arrival = Arrival { peer, certificate: false };
                 let (service, stopping) = (service.clone(), stopping.clone());
@@ -182,27 +197,8 @@ struct Arrival {
 struct Limits {
     head: Duration,
     write: Duration,
+    max_streams: u32,
     streams: Streams,
-}
-
-/// Runs the streams of HTTP/2 connections, each on the worker with the least to do: one connection
-/// may carry what keeps all of them busy.
-#[derive(Clone)]
-struct Streams {
-    workers: Workers,
-    limit: Duration,
-}
-
-impl<F> Executor<F> for Streams
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, stream: F) {
-        let limit = self.limit;
-        // The timer is that of the worker.
-        self.workers.idlest().spawn(async move { drop(timeout(limit, stream).await) });
-    }
 }
 
 /// Serves one connection, from its TLS handshake to its end.
@@ -261,9 +257,15 @@ async fn requests<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let mut builder = auto::Builder::new(limits.streams);
+    let mut builder = auto::Builder::new(limits.streams.clone());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .max_concurrent_streams(limits.max_streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
 
     let began = Arc::new(AtomicBool::new(false));
     let service = {
@@ -275,15 +277,21 @@ async fn requests<S, B>(
             if arrival.certificate {
                 request.extensions_mut().insert(ClientCertificate);
             }
-            service.clone().oneshot(request)
+            let answer = service.clone().oneshot(request);
+            async move { answer.await.map(|response| response.map(Pieces::answer)) }
         })
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // hyper's own limits begin once the version of HTTP is known. This one needs no version.
     let mut first_request = pin!(sleep(limits.head));
+    // hyper has no such limit for HTTP/2.
+    let idle = || limits.streams.idle(limits.head);
+    let mut idling = pin!(idle());
     let (mut waiting, mut serving) = (true, true);
     loop {
         tokio::select! {
+            // A request that has arrived is served, whatever else there is.
+            biased;
             result = poll_fn(|cx| connection.as_mut().poll(cx)) => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "connection failed");
@@ -296,6 +304,15 @@ async fn requests<S, B>(
                     return;
                 }
                 waiting = false;
+            }
+            () = &mut idling => {
+                if !serving {
+                    return;
+                }
+                // A request that is on its way is still served.
+                connection.as_mut().graceful_shutdown();
+                serving = false;
+                idling.set(idle());
             }
             _ = stopping.changed(), if serving => {
                 connection.as_mut().graceful_shutdown();

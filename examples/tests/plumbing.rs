@@ -9,10 +9,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use examples::forward::Forward;
 use examples::http_client::{self, HttpClient};
 use examples::server::{PeerAddr, RequestBody, serve};
 use examples::tls;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use oblivious_http::relay::Relay;
 use oblivious_http::service::{BoxError, Timeout, TokioTimer};
@@ -295,4 +297,33 @@ async fn silent_connections_are_closed() {
     }
     let request = sealed(format!("http://{plain}/").parse().unwrap(), "x");
     assert_eq!(server.client().oneshot(request).await.unwrap().status(), 200);
+}
+
+/// RFC 9112 §6.3: a request whose length is not known beforehand has its content all the same,
+/// whatever its method, and one without content does not pretend to have any.
+#[tokio::test]
+async fn content_of_unknown_length_arrives_with_every_method() {
+    let echo = |method: Method, headers: HeaderMap, body: Bytes| async move {
+        let coding = headers.get("transfer-encoding").map(|value| value.to_str().unwrap());
+        format!("{method} {coding:?} {}", std::str::from_utf8(&body).unwrap())
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/", listener.local_addr().unwrap());
+    let app = Router::new().route("/", axum::routing::any(echo));
+    tokio::spawn(serve(listener, None, app, std::future::pending()));
+    let forward = Forward::new(http_client::new(tls::client_config(None).unwrap()));
+    let frames = |texts: &[&'static str]| {
+        let frames = texts.iter().map(|text| Ok::<_, Infallible>(Frame::data(Bytes::from(*text))));
+        StreamBody::new(stream(frames.collect::<Vec<_>>()))
+    };
+    for (method, content, expected) in [
+        (Method::GET, &["some", " content"][..], "GET Some(\"chunked\") some content"),
+        (Method::POST, &["some", " content"], "POST Some(\"chunked\") some content"),
+        (Method::GET, &[], "GET None "),
+    ] {
+        let request = Request::builder().method(method).uri(&uri).body(frames(content)).unwrap();
+        let answer = forward.clone().oneshot(request).await.unwrap();
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answer, expected);
+    }
 }

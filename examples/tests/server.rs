@@ -16,15 +16,16 @@ use examples::workers::Workers;
 use examples::{http_client, tls};
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use oblivious_http::service::Shared;
+use oblivious_http::service::{BoxError, Shared};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Barrier, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -52,10 +53,34 @@ async fn endless(options: Options) -> (SocketAddr, mpsc::Receiver<()>) {
         let body = Endless(held.lock().unwrap().take().unwrap());
         async { Ok::<_, Infallible>(Response::new(body)) }
     });
+    (start(options, endless).await, dropped)
+}
+
+/// A server without an end, and its address.
+async fn start<S, B>(options: Options, service: S) -> SocketAddr
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve_with(listener, options, endless, std::future::pending()));
-    (address, dropped)
+    tokio::spawn(serve_with(listener, options, service, std::future::pending()));
+    address
+}
+
+/// An HTTP/2 connection, and what is ready when it has been closed.
+async fn http2_to(address: SocketAddr) -> (http2::SendRequest<Empty<Bytes>>, JoinHandle<()>) {
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    (sender, tokio::spawn(async { drop(connection.await) }))
+}
+
+fn get() -> Request<Empty<Bytes>> {
+    Request::get("http://a/").body(Empty::new()).unwrap()
 }
 
 #[tokio::test]
@@ -74,14 +99,93 @@ async fn a_stream_that_is_given_no_window_is_cut_off() {
     let stream_limit = Duration::from_millis(200);
     let (address, mut dropped) =
         endless(Options { stream_limit, workers, ..Options::default() }).await;
-    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-    tokio::spawn(connection);
-    let request = Request::get("http://a/").body(axum::body::Body::empty()).unwrap();
+    let (mut sender, _) = http2_to(address).await;
     // Held, and never read.
-    let response = sender.send_request(request).await.unwrap();
+    let response = sender.send_request(get()).await.unwrap();
     assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
     assert!(response.into_body().collect().await.is_err(), "it must not look complete");
+}
+
+/// What is longer than the window comes in one frame, and must not wait in the server's memory
+/// instead.
+#[tokio::test]
+async fn an_answer_that_finds_no_window_is_cut_off() {
+    let app = Router::new().route("/", any(|| async { vec![b'x'; 8 << 20] }));
+    let write_limit = Duration::from_millis(200);
+    let address = start(Options { write_limit, ..Options::default() }, app).await;
+    let (mut sender, _) = http2_to(address).await;
+    let unread = sender.send_request(get()).await.unwrap();
+    let read = sender.send_request(get()).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(read.to_bytes().len(), 8 << 20, "who reads gets all");
+    tokio::time::sleep(4 * write_limit).await;
+    assert!(unread.into_body().collect().await.is_err(), "it must not come complete");
+}
+
+#[tokio::test]
+async fn a_peer_that_never_gives_any_window_is_cut_off() {
+    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    let (address, mut dropped) = endless(options).await;
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let mut client = http2::Builder::new(TokioExecutor::new());
+    let client = client.initial_stream_window_size(0).handshake(stream).await;
+    let (mut sender, connection) = client.unwrap();
+    tokio::spawn(connection);
+    let _unread = sender.send_request(get()).await.unwrap();
+    assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_requests_is_closed_and_one_with_is_not() {
+    let head_limit = Duration::from_millis(200);
+    let slow = move || async move {
+        tokio::time::sleep(4 * head_limit).await;
+        "slow"
+    };
+    let app = Router::new().route("/", any(slow));
+    let address = start(Options { head_limit, ..Options::default() }, app).await;
+    let (mut sender, closed) = http2_to(address).await;
+    let answer = sender.send_request(get()).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "slow");
+    timeout(LONG, closed).await.unwrap().unwrap();
+}
+
+/// One connection may be all that a relay has: its requests are spread, and each is waited for at
+/// the end, wherever it runs.
+#[tokio::test]
+async fn the_streams_of_a_connection_keep_all_workers_busy_and_finish() {
+    let begun = Arc::new(Barrier::new(3));
+    let go_on = Arc::new(Barrier::new(3));
+    let (begin, wait) = (begun.clone(), go_on.clone());
+    let answer = move || async move {
+        begin.wait().await;
+        wait.wait().await;
+        format!("{:?}", std::thread::current().id())
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let workers = Some(Workers::start(NonZeroUsize::new(2)).unwrap());
+    let app = Router::new().route("/", any(answer));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server =
+        tokio::spawn(serve_with(listener, Options { workers, ..Options::default() }, app, async {
+            drop(stopped.await)
+        }));
+    let (mut sender, _) = http2_to(address).await;
+    let asked = [0, 1].map(|_| tokio::spawn(sender.send_request(get())));
+    timeout(LONG, begun.wait()).await.unwrap();
+    stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    timeout(LONG, go_on.wait()).await.unwrap();
+    let mut threads = HashSet::new();
+    for answer in asked {
+        let answer = answer.await.unwrap().unwrap();
+        threads.insert(answer.into_body().collect().await.unwrap().to_bytes());
+    }
+    assert_eq!(threads.len(), 2);
+    drop(sender);
+    timeout(LONG, server).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -99,7 +203,7 @@ async fn every_worker_answers() {
         let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (mut sender, connection) = http1::handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::get("/").header("host", "a").body(axum::body::Body::empty());
+        let request = Request::get("/").header("host", "a").body(Empty::<Bytes>::new());
         let response = sender.send_request(request.unwrap()).await.unwrap();
         threads.insert(response.into_body().collect().await.unwrap().to_bytes());
         connections.push(sender);

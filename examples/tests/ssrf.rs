@@ -1,6 +1,6 @@
 //! No request gets out of a gateway to where it must not go: sealed requests, real sockets.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,8 +29,21 @@ impl Target {
     async fn start(ip: &str, answer: &'static str) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&connections);
+        let target = Self { address, connections: Arc::default() };
+        target.listen(listener, answer);
+        target
+    }
+
+    /// Listens at the same port of the IPv6 loopback too, where there is one.
+    async fn also_ipv6(self) -> Self {
+        if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, self.address.port())).await {
+            self.listen(listener, OK);
+        }
+        self
+    }
+
+    fn listen(&self, listener: TcpListener, answer: &'static str) {
+        let counter = Arc::clone(&self.connections);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
@@ -40,7 +53,6 @@ impl Target {
                 });
             }
         });
-        Self { address, connections }
     }
 
     fn connections(&self) -> usize {
@@ -119,7 +131,7 @@ async fn get(policy: &TargetPolicy, resolver: Resolver, uri: &str) -> Option<Res
 
 #[tokio::test]
 async fn a_name_does_not_lead_inside() {
-    let forbidden = Target::start("127.0.0.1", OK).await;
+    let forbidden = Target::start("127.0.0.1", OK).await.also_ipv6().await;
     let port = forbidden.address.port();
     let uri = format!("http://target.example:{port}/");
     let policy = TargetPolicy::from(rule(&uri));
@@ -187,7 +199,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 
 #[tokio::test]
 async fn no_spelling_of_an_address_leads_inside() {
-    let forbidden = Target::start("127.0.0.1", OK).await;
+    let forbidden = Target::start("127.0.0.1", OK).await.also_ipv6().await;
     let port = forbidden.address.port();
     let policy: TargetPolicy =
         [rule(&format!("http://target.example:{port}")), rule(&format!("http://127.0.0.2:{port}"))]
@@ -301,4 +313,20 @@ async fn https_does_not_become_http() {
     let uri = format!("http://localhost:{port}/");
     assert!(get(&policy, resolver(&["127.0.0.1"]), &uri).await.is_none());
     assert_eq!(target.connections(), 0);
+}
+
+/// What a rewrite leads to is inside, and a rule for everything outside does not open it.
+#[tokio::test]
+async fn the_destination_of_a_rewrite_cannot_be_asked_for() {
+    let inside = Target::start("127.0.0.1", OK).await;
+    let port = inside.address.port();
+    let to = format!("http://backend.example.com:{port}");
+    let policy = TargetPolicy::from(rule(&format!("http://*.example.com:{port}")))
+        .rewrite(Rewrite::new(&format!("api.example.com:{port}"), to.parse().unwrap()).unwrap());
+    let resolver = || resolver(&["127.0.0.1"]);
+    assert!(get(&policy, resolver(), &format!("{to}/admin")).await.is_none());
+    assert_eq!(inside.connections(), 0);
+    let api = format!("http://api.example.com:{port}/");
+    assert!(get(&policy, resolver(), &api).await.is_some());
+    assert_eq!(inside.connections(), 1);
 }

@@ -81,6 +81,9 @@ async fn guard(
 }
 
 /// Calls the target, as soon as it is ready, and waits for the head of its answer.
+///
+/// The fields that concern a connection are still there, for the encoder to leave out: without
+/// `connection` it would not know what to leave out of the trailers.
 pub(crate) async fn call<S, T>(
     mut target: S,
     request: Request<GatewayBody>,
@@ -97,7 +100,6 @@ where
     if response.status().is_informational() {
         return Err(InnerRefusal::TargetInvalid);
     }
-    strip_connection_fields(response.headers_mut());
     // Nothing of what a service notes for others in the same process belongs on the wire.
     response.extensions_mut().clear();
     Ok(response)

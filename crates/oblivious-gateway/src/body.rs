@@ -6,12 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderMap, header::HOST};
 use http_body::{Body, Frame, SizeHint};
 use oblivious_bhttp::{Content, MessageBody};
-use oblivious_service::{BoxError, FullBody};
+use oblivious_service::{BoxError, FullBody, strip_connection_fields, strip_forwarding_fields};
 
 use crate::{
-    chunked::{ChunkedAnswer, OpenedRequest},
+    chunked::{ChunkedAnswer, OpenedRequest, Renewal},
     fault::{Fault, RequestFault},
 };
 
@@ -28,7 +29,7 @@ pub struct GatewayBody {
 #[derive(Debug)]
 enum RequestContent {
     Whole(Content),
-    Streamed { message: Box<MessageBody<OpenedRequest>>, fault: Fault },
+    Streamed { message: Box<MessageBody<OpenedRequest>>, fault: Fault, renewal: Renewal },
 }
 
 impl Default for RequestContent {
@@ -38,14 +39,30 @@ impl Default for RequestContent {
 }
 
 impl GatewayBody {
-    pub(crate) fn whole(content: Content) -> Self {
+    pub(crate) fn whole(mut content: Content) -> Self {
+        if let Some(trailers) = &mut content.trailers {
+            strip_trailers(trailers);
+        }
         Self { content: RequestContent::Whole(content) }
     }
 
-    /// What goes wrong while this is read is noted in `fault` as well.
-    pub(crate) fn streamed(message: MessageBody<OpenedRequest>, fault: Fault) -> Self {
-        Self { content: RequestContent::Streamed { message: Box::new(message), fault } }
+    /// What goes wrong while this is read is noted in `fault` as well, and what the target takes
+    /// renews the time that it has.
+    pub(crate) fn streamed(
+        message: MessageBody<OpenedRequest>,
+        fault: Fault,
+        renewal: Renewal,
+    ) -> Self {
+        Self { content: RequestContent::Streamed { message: Box::new(message), fault, renewal } }
     }
+}
+
+/// Takes away what the target must not see: the same as in the header section (RFC 9458 §6.3), and
+/// `host`, which says nothing there that the URI does not.
+fn strip_trailers(trailers: &mut HeaderMap) {
+    strip_connection_fields(trailers);
+    strip_forwarding_fields(trailers);
+    trailers.remove(HOST);
 }
 
 impl Body for GatewayBody {
@@ -60,14 +77,25 @@ impl Body for GatewayBody {
             RequestContent::Whole(content) => Pin::new(content)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            RequestContent::Streamed { message, fault } => {
-                Poll::Ready(ready!(Pin::new(&mut **message).poll_frame(cx)).map(|frame| {
-                    frame.map_err(|error| {
+            RequestContent::Streamed { message, fault, renewal } => {
+                let frame = ready!(Pin::new(&mut **message).poll_frame(cx));
+                renewal.renew();
+                Poll::Ready(match frame {
+                    Some(Ok(mut frame)) => {
+                        let emptied = frame.trailers_mut().is_some_and(|trailers| {
+                            strip_trailers(trailers);
+                            trailers.is_empty()
+                        });
+                        // Trailers are the last frame, so without them this is the end.
+                        (!emptied).then_some(Ok(frame))
+                    }
+                    Some(Err(error)) => {
                         let error = RequestFault::from(error);
                         fault.note(error);
-                        error.into()
-                    })
-                }))
+                        Some(Err(error.into()))
+                    }
+                    None => None,
+                })
             }
         }
     }

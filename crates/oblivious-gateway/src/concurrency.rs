@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use bytes::Bytes;
+
 /// Counts exchanges, and refuses those beyond a limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Concurrency {
@@ -30,6 +32,28 @@ impl Concurrency {
         let permit = Permit { under_way: Arc::clone(&self.under_way) };
         metrics::gauge!(IN_FLIGHT).increment(1.0);
         (before < self.limit).then_some(permit)
+    }
+}
+
+impl Permit {
+    /// The same bytes, and an exchange that is counted until they are dropped.
+    ///
+    /// A server drops a body as soon as it has taken the last bytes from it, and the bytes once
+    /// they are sent, so it is these that have to hold on to the permit.
+    pub(crate) fn held_by(self, data: Bytes) -> Bytes {
+        Bytes::from_owner(Counted { data, _permit: self })
+    }
+}
+
+/// Bytes that stand for an exchange under way.
+struct Counted {
+    data: Bytes,
+    _permit: Permit,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response};
 use http_body::Body;
-use oblivious_service::{BoxError, MediaType, media_type};
+use oblivious_service::{BoxError, FullBody, MediaType, media_type};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -63,7 +63,8 @@ where
     match kind {
         Some(MediaType::OhttpRequest) => {
             let response = whole::serve(&config, target, request.into_body(), exchange).await?;
-            Ok(response.map(EncapsulatedBody::from))
+            let counted = |body: FullBody| FullBody::from(permit.held_by(body.into_bytes()));
+            Ok(response.map(|body| counted(body).into()))
         }
         Some(MediaType::OhttpChunkedRequest) if config.chunked => {
             chunked::serve(config, target, request.into_body(), exchange, permit).await

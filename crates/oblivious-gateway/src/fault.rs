@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use oblivious_bhttp::ReadError;
+use oblivious_bhttp::{ConvertError, DecodeError, Limit, ReadError};
 use oblivious_hpke::ChunkError;
 use thiserror::Error;
 
 use crate::refusal::InnerRefusal;
 
-/// What went wrong with a request after its first chunk had been opened.
+/// What went wrong with a request after it, or its first chunk, had been opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum RequestFault {
     #[error("the connection that the request came by broke")]
@@ -27,6 +27,17 @@ impl From<ReadError<Self>> for RequestFault {
     fn from(error: ReadError<Self>) -> Self {
         match error {
             ReadError::Body(fault) => fault,
+            ReadError::Message(error) => error.into(),
+            _ => Self::NotBinaryHttp,
+        }
+    }
+}
+
+impl From<ConvertError> for RequestFault {
+    fn from(error: ConvertError) -> Self {
+        match error {
+            // Nothing is wrong with the message but its length.
+            ConvertError::Decode(DecodeError::Limit(Limit::Content)) => Self::TooLarge,
             _ => Self::NotBinaryHttp,
         }
     }

@@ -70,6 +70,16 @@ impl Config {
     pub(crate) fn now(&self) -> u64 {
         unix_seconds(self.clock.now())
     }
+
+    /// How a request of which no more than `limit` bytes are taken is read. The default of the
+    /// limit on content is not to undercut what was said about whole requests and chunks.
+    pub(crate) fn decode_options(&self, limit: u64) -> DecodeOptions {
+        let mut options = self.decode_options;
+        if options.limits.content == DecodeOptions::default().limits.content {
+            options.limits.content = limit;
+        }
+        options
+    }
 }
 
 impl fmt::Debug for Config {
@@ -153,6 +163,9 @@ impl GatewayLayer {
 
     /// Sets how many exchanges may be under way at once, over all services that this layer makes;
     /// what exceeds them is answered with a 503 and `Retry-After`. By default there is no limit.
+    ///
+    /// An exchange is under way until its encapsulated answer has been sent, or given up: in chunks
+    /// until the body of the response is dropped, as a whole until the bytes of it are.
     #[must_use]
     pub fn concurrency_limit(mut self, exchanges: usize) -> Self {
         self.config.concurrency = Concurrency::new(exchanges);
@@ -169,6 +182,11 @@ impl GatewayLayer {
 
     /// Sets how long the target may take for its whole answer, or to a request in chunks for the
     /// head of its answer; a slower one becomes a 504.
+    ///
+    /// For a request in chunks the time begins anew whenever the target has taken a part of it, so
+    /// a long request may take its time to arrive. A client that pauses for longer than this limit
+    /// is taken for a target that does not answer, unless
+    /// [`idle_timeout`](Self::idle_timeout) is shorter.
     #[must_use]
     pub fn target_timeout(mut self, timeout: Timeout) -> Self {
         self.config.target_timeout = Some(timeout);
@@ -183,9 +201,13 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets how long an exchange in chunks may take from its first byte to its last; then the
-    /// answer is broken off, or is a 504 if it had not begun. Whole messages are bounded by the
-    /// other limits.
+    /// Sets how long an exchange in chunks may take. What is not complete by then is broken off;
+    /// before the target has answered it is a 504 inside, and before the first chunk of the request
+    /// has arrived a 408. Whole messages are bounded by the other limits.
+    ///
+    /// The limit is noticed when the body of the response is asked for more, so it does not end an
+    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
+    /// long it waits for a reader.
     #[must_use]
     pub fn exchange_timeout(mut self, timeout: Timeout) -> Self {
         self.config.exchange_timeout = Some(timeout);
@@ -241,13 +263,23 @@ impl GatewayLayer {
 
     /// Sets how responses are padded, so that their length tells less about them
     /// (RFC 9458 §6.2.3).
+    ///
+    /// [`Padding::ToExact`] is taken as [`Padding::ToMultiple`]: a response that is longer could not
+    /// be given at all otherwise, and by then the target has acted on the request.
     #[must_use]
     pub fn pad_responses(mut self, padding: Padding) -> Self {
-        self.config.padding = padding;
+        self.config.padding = match padding {
+            Padding::ToExact(length) => Padding::ToMultiple(length),
+            padding => padding,
+        };
         self
     }
 
-    /// Sets the limits, and the leniency, with which decapsulated requests are read.
+    /// Sets the limits, and the leniency, with which decapsulated requests are read. Content over
+    /// its limit is answered with a 413 inside, what exceeds another limit with a 400.
+    ///
+    /// A limit on content that is left at its default does not count: then
+    /// [`body_limit`](Self::body_limit) and [`stream_limit`](Self::stream_limit) bound the content.
     #[must_use]
     pub fn decode_options(mut self, options: DecodeOptions) -> Self {
         self.config.decode_options = options;

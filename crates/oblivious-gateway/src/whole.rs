@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::{
     GatewayBody, InformationalSender,
     answer::{Opened, admit, call},
+    fault::RequestFault,
     layer::Config,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
@@ -83,8 +84,8 @@ where
 {
     let mut is_head = false;
     let admitting = async {
-        let request = decode_request(message, &config.decode_options)
-            .map_err(|_| InnerRefusal::NotBinaryHttp)?;
+        let request = decode_request(message, &config.decode_options(config.body_limit as u64))
+            .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
         is_head = request.method() == Method::HEAD;
         admit(config, opened, request).await
     };

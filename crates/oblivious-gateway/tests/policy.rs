@@ -93,6 +93,27 @@ fn only_public_addresses_are_permitted_by_default() {
     assert!(!permits(&policy, "https://other.example/", "1.1.1.1"));
 }
 
+/// RFC 9458 §6.3: a rule with many hosts does not open what the operator keeps inside.
+#[test]
+fn the_destination_of_a_rewrite_is_no_target_by_the_way() {
+    let with_rewrite = |policy: TargetPolicy| {
+        let to: Origin = "https://backend.example.com".parse().unwrap();
+        policy.rewrite(Rewrite::new("api.example.com", to).unwrap())
+    };
+    for rules in [rule("https://*.example.com"), TargetRule::any_https()] {
+        let policy = with_rewrite(rules.into());
+        assert!(admits(&policy, Method::GET, "https://api.example.com/a"));
+        assert!(admits(&policy, Method::GET, "https://other.example.com/"));
+        assert!(!admits(&policy, Method::GET, "https://backend.example.com/admin"));
+    }
+    let named = with_rewrite(TargetRule::any_https().into())
+        .allow(rule("https://backend.example.com/open"));
+    assert!(admits(&named, Method::GET, "https://backend.example.com/open"));
+    assert!(!admits(&named, Method::GET, "https://backend.example.com/admin"));
+    let internal = with_rewrite(rule("https://*.example.com").internal(true).into());
+    assert!(admits(&internal, Method::GET, "https://backend.example.com/admin"));
+}
+
 #[test]
 fn a_rewrite_comes_after_the_decision() {
     let to: Origin = "http://localhost:8080".parse().unwrap();

@@ -26,7 +26,7 @@ fn a_check_prints_the_settings_without_secrets() {
         "check.toml",
         format!(
             "seed-file = {:?}\ntoken-file = {:?}\nredis-url-file = {:?}\nbody-limit = 1000\n\
-             timeout = 2.5\nkem = [\"x25519\"]\n[[rule]]\ntarget = \"https://*.example.com/api\"\n\
+             timeout = 2.5\nkem = [\"x25519\"]\necho = true\n[[rule]]\ntarget = \"https://*.example.com/api\"\n\
              methods = [\"GET\"]\n",
             seed.path(),
             tokens.path(),
@@ -43,11 +43,12 @@ fn a_check_prints_the_settings_without_secrets() {
     // Flags replace the environment, which replaces the file.
     let replaced = program("gateway")
         .args(["--config", config.path(), "--check", "--timeout", "7"])
-        .envs([("GATEWAY_TIMEOUT", "6"), ("GATEWAY_BODY_LIMIT", "2000")])
+        .envs([("GATEWAY_TIMEOUT", "6"), ("GATEWAY_BODY_LIMIT", "2000"), ("GATEWAY_ECHO", "no")])
         .output()
         .unwrap();
     let replaced = text(&replaced);
     assert!(replaced.contains("timeout = 7.0") && replaced.contains("body-limit = 2000"));
+    assert!(printed.contains("echo = true") && replaced.contains("echo = false"), "{replaced}");
 
     let again = TempFile::new("checked.toml", &printed);
     assert_eq!(text(&run("gateway", &["--config", again.path(), "--check"])), printed);
@@ -58,7 +59,7 @@ fn settings_that_cannot_work_are_explained() {
     let unknown = TempFile::new("unknown.toml", "body-limit = 1\nbody-limits = 2\n");
     let secret = TempFile::new("secret.toml", "listen = hunter2-without-quotes\n");
     let open = TempFile::new("no-tokens", "short\n");
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--config", unknown.path()], "line 2"),
         (&["--config", secret.path()], "line 1"),
         (&["--config", "/nowhere/gateway.toml"], "/nowhere/gateway.toml"),
@@ -71,6 +72,11 @@ fn settings_that_cannot_work_are_explained() {
         (&["--replay-rate", "100000", "--require-date"], "--replay-capacity"),
         (&["--pad-responses", "lots"], "multiple:N"),
         (&["--redis-url", "redis://:hunter2@localhost/"], "--redis-url-file"),
+        (&["--redis-url", "unix:///run/redis.sock?pass=hunter2"], "--redis-url-file"),
+        (&["--gateway-path", "gateway"], "--gateway-path must begin with /"),
+        (&["--health-path", "/{anything}"], "--health-path must"),
+        (&["--keys-path", "/gateway"], "--keys-path is the path of something else"),
+        (&["--legacy-keys-path", "/.well-known/ohttp-gateway"], "--legacy-keys-path is the path"),
     ];
     for (arguments, expected) in cases {
         // A state file excludes a generated key.
@@ -93,6 +99,25 @@ async fn the_environment_of_the_go_gateway_is_understood() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(stderr(&refused).contains("--allow-any-target"), "{}", stderr(&refused));
     assert!(!stderr(&refused).contains(&zeros));
+
+    // What they say replaces the file; what they do not say leaves it.
+    let file = TempFile::new("go.toml", "listen = \"127.0.0.1:8443\"\nkeys-path = \"/keys\"\n");
+    let mut command = program("gateway");
+    command.args(["--config", file.path(), "--check"]).envs([
+        ("SEED_SECRET_KEY", &*zeros),
+        ("ALLOWED_TARGET_ORIGINS", "example.com, ,"),
+        ("GATEWAY_ENDPOINT", "/here"),
+    ]);
+    let checked = text(&command.output().unwrap());
+    for line in [
+        "listen = \"127.0.0.1:8443\"",
+        "keys-path = \"/keys\"",
+        "gateway-path = \"/here\"",
+        "legacy-keys-path = \"/ohttp-configs\"",
+        "allow-target = [\"https://example.com\"]",
+    ] {
+        assert!(checked.contains(line), "{line} is not in {checked}");
+    }
 
     let environment = [
         ("SEED_SECRET_KEY", &*zeros),

@@ -100,6 +100,26 @@ async fn at_sighup_certificates_and_keys_are_read_again() {
     assert_ne!(published().await, keys_before);
 }
 
+/// New keys would not be those that clients have and other replicas use.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_sighup_a_state_file_that_is_gone_is_not_replaced() {
+    let state = TempFile::new("gone-state", "");
+    std::fs::remove_file(state.path()).unwrap();
+    let own = ["--state-file", state.path(), "--create-state", "--allow-target", "https://a.test"];
+    let gateway = Server::start("gateway", &own);
+    let published = async || {
+        let request = Request::get(gateway.url("/ohttp-keys"));
+        send(request.body(FullBody::empty()).unwrap()).await.body
+    };
+    let before = published().await;
+    std::fs::rename(state.path(), format!("{}-elsewhere", state.path())).unwrap();
+    gateway.signal("HUP");
+    gateway.await_log("what is in use stays");
+    assert_eq!(published().await, before);
+    assert!(!std::path::Path::new(state.path()).exists());
+    std::fs::rename(format!("{}-elsewhere", state.path()), state.path()).unwrap();
+}
+
 /// A client certificate is asked of relays, and nobody else needs one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_certificate_is_for_requests_and_not_for_keys() {

@@ -140,7 +140,7 @@ fn gateway_for(target: &str) -> Server {
     // Trace logs of a large message are large.
     Server::start_with(
         "gateway",
-        &["--generate-key", "--allow-target", target],
+        &["--generate-key", "--admin", "127.0.0.1:0", "--allow-target", target],
         &[("RUST_LOG", "info")],
     )
 }

@@ -4,15 +4,21 @@
 mod idle;
 mod request;
 mod response;
+mod target_time;
 
-use std::sync::Arc;
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use oblivious_bhttp::read_request;
-use oblivious_service::{BoxError, MediaType, Timeout};
+use oblivious_service::{BoxError, MediaType, Sleep, Timeout};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -29,6 +35,8 @@ use crate::{
 pub(crate) use request::OpenedRequest;
 pub(crate) use response::ChunkedAnswer;
 use response::{Asked, Settings};
+pub(crate) use target_time::Renewal;
+use target_time::TargetTime;
 
 /// A body of no particular type: those that a stream is made of outlive the call that got them.
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -70,13 +78,17 @@ where
     T::Data: Send,
     T::Error: Into<BoxError>,
 {
-    let deadline = config.exchange_timeout.as_ref().map(Timeout::start);
+    let mut deadline = config.exchange_timeout.as_ref().map(Timeout::start);
     let mut stopwatch = Stopwatch::start();
-    let starting = OpenedRequest::start(any_body(body), &config);
-    let (opened, reply) = match &config.request_timeout {
-        Some(timeout) => timeout.run(starting).await.map_err(|_| OuterRefusal::TooSlow)??,
-        None => starting.await?,
+    let starting = async {
+        let starting = OpenedRequest::start(any_body(body), &config);
+        match &config.request_timeout {
+            Some(timeout) => timeout.run(starting).await.map_err(|_| OuterRefusal::TooSlow)?,
+            None => starting.await,
+        }
     };
+    let started = until(&mut deadline, starting).await;
+    let (opened, reply) = started.ok_or(OuterRefusal::TooSlow)??;
     stopwatch.end(Stage::Receive);
     exchange.decapsulated(reply.header().key_id);
 
@@ -89,7 +101,7 @@ where
         let (config, informational) = (Arc::clone(&config), informational.clone());
         async move {
             let identity = Opened { header, enc: &enc };
-            ask(&config, target, opened, identity, informational, stopwatch).await
+            ask(&config, target, opened, identity, informational, stopwatch, deadline).await
         }
     };
     let answer = ChunkedAnswer::new(
@@ -101,7 +113,6 @@ where
             padding: config.padding.clone(),
             limit: config.stream_limit,
             idle: config.idle_timeout.clone(),
-            deadline,
         },
         Arc::clone(exchange),
         permit,
@@ -117,6 +128,27 @@ where
     Ok(response)
 }
 
+/// What the future returns; `None` if the deadline, if there is one, passes first.
+async fn until<F: Future>(deadline: &mut Option<Sleep>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if has_passed(deadline, cx) {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// Whether the deadline, if there is one, has passed. Then there is none any more.
+fn has_passed(deadline: &mut Option<Sleep>, cx: &mut Context<'_>) -> bool {
+    let passed = deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+    if passed {
+        *deadline = None;
+    }
+    passed
+}
+
 /// The target's answer to a request whose first chunk has been opened, or the gateway's own.
 async fn ask<S, T>(
     config: &Config,
@@ -125,6 +157,7 @@ async fn ask<S, T>(
     identity: Opened<'_>,
     informational: InformationalSender,
     stopwatch: Stopwatch,
+    mut deadline: Option<Sleep>,
 ) -> Asked
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
@@ -135,8 +168,8 @@ where
     let mut is_head = false;
     let asking =
         ask_target(config, target, opened, identity, informational, stopwatch, &mut is_head);
-    let answer = asking.await;
-    Asked { answer, is_head }
+    let answer = until(&mut deadline, asking).await;
+    Asked { answer: answer.unwrap_or(Err(InnerRefusal::TargetTooSlow)), is_head, deadline }
 }
 
 async fn ask_target<S, T>(
@@ -155,18 +188,20 @@ where
     T::Error: Into<BoxError>,
 {
     let fault = Fault::default();
-    let request = read_request(opened, &config.decode_options)
+    let time = config.target_timeout.clone().map(TargetTime::new);
+    let renewal = time.as_ref().map(TargetTime::renewal).unwrap_or_default();
+    let request = read_request(opened, &config.decode_options(config.stream_limit))
         .await
         .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
     *is_head = request.method() == Method::HEAD;
     let mut request = admit(config, identity, request)
         .await?
-        .map(|message| GatewayBody::streamed(message, fault.clone()));
+        .map(|message| GatewayBody::streamed(message, fault.clone(), renewal));
     request.extensions_mut().insert(informational);
     stopwatch.end(Stage::Admit);
     let calling = call(target, request);
-    let answered = match &config.target_timeout {
-        Some(timeout) => timeout.run(calling).await.unwrap_or(Err(InnerRefusal::TargetTooSlow)),
+    let answered = match time {
+        Some(time) => time.run(calling).await.unwrap_or(Err(InnerRefusal::TargetTooSlow)),
         None => calling.await,
     };
     stopwatch.end(Stage::Target);

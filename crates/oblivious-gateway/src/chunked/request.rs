@@ -9,10 +9,13 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
-use oblivious_hpke::{ChunkOpener, ChunkedReply};
+use oblivious_hpke::{ChunkOpener, ChunkedReply, RequestHeader};
 
 use super::{AnyBody, idle::Idle};
 use crate::{fault::RequestFault, layer::Config, refusal::OuterRefusal};
+
+/// The tag of a sealed message: all three AEADs have one of this length (RFC 9180 §7.3).
+const TAG_LEN: usize = 16;
 
 /// The decrypted bytes of a request in chunks, as a body of data frames.
 ///
@@ -48,14 +51,17 @@ impl OpenedRequest {
     ) -> Result<(Self, ChunkedReply), OuterRefusal> {
         let idle = Idle::new(config.idle_timeout.clone());
         let mut source = Received { body, left: config.stream_limit, idle };
-        let keys = config.keys.current();
         let mut received = BytesMut::new();
         let (mut opener, reply) = loop {
-            let now = config.now();
-            let begun =
-                keys.ring().at(now).decapsulate_chunked(&mut received, &config.chunk_limits);
-            if let Some(begun) = begun? {
-                break begun;
+            if is_structured(&received) {
+                // Those of this moment, and no longer: a sender that is slow must not keep a key
+                // in use, or in memory, that has been withdrawn (RFC 9458 §6.6).
+                let (keys, now) = (config.keys.current(), config.now());
+                let begun =
+                    keys.ring().at(now).decapsulate_chunked(&mut received, &config.chunk_limits);
+                if let Some(begun) = begun? {
+                    break begun;
+                }
             }
             match poll_fn(|cx| source.poll_next(cx)).await? {
                 Some(data) => received.extend_from_slice(&data),
@@ -74,6 +80,16 @@ impl OpenedRequest {
             }
         }
     }
+}
+
+/// Whether so much is there that it is not cut short, as far as can be seen without a key: the same
+/// as for a whole request, so that the same bytes get the same answer (RFC 9458 §5.2 and §5.3).
+fn is_structured(received: &[u8]) -> bool {
+    RequestHeader::decode(received).is_some_and(|header| {
+        let shortest = header.kem.enc_len().map(|enc_len| RequestHeader::LEN + enc_len + TAG_LEN);
+        // Of a KEM without a length no more is known than that there is no key for it.
+        shortest.is_none_or(|shortest| received.len() >= shortest)
+    })
 }
 
 impl Received {

@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +15,7 @@ use oblivious_hpke::ChunkSealer;
 use oblivious_service::{BoxError, Sleep, Timeout};
 use thiserror::Error;
 
-use super::{AnyBody, any_body, idle::Idle};
+use super::{AnyBody, any_body, has_passed, idle::Idle};
 use crate::{InformationalSender, concurrency::Permit, observe::Exchange, refusal::InnerRefusal};
 
 /// The target's answer, while it is waited for.
@@ -26,6 +26,8 @@ pub(crate) struct Asked {
     pub(crate) answer: Result<Response<AnyBody>, InnerRefusal>,
     /// Whether it answers HEAD.
     pub(crate) is_head: bool,
+    /// The end of the whole exchange, if that has not passed.
+    pub(crate) deadline: Option<Sleep>,
 }
 
 /// What bounds an answer, and how it is padded.
@@ -35,8 +37,6 @@ pub(crate) struct Settings {
     pub(crate) limit: u64,
     /// How long the target may send nothing.
     pub(crate) idle: Option<Timeout>,
-    /// The end of the whole exchange.
-    pub(crate) deadline: Option<Sleep>,
 }
 
 /// An encapsulated answer in the making: asks the target, then seals what it sends, piece by piece
@@ -53,6 +53,7 @@ pub(crate) struct ChunkedAnswer {
     padding: Padding,
     left: u64,
     idle: Idle,
+    /// The end of the whole exchange; who asks the target watches it till there is an answer.
     deadline: Option<Sleep>,
     exchange: Arc<Exchange>,
     /// Held until the answer is over.
@@ -102,7 +103,7 @@ impl ChunkedAnswer {
             padding: settings.padding,
             left: settings.limit,
             idle: Idle::new(settings.idle),
-            deadline: settings.deadline,
+            deadline: None,
             exchange,
             _permit: permit,
         }
@@ -160,6 +161,10 @@ impl ChunkedAnswer {
                 }
             }
             State::Answering(answer) => {
+                // First, since a target that always has more would never let it be looked at.
+                if has_passed(&mut self.deadline, cx) {
+                    return Poll::Ready(Err(CutOff::TooSlow));
+                }
                 if let Poll::Ready(frame) = Pin::new(&mut **answer).poll_frame(cx) {
                     let over = answer.is_end_stream();
                     self.idle.reset();
@@ -170,24 +175,15 @@ impl ChunkedAnswer {
                 }
             }
         }
-        if let Some(deadline) = &mut self.deadline {
-            ready!(deadline.as_mut().poll(cx));
-            self.deadline = None;
-            if matches!(self.state, State::Asking(..)) {
-                let answer = Err(InnerRefusal::TargetTooSlow);
-                self.begin(Asked { answer, is_head: false });
-                return Poll::Ready(Ok(true));
-            }
-            return Poll::Ready(Err(CutOff::TooSlow));
-        }
         Poll::Pending
     }
 
     /// Takes the target's answer, or what is said in its place, as what is sealed from now on.
-    fn begin(&mut self, Asked { answer, is_head }: Asked) {
+    fn begin(&mut self, Asked { answer, is_head, deadline }: Asked) {
         let State::Asking(_, encoder) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
+        self.deadline = deadline;
         let own = |refusal: InnerRefusal| refusal.into_response().map(any_body);
         self.exchange.answered(&answer);
         let mut response = answer.unwrap_or_else(own);

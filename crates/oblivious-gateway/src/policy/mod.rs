@@ -68,7 +68,13 @@ impl TargetPolicy {
             return Err(PolicyRefusal::NotAnOrigin);
         }
         let origin = Origin::of(uri).ok_or(PolicyRefusal::NotAllowed)?;
-        if !self.rules.iter().any(|rule| rule.allows(&origin, method, uri.path())) {
+        // The destination of a rewrite may be reached at any address, so a rule that happens to
+        // cover it, such as one for all subdomains, does not make it a target.
+        let vouched_for = self.leads_to(&origin);
+        let allows = |rule: &TargetRule| {
+            rule.allows(&origin, method, uri.path()) && (!vouched_for || rule.names(&origin))
+        };
+        if !self.rules.iter().any(allows) {
             return Err(PolicyRefusal::NotAllowed);
         }
         match self.rewrites.iter().find(|rewrite| rewrite.applies_to(&origin)) {

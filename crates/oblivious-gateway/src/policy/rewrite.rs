@@ -9,7 +9,8 @@ use super::{
 };
 
 /// Sends the requests for one host to another origin, which the operator vouches for: it may have
-/// addresses that are not public.
+/// addresses that are not public. That origin itself is a target only for a rule that names it, or
+/// one that is [internal](crate::TargetRule::internal).
 ///
 /// The rules decide on the host that the client names, and the target is told that one in `host`,
 /// as by the Go gateway. The URI gets scheme, host and port of the destination: whom to connect to,

@@ -102,6 +102,11 @@ impl TargetRule {
         self.is_for(origin) && (self.internal || self.origin.host.address().is_some())
     }
 
+    /// Whether the rule was made with `origin` in mind.
+    pub(super) fn names(&self, origin: &Origin) -> bool {
+        self.is_internal(origin) || (matches!(self.hosts, Hosts::One) && self.origin == *origin)
+    }
+
     pub(super) fn is_for(&self, origin: &Origin) -> bool {
         match self.hosts {
             Hosts::One => return self.origin == *origin,

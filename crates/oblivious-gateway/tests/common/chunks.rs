@@ -1,6 +1,7 @@
 //! The client's side of an exchange in chunks, one step at a time.
 
 use std::{
+    convert::Infallible,
     pin::Pin,
     sync::{
         Arc,
@@ -10,15 +11,20 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
-use oblivious_bhttp::{Content, DecodeOptions, MessageBody, ReadResponse, read_response};
+use oblivious_bhttp::{
+    Content, DecodeOptions, Framing, MessageBody, Padding, ReadResponse, encode_request_into,
+    read_response,
+};
+use oblivious_gateway::{EncapsulatedBody, GatewayBody};
 use oblivious_hpke::{
     ChunkLimits, ChunkOpener, ChunkSealer, PendingChunkedResponse, Provider, Recipient,
 };
 use oblivious_keys::Preferences;
-use oblivious_service::BoxError;
+use oblivious_service::{BoxError, collect};
 use tokio::sync::mpsc;
+use tower::{Service, ServiceExt};
 
 use super::ring;
 
@@ -105,7 +111,7 @@ impl<B> Opening<B> {
     }
 
     /// The response inside, read to its head.
-    pub(crate) fn response(self, method: &http::Method) -> ReadResponse<Self>
+    pub(crate) fn response(self, method: &Method) -> ReadResponse<Self>
     where
         B: Body<Data = Bytes, Error = BoxError> + Unpin,
     {
@@ -146,7 +152,7 @@ where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
     let body = Box::pin(ErrorText(body));
-    let collected = oblivious_service::collect(body, usize::MAX).await;
+    let collected = collect(body, usize::MAX).await;
     let collected = collected.map_err(|error| format!("{error:?}"))?;
     Ok(Content { data: collected.data.freeze(), trailers: collected.trailers })
 }
@@ -165,4 +171,59 @@ impl<B: Body<Data = Bytes, Error = BoxError> + Unpin> Body for ErrorText<B> {
         let frame = Pin::new(&mut self.0).poll_frame(cx);
         frame.map(|frame| frame.map(|frame| frame.map_err(|error| format!("{error:?}").into())))
     }
+}
+
+/// The bytes of a POST with this content.
+pub(crate) fn post(content: impl Into<Content>) -> BytesMut {
+    let request = Request::post("https://example.com/").body(content.into()).unwrap();
+    let mut message = BytesMut::new();
+    encode_request_into(&request, Framing::IndeterminateLength, &Padding::None, &mut message)
+        .unwrap();
+    message
+}
+
+/// The head of a POST whose content is to come.
+pub(crate) fn post_head() -> Bytes {
+    // Framing, control data, no field, and an empty header section's end.
+    let message = post("x");
+    message.freeze().slice(..1 + 5 + 6 + 12 + 2 + 1)
+}
+
+/// A chunk of content (RFC 9292 §3.2): its length, below 64, and the bytes.
+pub(crate) fn piece(data: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(data.len()).unwrap();
+    assert!((1..64).contains(&length));
+    [&[length], data].concat()
+}
+
+/// Collects the content and answers with it, and with a trailer.
+pub(crate) async fn echo(request: Request<GatewayBody>) -> Result<Response<Content>, BoxError> {
+    let collected = collect(request.into_body(), usize::MAX).await?;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-length", collected.data.len().into());
+    let content = Content::from(collected.data.freeze()).with_trailers(trailers);
+    Ok(Response::new(content))
+}
+
+pub(crate) async fn send<S, B>(gateway: S, body: B) -> Response<EncapsulatedBody>
+where
+    S: Service<Request<B>, Response = Response<EncapsulatedBody>, Error = Infallible>,
+{
+    gateway.oneshot(outer_chunked(body)).await.unwrap()
+}
+
+/// Opens an answer that is encapsulated in chunks.
+pub(crate) async fn open(
+    pending: PendingChunkedResponse,
+    response: Response<EncapsulatedBody>,
+) -> Response<MessageBody<Opening<EncapsulatedBody>>> {
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut fields: Vec<_> = response.headers().keys().map(|name| name.as_str()).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["cache-control", "content-type", "incremental"]);
+    assert_eq!(response.headers()["content-type"], "message/ohttp-chunked-res");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    // RFC 10036
+    assert_eq!(response.headers()["incremental"], "?1");
+    Opening::new(pending, response.into_body()).response(&Method::GET).await.unwrap()
 }

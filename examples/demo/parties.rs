@@ -16,7 +16,7 @@ use hyper_util::client::legacy::{Error, ResponseFuture};
 use oblivious_http::gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
-use oblivious_http::service::{BoxError, FullBody, Shared, collect};
+use oblivious_http::service::{FullBody, Shared, collect};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
@@ -80,7 +80,7 @@ impl Gateway {
         let noted = inside.clone();
         let ask = service_fn(move |request: Request<GatewayBody>| {
             let (noted, forward) = (noted.clone(), forward.clone());
-            async move { Ok::<_, BoxError>(forward.oneshot(noted.note_request(request).await?).await?) }
+            async move { forward.oneshot(noted.note_request(request).await?).await }
         });
         let gateway = GatewayLayer::new(keys.clone()).allow(origin).layer(ask);
         let router = Router::new()

@@ -50,8 +50,8 @@ async fn recipient(gateway: &Server) -> Recipient {
     Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap()
 }
 
-/// A Redis of its own, ended when this is dropped; `None` where there is no program for it, but where
-/// `CI` is set that fails the test.
+/// A Redis of its own, ended when this is dropped; `None` where there is no program for it, but
+/// where `TEST_DATABASE` is set that fails the test.
 struct Redis {
     process: Child,
     port: u16,
@@ -73,8 +73,9 @@ impl Redis {
     fn start_with(port_name: &str, arguments: &[&str]) -> Option<Self> {
         let redis = Self::try_start(port_name, arguments);
         assert!(
-            redis.is_some() || std::env::var_os("CI").is_none(),
-            "there is no redis-server or valkey-server that takes {port_name}, and CI is set"
+            redis.is_some() || std::env::var_os("TEST_DATABASE").is_none(),
+            "there is no redis-server or valkey-server that takes {port_name}, and TEST_DATABASE \
+             is set"
         );
         redis
     }

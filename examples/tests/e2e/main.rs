@@ -1,6 +1,7 @@
 //! The real programs, as processes, over real sockets: client, relay, gateway, and a target that
 //! the tests play.
 
+mod guarded;
 mod inside;
 mod operate;
 mod outside;

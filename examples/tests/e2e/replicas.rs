@@ -22,18 +22,18 @@ use crate::setup::{TempFile, send};
 use crate::target::Target;
 use crate::tls::{Certificate, certificate};
 
-fn encoded(request: &Request<Content>) -> BytesMut {
+pub(crate) fn encoded(request: &Request<Content>) -> BytesMut {
     let mut message = BytesMut::new();
     encode_request_into(request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
     message
 }
 
-fn opened(pending: PendingResponse, sealed: Bytes) -> Response<Content> {
+pub(crate) fn opened(pending: PendingResponse, sealed: Bytes) -> Response<Content> {
     let answer = pending.open(sealed.into()).unwrap().freeze();
     decode_response(answer, &Method::POST, &DecodeOptions::default()).unwrap()
 }
 
-fn post(gateway: &str, sealed: Bytes) -> Request<FullBody> {
+pub(crate) fn post(gateway: &str, sealed: Bytes) -> Request<FullBody> {
     Request::post(format!("{gateway}/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
         .body(FullBody::from(sealed))
@@ -45,7 +45,7 @@ async fn keys(gateway: &Server) -> Bytes {
     send(request).await.body
 }
 
-async fn recipient(gateway: &Server) -> Recipient {
+pub(crate) async fn recipient(gateway: &Server) -> Recipient {
     let list = KeyConfigList::decode(&keys(gateway).await).unwrap();
     Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap()
 }

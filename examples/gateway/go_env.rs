@@ -1,7 +1,5 @@
 //! The environment of the Go gateway that most deployments run, so that one can be replaced.
 
-use std::mem::take;
-
 use anyhow::Context;
 use oblivious_http::gateway::Seed;
 use serde::Deserialize;
@@ -36,7 +34,11 @@ pub(crate) fn apply(settings: &mut Settings) -> anyhow::Result<Option<GoKey>> {
     } else if settings.listen == ours.listen {
         settings.listen = "0.0.0.0:8080".into();
     }
-    let replace = |path: &mut String, name: &str| *path = get(name).unwrap_or(take(path));
+    let replace = |path: &mut String, name: &str| {
+        if let Some(value) = get(name) {
+            *path = value;
+        }
+    };
     // Their defaults are ours.
     replace(&mut settings.gateway_path, "GATEWAY_ENDPOINT");
     replace(&mut settings.keys_path, "CONFIG_ENDPOINT");

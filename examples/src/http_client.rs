@@ -41,10 +41,10 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 /// without another one having to wake up.
 #[derive(Clone)]
 pub struct HttpClient {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
-struct Shared {
+struct Inner {
     connector: Tls,
     pools: ThreadLocal<Pool>,
 }
@@ -62,13 +62,13 @@ pub(crate) fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> HttpC
     let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
     let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
     let connector = Tls(Arc::new(Connectors { tcp, http1, any }));
-    HttpClient { shared: Arc::new(Shared { connector, pools: ThreadLocal::new() }) }
+    HttpClient { inner: Arc::new(Inner { connector, pools: ThreadLocal::new() }) }
 }
 
 impl HttpClient {
     /// The connections of this thread.
     fn pool(&self) -> &Pool {
-        let Shared { connector, pools } = &*self.shared;
+        let Inner { connector, pools } = &*self.inner;
         pools.get_or(|| {
             Client::builder(TokioExecutor::new())
                 // RFC 9458 §6.5 forbids to repeat a request that may have been processed. hyper

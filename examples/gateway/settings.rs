@@ -188,7 +188,7 @@ settings! {
         ["Limits"] response_limit: usize = 16 << 20, "BYTES";
         /// The most bytes of a message in chunks.
         ["Limits"] stream_limit: u64 = 2 << 30, "BYTES";
-        /// The longest chunk that is taken, in bytes.
+        /// The longest chunk that is taken, in bytes: 16384 or more.
         ["Limits"] chunk_limit: usize = 16 << 10, "BYTES";
         /// How many exchanges may be under way; more are answered with 503 and Retry-After.
         ["Limits"] concurrency: usize = 10_000, "N";

@@ -110,6 +110,17 @@ pub enum ChunkError {
     PushAfterFinish,
 }
 
+/// A limit on the length of chunks is below what every receiver has to take
+/// (draft-ietf-ohai-chunked-ohttp §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "chunks may not be limited to {bytes} bytes: every receiver must take 16384; set that or more"
+)]
+pub struct ChunkLimitTooSmall {
+    /// The limit that was asked for, in bytes of plaintext.
+    pub bytes: usize,
+}
+
 /// A key pair could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

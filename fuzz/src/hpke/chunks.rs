@@ -30,9 +30,8 @@ pub fn chunks(data: &[u8]) {
 
 /// Opens a response, whose nonce is part of the stream, in pieces of the lengths that `cuts` gives.
 fn open(stream: &[u8], cuts: &[u8]) -> (Vec<Bytes>, Result<(), ChunkError>) {
-    let mut limits = ChunkLimits::default();
-    limits.max_chunk_len = MAX_CHUNK_LEN;
-    limits.max_chunks = 8;
+    let limits =
+        ChunkLimits::default().with_any_max_chunk_len(MAX_CHUNK_LEN).with_max_chunks(8);
     let (_, recipient) = parties(permissive());
     let mut request = BytesMut::new();
     let (_, pending) = recipient.start_chunked(&mut request, &limits).unwrap();

@@ -9,7 +9,7 @@ use oblivious_bhttp::{
 use oblivious_hpke::PendingResponse;
 use oblivious_service::{
     BoxError, Clock, CollectError, FullBody, MediaType, Problem, collect, expects_continue,
-    media_type,
+    has_content_coding, media_type,
 };
 use tower_service::Service;
 
@@ -111,6 +111,7 @@ where
     let (parts, body) = response.into_parts();
     if parts.status != StatusCode::OK
         || media_type(&parts.headers) != Some(MediaType::OhttpResponse)
+        || has_content_coding(&parts.headers)
     {
         return Err(not_encapsulated(parts.status, media_type(&parts.headers), body).await);
     }

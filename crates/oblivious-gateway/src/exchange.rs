@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response};
 use http_body::Body;
-use oblivious_service::{BoxError, FullBody, MediaType, media_type};
+use oblivious_service::{BoxError, FullBody, MediaType, has_content_coding, media_type};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -22,6 +22,7 @@ pub(crate) async fn serve<S, B, T>(
 ) -> Response<EncapsulatedBody>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -47,6 +48,7 @@ async fn dispatch<S, B, T>(
 ) -> Result<Response<EncapsulatedBody>, OuterRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -59,6 +61,9 @@ where
         return Err(OuterRefusal::Method);
     }
     let kind = media_type(request.headers());
+    if kind.is_some() && has_content_coding(request.headers()) {
+        return Err(OuterRefusal::ContentCoding);
+    }
     let permit = config.concurrency.enter().ok_or(OuterRefusal::Busy)?;
     match kind {
         Some(MediaType::OhttpRequest) => {

@@ -8,15 +8,13 @@ use std::task::Poll;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{BoxError, Timeout, media_type};
+use oblivious_service::{BoxError, Timeout, has_content_coding, media_type};
 use oblivious_wire::MediaType;
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
 use crate::idle::{Fault, Idle, Progress};
-use crate::response::{
-    INCREMENTAL, Refusal, answer_to, filter, has_content_coding, is_incremental,
-};
+use crate::response::{INCREMENTAL, Refusal, answer_to, filter, is_incremental};
 
 /// Checks a client's request and makes of it the one for the gateway, with the type that it has.
 ///

@@ -40,7 +40,10 @@ mod timeout;
 
 pub use body::{CollectError, Collected, FullBody, collect};
 pub use future::ResponseFuture;
-pub use headers::{expects_continue, media_type, strip_connection_fields, strip_forwarding_fields};
+pub use headers::{
+    expects_continue, has_content_coding, media_type, strip_connection_fields,
+    strip_forwarding_fields,
+};
 pub use oblivious_wire::MediaType;
 pub use problem::{Problem, plain_text};
 pub use shared::Shared;

@@ -2,17 +2,19 @@
 
 use std::future::poll_fn;
 
-use http::{HeaderMap, Request, Response, header::HOST};
-use http_body::Body;
+use http::{
+    HeaderMap, HeaderValue, Request, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST},
+};
 use oblivious_hpke::RequestHeader;
 use oblivious_service::{
-    BoxError, expects_continue, strip_connection_fields, strip_forwarding_fields,
+    BoxError, MediaType, expects_continue, strip_connection_fields, strip_forwarding_fields,
 };
 use tower_service::Service;
 
 use crate::{
-    DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, layer::Config, observe,
-    refusal::InnerRefusal,
+    DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, TargetError, layer::Config, max_forwards,
+    observe, refusal::InnerRefusal,
 };
 
 /// What tells a decapsulated request from all others.
@@ -33,7 +35,14 @@ pub(crate) async fn admit<B>(
     if expects_continue(request.headers()) {
         return Err(InnerRefusal::ExpectContinue);
     }
+    // Each layer of such a request would cost its sender a few bytes, and the gateways that may
+    // ask each other a whole exchange.
+    if is_encapsulated(request.headers()) {
+        return Err(InnerRefusal::Nested);
+    }
     let admitted = config.policy.admit(request.method(), request.uri())?;
+    let method = request.method().clone();
+    max_forwards::count(&method, request.headers_mut())?;
     strip_connection_fields(request.headers_mut());
     strip_forwarding_fields(request.headers_mut());
     *request.uri_mut() = admitted.uri;
@@ -42,6 +51,16 @@ pub(crate) async fn admit<B>(
     }
     request.extensions_mut().insert(admitted.addresses);
     Ok(request)
+}
+
+/// Whether any `Content-Type` says that the content is an encapsulated request: a server may look
+/// at the first of them, or at the last.
+fn is_encapsulated(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_TYPE)
+        .iter()
+        .filter_map(|value| MediaType::parse(value.to_str().ok()?))
+        .any(|kind| matches!(kind, MediaType::OhttpRequest | MediaType::OhttpChunkedRequest))
 }
 
 /// Refuses what would have to be remembered after its key's end, what was seen before, then what
@@ -90,17 +109,84 @@ pub(crate) async fn call<S, T>(
 ) -> Result<Response<T>, InnerRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
-    T: Body,
-    T::Error: Into<BoxError>,
+    S::Error: Into<BoxError>,
 {
     // The errors' own text may name the target, which belongs in no log and no answer.
-    let failed = |_| InnerRefusal::TargetFailed;
+    let failed = |error: S::Error| InnerRefusal::Target(TargetError::of(&*error.into()));
     poll_fn(|cx| target.poll_ready(cx)).await.map_err(failed)?;
     let mut response = target.call(request).await.map_err(failed)?;
     if response.status().is_informational() {
-        return Err(InnerRefusal::TargetInvalid);
+        return Err(InnerRefusal::Target(TargetError::InvalidResponse));
     }
+    join_content_lengths(response.headers_mut());
     // Nothing of what a service notes for others in the same process belongs on the wire.
     response.extensions_mut().clear();
     Ok(response)
+}
+
+/// Makes one field of lengths that are all the same: RFC 9110 §8.6 lets a recipient do so. Others
+/// stay as they are, for the encoder to refuse.
+fn join_content_lengths(headers: &mut HeaderMap) {
+    let joined = {
+        let mut lengths = headers
+            .get_all(CONTENT_LENGTH)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii);
+        let first = lengths.next();
+        let mut repeated = false;
+        let mut all_equal = true;
+        for length in lengths {
+            repeated = true;
+            all_equal &= Some(length) == first;
+        }
+        first
+            .filter(|_| repeated && all_equal)
+            .and_then(|first| HeaderValue::from_bytes(first).ok())
+    };
+    if let Some(length) = joined {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9110 §8.6
+    #[test]
+    fn lengths_that_are_all_the_same_are_one() {
+        let joined = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(value));
+            }
+            join_content_lengths(&mut headers);
+            let left = headers.get_all(CONTENT_LENGTH).iter();
+            left.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(joined(&["3"]), ["3"]);
+        assert_eq!(joined(&["3", "3"]), ["3"]);
+        assert_eq!(joined(&["3 ,\t3", "3"]), ["3"]);
+        assert_eq!(joined(&["3, 4"]), ["3, 4"]);
+        assert_eq!(joined(&["3", "4"]), ["3", "4"]);
+        assert_eq!(joined(&["3", "03"]), ["3", "03"]);
+        assert!(joined(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_encapsulated_request_is_known_by_any_of_its_types() {
+        let encapsulated = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_TYPE, HeaderValue::from_static(value));
+            }
+            is_encapsulated(&headers)
+        };
+        assert!(encapsulated(&["message/ohttp-req"]));
+        assert!(encapsulated(&["Message/OHTTP-chunked-req; a=b"]));
+        assert!(encapsulated(&["text/plain", "message/ohttp-req"]));
+        assert!(!encapsulated(&["message/ohttp-res", "message/bhttp"]));
+        assert!(!encapsulated(&[]));
+    }
 }

@@ -339,6 +339,7 @@ pub struct Gateway<S> {
 impl<S, B, T> Service<Request<B>> for Gateway<S>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,

@@ -88,11 +88,13 @@ mod fault;
 mod informational;
 mod keys;
 mod layer;
+mod max_forwards;
 mod observe;
 mod policy;
 mod publish;
 mod refusal;
 mod replay;
+mod target_error;
 mod whole;
 
 pub use address::is_public;
@@ -116,3 +118,4 @@ pub use replay::{
 };
 #[cfg(feature = "redis")]
 pub use replay::{RedisGuardError, RedisReplayGuard};
+pub use target_error::TargetError;

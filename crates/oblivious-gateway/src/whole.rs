@@ -12,7 +12,7 @@ use oblivious_service::{BoxError, CollectError, FullBody, MediaType, collect};
 use tower_service::Service;
 
 use crate::{
-    GatewayBody, InformationalSender,
+    GatewayBody, InformationalSender, TargetError,
     answer::{Opened, admit, call},
     fault::RequestFault,
     layer::Config,
@@ -32,6 +32,7 @@ pub(crate) async fn serve<S, B, T>(
 ) -> Result<Response<FullBody>, OuterRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     B: Body,
     B::Error: Into<BoxError>,
     T: Body,
@@ -79,6 +80,7 @@ async fn answer<S, T>(
 ) -> Response<Content>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body,
     T::Error: Into<BoxError>,
 {
@@ -116,6 +118,7 @@ async fn ask<S, T>(
 ) -> Result<Response<Content>, InnerRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body,
     T::Error: Into<BoxError>,
 {
@@ -126,7 +129,7 @@ where
         let collected =
             collect(body, config.response_limit).await.map_err(|error| match error {
                 CollectError::TooLarge { .. } => InnerRefusal::TargetTooLarge,
-                _ => InnerRefusal::TargetFailed,
+                error => InnerRefusal::Target(TargetError::of(&error)),
             })?;
         let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
         Ok::<_, InnerRefusal>(Response::from_parts(parts, content))
@@ -149,7 +152,7 @@ fn encodable(
 ) -> Result<Response<Content>, InnerRefusal> {
     match encoded_response_len(&answer, FRAMING, padding) {
         Ok(_) => Ok(answer),
-        Err(_) => Err(InnerRefusal::TargetInvalid),
+        Err(_) => Err(InnerRefusal::Target(TargetError::InvalidResponse)),
     }
 }
 

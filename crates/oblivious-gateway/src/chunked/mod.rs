@@ -70,6 +70,7 @@ pub(crate) async fn serve<S, B, T>(
 ) -> Result<Response<EncapsulatedBody>, OuterRefusal>
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -161,6 +162,7 @@ async fn ask<S, T>(
 ) -> Asked
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body + Send + 'static,
     T::Data: Send,
     T::Error: Into<BoxError>,
@@ -183,6 +185,7 @@ async fn ask_target<S, T>(
 ) -> Result<Response<AnyBody>, InnerRefusal>
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body + Send + 'static,
     T::Data: Send,
     T::Error: Into<BoxError>,

@@ -66,7 +66,7 @@ fn is_encapsulated(headers: &HeaderMap) -> bool {
 /// Refuses what would have to be remembered after its key's end, what was seen before, then what
 /// has no acceptable date; in that order, so that the answer to a copy says nothing of dates
 /// (RFC 9458 §6.5.2).
-async fn guard(
+pub(crate) async fn guard(
     config: &Config,
     opened: Opened<'_>,
     headers: &HeaderMap,

@@ -90,6 +90,7 @@ mod keys;
 mod layer;
 mod max_forwards;
 mod observe;
+mod payload;
 mod policy;
 mod publish;
 mod refusal;

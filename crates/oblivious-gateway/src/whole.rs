@@ -52,7 +52,7 @@ where
     sealed
 }
 
-async fn receive<B>(config: &Config, body: B) -> Result<BytesMut, OuterRefusal>
+pub(crate) async fn receive<B>(config: &Config, body: B) -> Result<BytesMut, OuterRefusal>
 where
     B: Body,
     B::Error: Into<BoxError>,

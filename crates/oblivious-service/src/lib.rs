@@ -33,6 +33,7 @@
 mod body;
 mod future;
 mod headers;
+mod payload;
 mod problem;
 mod shared;
 mod time;
@@ -45,6 +46,7 @@ pub use headers::{
     strip_forwarding_fields,
 };
 pub use oblivious_wire::MediaType;
+pub use payload::{BinaryHttp, InvalidPayload, Payload};
 pub use problem::{Problem, plain_text};
 pub use shared::Shared;
 #[cfg(feature = "tokio")]

@@ -1,7 +1,5 @@
 //! What is answered inside the encapsulation.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_bhttp::{Content, ConvertError};
@@ -63,9 +61,12 @@ impl InnerRefusal {
             }
             _ => {}
         }
-        let text = match self.text() {
-            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-            Cow::Owned(text) => text.into(),
+        let text = match self {
+            // The words of the codec name the rule, and have no value of the request in them.
+            Self::NotBinaryHttp(error) => {
+                format!("The request is not a valid binary HTTP request: {error}.\n").into()
+            }
+            _ => Bytes::from_static(self.plain_text().as_bytes()),
         };
         let mut response = Response::new(Content::from(text));
         *response.status_mut() = self.status();
@@ -74,7 +75,7 @@ impl InnerRefusal {
         response
     }
 
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NotBinaryHttp(_)
             | Self::RequestCutOff
@@ -96,15 +97,10 @@ impl InnerRefusal {
         }
     }
 
-    /// What the sender of the request gets to read, and nobody else: which rule was broken, and
-    /// what to do.
-    fn text(self) -> Cow<'static, str> {
-        let text = match self {
-            // The words of the codec name the rule, and have no value of the request in them.
-            Self::NotBinaryHttp(error) => {
-                return format!("The request is not a valid binary HTTP request: {error}.\n")
-                    .into();
-            }
+    /// What the sender of the request gets to read, and nobody else, if that says all: which rule
+    /// was broken, and what to do.
+    pub(crate) fn plain_text(self) -> &'static str {
+        match self {
             Self::RequestCutOff => "The rest of the request did not arrive intact.\n",
             Self::RequestTooLarge => "The request is larger than this gateway accepts.\n",
             Self::RequestTooSlow => "The request did not arrive in time.\n",
@@ -143,10 +139,8 @@ impl InnerRefusal {
             },
             Self::TargetTooSlow => "The target did not answer in time.\n",
             Self::TargetTooLarge => "The target's response is larger than the gateway takes.\n",
-            // They have no text.
-            Self::OptionsOfGateway | Self::Date { .. } => "",
-        };
-        text.into()
+            Self::NotBinaryHttp(_) | Self::OptionsOfGateway | Self::Date { .. } => "",
+        }
     }
 
     /// The name of this refusal in metrics.

@@ -4,6 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_hpke::{ChunkError, DecapsulateError};
 use oblivious_service::{FullBody, Problem, plain_text};
 
+use super::InnerRefusal;
 use crate::fault::RequestFault;
 
 /// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
@@ -23,6 +24,12 @@ pub(crate) enum OuterRefusal {
     Busy,
     /// The answer could not be sealed.
     CannotSeal,
+    /// The media type is not that of the gateway's payload.
+    PayloadType,
+    /// The service for the payload failed.
+    PayloadFailed,
+    /// What would be told inside, of a payload in which the gateway cannot tell anything.
+    Opened(InnerRefusal),
 }
 
 impl OuterRefusal {
@@ -79,6 +86,15 @@ impl OuterRefusal {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The gateway cannot encrypt at the moment.\n",
             ),
+            Self::PayloadType => plain_text(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The content type must be that of this gateway's requests.\n",
+            ),
+            Self::PayloadFailed => plain_text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The service behind the gateway failed.\n",
+            ),
+            Self::Opened(refusal) => plain_text(refusal.status(), refusal.plain_text()),
         }
     }
 }
@@ -97,6 +113,9 @@ impl OuterRefusal {
             Self::UnknownKey | Self::Failed => "not_decapsulated",
             Self::Busy => "busy",
             Self::CannotSeal => "cannot_seal",
+            Self::PayloadType => "media_type",
+            Self::PayloadFailed => "target_failed",
+            Self::Opened(refusal) => refusal.label(),
         }
     }
 

@@ -126,18 +126,49 @@ fn x_wing_over_aws_lc() {
     check_post_quantum::<XWing<AwsX25519>>();
 }
 
-/// The X25519 half of a ciphertext replaced by a point of low order, which no sender makes: it
-/// would leave the secret to ML-KEM alone.
+/// The encodings of all X25519 points of low order (RFC 7748 §6.1): 0, 1, the two of order 8, p-1,
+/// p, p+1, and each again with the highest bit, which is ignored.
+fn low_order() -> impl Iterator<Item = [u8; 32]> {
+    let points = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    points.into_iter().flat_map(|point| {
+        let mut point: [u8; 32] = hex::decode(point).unwrap().try_into().unwrap();
+        let plain = point;
+        point[31] |= 0x80;
+        [plain, point]
+    })
+}
+
+/// The X25519 half of a ciphertext, and that of a public key, replaced by a point of low order,
+/// which would leave the secret to ML-KEM alone.
 fn check_low_order<K: PreparedKem>() {
     let vector = vector(K::KEM_ID);
     let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
-    let mut enc = vector.enc;
-    let x25519 = enc.len() - 32;
-    for first in [0, 1] {
-        enc[x25519..].fill(0);
-        enc[x25519] = first;
-        let enc = K::EncappedKey::from_bytes(&enc).unwrap();
+    let replaced = |mut bytes: Vec<u8>, point: [u8; 32]| {
+        let x25519 = bytes.len() - 32;
+        bytes[x25519..].copy_from_slice(&point);
+        bytes
+    };
+    for point in low_order() {
+        let enc = K::EncappedKey::from_bytes(&replaced(vector.enc.clone(), point)).unwrap();
         assert_eq!(K::decap(&secret_key, None, &enc).err(), Some(HpkeError::DecapError));
+
+        // A provider may refuse it when it reads it, and then need not when it uses it.
+        let public_key = replaced(vector.public_key.clone(), point);
+        let Ok(mut public_key) = K::PublicKey::from_bytes(&public_key) else { continue };
+        for _ in 0..2 {
+            let mut rng = FixedRng(vector.ikm_e.clone());
+            let encapsulated = K::encap_with_rng(&public_key, None, &mut rng);
+            assert_eq!(encapsulated.err(), Some(HpkeError::EncapError));
+            K::precompute(&mut public_key);
+        }
     }
 }
 

@@ -40,8 +40,9 @@ pub enum SealError {
     /// The operating system gave no randomness.
     #[error("the operating system's random number generator failed; nothing was encrypted")]
     Randomness,
-    /// The key or the message cannot be used: the recipient's public key has a low order, so that
-    /// the shared secret would be known to everybody, or the message is longer than the AEAD takes.
+    /// The key or the message cannot be used: the recipient's public key, or its X25519 half, has a
+    /// low order, so that the shared secret would be known to everybody, or the message is longer
+    /// than the AEAD takes.
     #[error("encryption is impossible with this public key, or for a message of this length")]
     Refused,
     /// The message has more chunks than [`ChunkLimits`](crate::ChunkLimits) allows.

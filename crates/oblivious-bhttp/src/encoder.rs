@@ -15,14 +15,15 @@ pub enum Framing {
     #[default]
     KnownLength,
     /// Terminators behind the parts, and content in chunks (RFC 9292 §3.2): for messages that are
-    /// sent while they are made.
+    /// sent while they are made. All three terminators are always written.
     IndeterminateLength,
 }
 
 /// Encodes one message part by part.
 ///
 /// The parts are appended to a buffer that the caller may empty at any time. Empty parts at the
-/// end of the message are left out (RFC 9292 §3.8).
+/// end of a message of known length are left out (RFC 9292 §3.8). One of indeterminate length has
+/// all its terminators: not every receiver takes a message without them.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -42,7 +43,7 @@ pub struct Encoder {
     /// The length of the content, in a message of known length.
     length: Option<u64>,
     stage: Stage,
-    /// Empty parts that are written as zeros if something comes after them.
+    /// Empty parts of known length, written as zeros if something comes after them.
     owed: usize,
     /// Bytes of the message so far, for the padding.
     written: u64,
@@ -187,7 +188,9 @@ impl Encoder {
     /// [`EncodeError::ContentLengthMismatch`] if there was less content than announced,
     /// [`EncodeError::OutOfOrder`] before the head.
     pub fn finish(mut self, padding: &Padding, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.end_content(out)?;
+        if self.stage != Stage::Trailers {
+            self.trailers_of(&Fields::new(), 0, out)?;
+        }
         let written = usize::try_from(self.written).map_err(|_| EncodeError::TooLong)?;
         // Zeros that are owed need not be told from padding: they read the same.
         let zeros = padding.padded_len(written)? - written;
@@ -238,7 +241,7 @@ impl Encoder {
             return Ok(());
         }
         self.stage = Stage::Content;
-        if facts.section_len == 0 {
+        if facts.section_len == 0 && self.length.is_some() {
             self.owed = 1;
         } else {
             self.put_section(head.section(), facts.section_len, out);
@@ -256,7 +259,7 @@ impl Encoder {
             return Err(EncodeError::OutOfOrder);
         }
         self.end_content(out)?;
-        if length > 0 {
+        if length > 0 || self.length.is_none() {
             self.pay(out);
             self.put_section(trailers, length, out);
         }
@@ -264,11 +267,6 @@ impl Encoder {
     }
 
     fn end_content(&mut self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        match self.stage {
-            Stage::Start | Stage::Informational => return Err(EncodeError::OutOfOrder),
-            Stage::Trailers => return Ok(()),
-            Stage::Content => {}
-        }
         if self.length.is_some_and(|length| self.sent != length) {
             return Err(EncodeError::DeclaredLength);
         }
@@ -279,10 +277,10 @@ impl Encoder {
             }
             _ => {}
         }
-        if self.sent == 0 {
-            self.owed += 1;
-        } else if self.length.is_none() {
+        if self.length.is_none() {
             self.put_varint(VarInt::default(), out);
+        } else if self.sent == 0 {
+            self.owed += 1;
         }
         self.stage = Stage::Trailers;
         Ok(())
@@ -456,18 +454,19 @@ fn whole_len<I: Head>(
         add(section(facts.section_len));
     }
     add(facts.control_len);
-    // RFC 9292 §3.8: a part is left out when it and all after it are empty.
-    if facts.section_len > 0 || content > 0 || trailers > 0 {
+    // RFC 9292 §3.8: of known length, a part is left out when it and all after it are empty.
+    let all_parts = framing == Framing::IndeterminateLength;
+    if facts.section_len > 0 || content > 0 || trailers > 0 || all_parts {
         add(section(facts.section_len));
     }
     if content > 0 {
         add(length_varint(content).encoded_len());
         add(content);
-        add(usize::from(framing == Framing::IndeterminateLength));
-    } else if trailers > 0 {
+        add(usize::from(all_parts));
+    } else if trailers > 0 || all_parts {
         add(1);
     }
-    if trailers > 0 {
+    if trailers > 0 || all_parts {
         add(section(trailers));
     }
     // A sum of lengths in memory; one that saturated could not be reserved either.

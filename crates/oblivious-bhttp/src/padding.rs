@@ -10,7 +10,7 @@ use crate::error::EncodeError;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Padding {
-    /// None. Empty parts at the end of the message are left out as well.
+    /// None. Empty parts at the end of a message of known length are left out as well.
     #[default]
     None,
     /// Up to the next multiple of this length; 0 and 1 are no padding.

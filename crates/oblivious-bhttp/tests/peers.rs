@@ -152,7 +152,7 @@ fn informational_responses_have_no_framing_of_their_own() {
         .push(oblivious_bhttp::ResponseHead { status: 100, fields: Fields::new() });
     for (framing, message) in [
         (Framing::KnownLength, &hex!("014064 00 40c8")[..]),
-        (Framing::IndeterminateLength, &hex!("034064 00 40c8")[..]),
+        (Framing::IndeterminateLength, &hex!("034064 00 40c8 000000")[..]),
     ] {
         assert_eq!(response.encode(framing, &Padding::None).unwrap(), message);
     }

@@ -307,8 +307,9 @@ fn host_and_authority_agree() {
         let lines: Vec<u8> =
             hosts.iter().flat_map(|host| fields([("host", *host)]).as_bytes().to_vec()).collect();
         request.head.fields = Fields::new();
-        let mut message =
-            request.encode(Framing::IndeterminateLength, &Padding::None).unwrap().to_vec();
+        // Control data alone, to which a header section of the other framing is added.
+        let mut message = request.encode(Framing::KnownLength, &Padding::None).unwrap().to_vec();
+        message[0] = 2;
         message.extend(lines);
         message.push(0);
         Request::decode(message.into())

@@ -250,7 +250,8 @@ settings! {
         /// Send the requests for a host elsewhere: example.com=http://localhost:8080. The host that
         /// the target is told stays.
         ["Targets"] rewrite, "HOST=ORIGIN";
-        /// File with fixed keys, each a line: id, KEM, and private key in hexadecimal digits.
+        /// File with fixed keys, each a line: id, KEM, and private key in hexadecimal digits. No
+        /// other protocol may use these keys under the labels of Oblivious HTTP.
         ["Keys"] key_file, "FILE";
         /// The KEMs of the keys, each with one published configuration: x25519 (the default),
         /// x-wing, p256, p384, p521, ml-kem-768, ml-kem-1024, mlkem768-p256, mlkem1024-p384.

@@ -45,6 +45,9 @@ pub enum SealError {
     /// than the AEAD takes.
     #[error("encryption is impossible with this public key, or for a message of this length")]
     Refused,
+    /// The request is to be in chunks, and the [`Labels`](crate::Labels) have none for that.
+    #[error("the labels of this protocol are for whole messages alone; add some for chunks")]
+    NoChunkedLabels,
     /// The message has more chunks than [`ChunkLimits`](crate::ChunkLimits) allows.
     #[error("the message has more chunks than the limit allows; raise the limit or send less")]
     TooManyChunks,
@@ -55,14 +58,19 @@ pub enum SealError {
 
 /// An encapsulated request could not be decapsulated.
 ///
-/// What a gateway answers: [`Truncated`](Self::Truncated) is a 400. The other two get one and the
-/// same answer, so that nobody learns more from it (RFC 9458 §5.3 and §6.4).
+/// What a gateway answers: [`Truncated`](Self::Truncated) is a 400, and
+/// [`NoChunkedLabels`](Self::NoChunkedLabels) a 415. The other two get one and the same answer, so
+/// that nobody learns more from it (RFC 9458 §5.3 and §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecapsulateError {
     /// The request is shorter than its own structure.
     #[error("the encapsulated request is cut short")]
     Truncated,
+    /// A request in chunks is to be opened, and the ring's [`Labels`](crate::Labels) have none for
+    /// that: no message that comes in chunks can be meant for it.
+    #[error("the labels of this key ring are for whole messages alone; add some for chunks")]
+    NoChunkedLabels,
     /// No key in the ring has this id, KEM and suite.
     #[error("the encapsulated request is for a key or suite that is not in use here")]
     UnknownKey,

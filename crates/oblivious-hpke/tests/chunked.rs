@@ -7,7 +7,8 @@ use common::{FixedRng, KEY_ID, provider_pairs, providers, recipient, ring, ring_
 use hex_literal::hex;
 use oblivious_hpke::{
     ChunkError, ChunkLimitTooSmall, ChunkLimits, ChunkOpener, ChunkSealer, ChunkedReply,
-    DecapsulateError, KeyPair, KeyRing, PendingChunkedResponse, Provider, Recipient, SealError,
+    DecapsulateError, KeyPair, KeyRing, Labels, PendingChunkedResponse, Provider, Recipient,
+    SealError,
 };
 use oblivious_keys::{KemId, KeyConfig, SymmetricSuite};
 use proptest::{collection::vec, prelude::*};
@@ -414,6 +415,41 @@ fn a_whole_message_is_not_opened_in_chunks_nor_the_other_way_round() {
     let as_whole = [&chunked[..PREFIX], &chunked[PREFIX + 1..]].concat();
     let opened = ring.decapsulate(as_whole[..].into());
     assert_eq!(opened.unwrap_err(), DecapsulateError::Failed);
+}
+
+/// RFC 9458 §4.6: a protocol has the labels that it defines, which may be for whole messages alone.
+#[test]
+fn without_labels_for_them_chunks_are_a_mistake_on_both_sides() {
+    let whole = Labels::new("message/dns query", "message/dns answer").unwrap();
+    let chunked =
+        whole.with_chunked("message/dns chunked query", "message/dns chunked answer").unwrap();
+    let limits = ChunkLimits::default();
+    let parties = |labels| {
+        let pair = KeyPair::derive(common::X25519, &[KEY_ID; 32], Provider::default()).unwrap();
+        let mut ring = KeyRing::with_labels(labels);
+        ring.add(KEY_ID, pair, suites()).unwrap();
+        let config = ring.config_list().unwrap().configs()[0].clone();
+        let recipient = Recipient::with_labels(&config, AES_128, Provider::default(), &labels);
+        (ring, recipient.unwrap())
+    };
+
+    let (ring, recipient) = parties(chunked);
+    let (mut request, sealer, _) = start(&recipient);
+    seal(sealer, &[b"example.com?"], &mut request);
+    let (opener, _) = begin(&ring, &request[..PREFIX]);
+    assert_eq!(open(opener, [&request[PREFIX..]]).unwrap(), [b"example.com?"]);
+
+    let (ring, recipient) = parties(whole);
+    let mut out = BytesMut::from("before");
+    let refused = recipient.start_chunked(&mut out, &limits).unwrap_err();
+    assert_eq!(refused, SealError::NoChunkedLabels);
+    assert_eq!(out, "before");
+    for mut received in [BytesMut::new(), request] {
+        let refused = ring.decapsulate_chunked(&mut received, &limits).unwrap_err();
+        assert_eq!(refused, DecapsulateError::NoChunkedLabels);
+    }
+    let (whole, _) = recipient.encapsulate(b"example.com?").unwrap();
+    assert!(ring.decapsulate(whole.into()).is_ok());
 }
 
 #[test]

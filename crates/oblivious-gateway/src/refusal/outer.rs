@@ -135,6 +135,8 @@ impl From<DecapsulateError> for OuterRefusal {
         match error {
             DecapsulateError::Truncated => Self::Truncated,
             DecapsulateError::UnknownKey => Self::UnknownKey,
+            // A mistake of the operator's, whose keys are for a protocol without chunks.
+            DecapsulateError::NoChunkedLabels => Self::MediaType,
             _ => Self::Failed,
         }
     }

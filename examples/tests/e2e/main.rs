@@ -11,6 +11,7 @@ mod recorder;
 mod replicas;
 mod setup;
 mod signals;
+mod stream_client;
 mod streaming;
 mod target;
 mod tls;

@@ -13,6 +13,7 @@ mod recorder;
 mod replicas;
 mod setup;
 mod signals;
+mod stream_client;
 mod streaming;
 mod target;
 mod tls;

@@ -30,7 +30,7 @@ use examples::workers::Workers;
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{GatewayKeys, KeyRotation, ReplayGuard, TargetPolicy};
 use oblivious_http::hpke::ChunkLimits;
-use oblivious_http::service::Shared;
+use oblivious_http::service::{Pseudonym, Shared};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -98,6 +98,7 @@ struct Prepared {
     guard: Option<Arc<dyn ReplayGuard>>,
     padding: Padding,
     chunks: ChunkLimits,
+    pseudonym: Pseudonym,
     client_tls: ClientConfig,
 }
 
@@ -130,6 +131,10 @@ impl Prepared {
             chunks: ChunkLimits::default()
                 .with_max_chunk_len(settings.chunk_limit)
                 .context("--chunk-limit is too small")?,
+            pseudonym: match &settings.pseudonym {
+                Some(name) => Pseudonym::new(name).context("--pseudonym is wrong")?,
+                None => Pseudonym::random("gateway"),
+            },
             client_tls: tls::client_config_with_file(settings.ca.as_deref())?,
             settings,
             go,
@@ -162,6 +167,7 @@ impl Prepared {
             guard: self.guard,
             padding: self.padding,
             chunks: self.chunks,
+            pseudonym: self.pseudonym,
             client_tls: self.client_tls,
         };
         let router = routes::router(&settings, parts);

@@ -14,7 +14,8 @@ use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuar
 use oblivious_http::hpke::ChunkLimits;
 use oblivious_http::keys::KemId;
 use oblivious_http::service::{
-    MediaType, Problem, Shared, Timeout, TokioTimer, collect, has_content_coding, media_type,
+    MediaType, Problem, Pseudonym, Shared, Timeout, TokioTimer, collect, has_content_coding,
+    media_type,
 };
 use tower::Layer;
 
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) padding: Padding,
     pub(crate) chunks: ChunkLimits,
+    pub(crate) pseudonym: Pseudonym,
     pub(crate) client_tls: rustls::ClientConfig,
 }
 
@@ -95,6 +97,7 @@ fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
         .response_limit(settings.response_limit)
         .stream_limit(settings.stream_limit)
         .chunk_limits(parts.chunks)
+        .allow_nesting(settings.allow_nesting, parts.pseudonym)
         .concurrency_limit(settings.concurrency)
         .request_timeout(timeout(settings.request_timeout))
         .target_timeout(timeout(settings.timeout))

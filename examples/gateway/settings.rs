@@ -205,6 +205,9 @@ settings! {
         ["Limits"] idle_timeout: Seconds = Seconds::new(60), "SECONDS";
         /// How long an exchange in chunks may take in all.
         ["Limits"] exchange_timeout: Seconds = Seconds::new(3600), "SECONDS";
+        /// How many times an encapsulated request inside of another may come back to this gateway:
+        /// by default it may not even go out.
+        ["Targets"] allow_nesting: usize = 0, "DEPTH";
         /// How log lines look. RUST_LOG chooses which there are.
         ["Observation"] log_format: LogFormat = LogFormat::Text, "FORMAT";
     }
@@ -228,6 +231,9 @@ settings! {
         ["Keys"] state_file: PathBuf, "FILE";
         /// Where one bare key configuration is, without length, for clients of older gateways.
         ["Server"] legacy_keys_path: String, "PATH";
+        /// The name of this gateway in the Via field of nested requests, the same for all replicas;
+        /// at random, if not said.
+        ["Targets"] pseudonym: String, "NAME";
         /// The rate of requests per second that the replay guard must withstand: checked at start.
         ["Replay"] replay_rate: u64, "N";
         /// Share the replay guard by a Redis or Valkey: redis://HOST:PORT/DATABASE.

@@ -4,24 +4,26 @@ use std::future::poll_fn;
 
 use http::{
     HeaderMap, HeaderValue, Request, Response,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST},
+    header::{CONTENT_LENGTH, HOST},
 };
 use oblivious_hpke::RequestHeader;
 use oblivious_service::{
-    BoxError, MediaType, expects_continue, strip_connection_fields, strip_forwarding_fields,
+    BoxError, expects_continue, strip_connection_fields, strip_forwarding_fields,
 };
 use tower_service::Service;
 
 use crate::{
     DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, TargetError, layer::Config, max_forwards,
-    observe, refusal::InnerRefusal,
+    nesting::Hops, observe, refusal::InnerRefusal,
 };
 
 /// What tells a decapsulated request from all others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Opened<'a> {
     pub(crate) header: RequestHeader,
     pub(crate) enc: &'a [u8],
+    /// By what way it came.
+    pub(crate) hops: Hops,
 }
 
 /// Decides whether the target may see the request, and takes away what it must not see.
@@ -30,21 +32,19 @@ pub(crate) async fn admit<B>(
     opened: Opened<'_>,
     mut request: Request<B>,
 ) -> Result<Request<B>, InnerRefusal> {
-    guard(config, opened, request.headers()).await?;
+    guard(config, &opened, request.headers()).await?;
     // RFC 9458 §5.1: there is nobody to send a 100 (Continue) in time.
     if expects_continue(request.headers()) {
         return Err(InnerRefusal::ExpectContinue);
-    }
-    // Each layer of such a request would cost its sender a few bytes, and the gateways that may
-    // ask each other a whole exchange.
-    if is_encapsulated(request.headers()) {
-        return Err(InnerRefusal::Nested);
     }
     let admitted = config.policy.admit(request.method(), request.uri())?;
     let method = request.method().clone();
     max_forwards::count(&method, request.headers_mut())?;
     strip_connection_fields(request.headers_mut());
     strip_forwarding_fields(request.headers_mut());
+    // Each layer of a nested request costs its sender a few bytes, and the gateways that may ask
+    // each other a whole exchange.
+    config.nesting.pass(opened.hops, request.headers_mut())?;
     *request.uri_mut() = admitted.uri;
     if let Some(host) = admitted.host {
         request.headers_mut().insert(HOST, host);
@@ -53,22 +53,12 @@ pub(crate) async fn admit<B>(
     Ok(request)
 }
 
-/// Whether any `Content-Type` says that the content is an encapsulated request: a server may look
-/// at the first of them, or at the last.
-fn is_encapsulated(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_TYPE)
-        .iter()
-        .filter_map(|value| MediaType::parse(value.to_str().ok()?))
-        .any(|kind| matches!(kind, MediaType::OhttpRequest | MediaType::OhttpChunkedRequest))
-}
-
 /// Refuses what would have to be remembered after its key's end, what was seen before, then what
 /// has no acceptable date; in that order, so that the answer to a copy says nothing of dates
 /// (RFC 9458 §6.5.2).
 pub(crate) async fn guard(
     config: &Config,
-    opened: Opened<'_>,
+    opened: &Opened<'_>,
     headers: &HeaderMap,
 ) -> Result<(), InnerRefusal> {
     let now = config.now();
@@ -172,21 +162,5 @@ mod tests {
         assert_eq!(joined(&["3", "4"]), ["3", "4"]);
         assert_eq!(joined(&["3", "03"]), ["3", "03"]);
         assert!(joined(&[]).is_empty());
-    }
-
-    #[test]
-    fn an_encapsulated_request_is_known_by_any_of_its_types() {
-        let encapsulated = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(CONTENT_TYPE, HeaderValue::from_static(value));
-            }
-            is_encapsulated(&headers)
-        };
-        assert!(encapsulated(&["message/ohttp-req"]));
-        assert!(encapsulated(&["Message/OHTTP-chunked-req; a=b"]));
-        assert!(encapsulated(&["text/plain", "message/ohttp-req"]));
-        assert!(!encapsulated(&["message/ohttp-res", "message/bhttp"]));
-        assert!(!encapsulated(&[]));
     }
 }

@@ -64,15 +64,17 @@ where
     if kind.is_some() && has_content_coding(request.headers()) {
         return Err(OuterRefusal::ContentCoding);
     }
+    let hops = config.nesting.hops(request.headers());
     let permit = config.concurrency.enter().ok_or(OuterRefusal::Busy)?;
     match kind {
         Some(MediaType::OhttpRequest) => {
-            let response = whole::serve(&config, target, request.into_body(), exchange).await?;
+            let response =
+                whole::serve(&config, target, request.into_body(), hops, exchange).await?;
             let counted = |body: FullBody| FullBody::from(permit.held_by(body.into_bytes()));
             Ok(response.map(|body| counted(body).into()))
         }
         Some(MediaType::OhttpChunkedRequest) if config.chunked => {
-            chunked::serve(config, target, request.into_body(), exchange, permit).await
+            chunked::serve(config, target, request.into_body(), hops, exchange, permit).await
         }
         _ => Err(OuterRefusal::MediaType),
     }

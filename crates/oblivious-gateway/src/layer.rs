@@ -13,7 +13,7 @@ use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_hpke::ChunkLimits;
 use oblivious_service::{
-    BinaryHttp, BoxError, Clock, Payload, ResponseFuture, Shared, SystemClock, Timeout,
+    BinaryHttp, BoxError, Clock, Payload, Pseudonym, ResponseFuture, Shared, SystemClock, Timeout,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -21,7 +21,7 @@ use tower_service::Service;
 use crate::{
     DatePolicy, EncapsulatedBody, GatewayBody, GatewayKeys, MemoryReplayGuard, ReplayCheck,
     ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, TargetPolicy, concurrency::Concurrency,
-    exchange, keys::unix_seconds, payload,
+    exchange, keys::unix_seconds, nesting::Nesting, payload,
 };
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
@@ -67,6 +67,7 @@ pub(crate) struct Config {
     /// None without protection.
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) dates: DatePolicy,
+    pub(crate) nesting: Nesting,
     pub(crate) padding: Padding,
     pub(crate) decode_options: DecodeOptions,
 }
@@ -105,6 +106,19 @@ impl GatewayLayer {
     #[must_use]
     pub fn allow(mut self, policy: impl Into<TargetPolicy>) -> Self {
         self.config.policy = policy.into();
+        self
+    }
+
+    /// Lets requests that are encapsulated themselves go on to their targets, unless they have
+    /// come by this gateway `depth` times before. By default none may: each is a 508 inside.
+    ///
+    /// The gateway leaves `pseudonym` in the `Via` field of the nested requests that it forwards,
+    /// besides what is there already, and counts it in the outer fields of what it gets
+    /// (RFC 9110 §7.6.3). Replicas must have the same. A relay passes no `Via` on, so a way that
+    /// leads back by a relay is not seen: do not allow relays as targets.
+    #[must_use]
+    pub fn allow_nesting(mut self, depth: usize, pseudonym: Pseudonym) -> Self {
+        self.config.nesting = Nesting::new(depth, pseudonym);
         self
     }
 
@@ -228,6 +242,7 @@ impl<P> GatewayLayer<P> {
                 clock: Arc::new(SystemClock),
                 guard: Some(default_guard(started)),
                 dates: DatePolicy::default(),
+                nesting: Nesting::new(0, Pseudonym::random("gateway")),
                 padding: Padding::default(),
                 decode_options: DecodeOptions::default(),
             },

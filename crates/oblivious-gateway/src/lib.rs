@@ -71,7 +71,7 @@
 //!
 //! A request that is encapsulated itself, whatever its target, is answered with a 508 inside: a
 //! gateway that can reach itself would serve one small request as many times as there are layers in
-//! it. `Max-Forwards` is counted (RFC 9110 §7.6.2).
+//! it. Who wants nesting allows it by a depth, with [`GatewayLayer::allow_nesting`]. `Max-Forwards` is counted (RFC 9110 §7.6.2).
 //!
 //! # Other payloads
 //!
@@ -100,6 +100,7 @@ mod informational;
 mod keys;
 mod layer;
 mod max_forwards;
+mod nesting;
 mod observe;
 mod payload;
 mod policy;

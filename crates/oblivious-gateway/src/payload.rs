@@ -14,6 +14,7 @@ use crate::{
     EncapsulatedBody,
     answer::{Opened, guard},
     layer::Config,
+    nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
     whole::receive,
@@ -73,8 +74,8 @@ where
     stopwatch.end(Stage::Decapsulate);
     exchange.decapsulated(reply.header().key_id);
 
-    let opened = Opened { header: reply.header(), enc: reply.enc() };
-    let guarded = guard(config, opened, &HeaderMap::new()).await;
+    let opened = Opened { header: reply.header(), enc: reply.enc(), hops: Hops::default() };
+    let guarded = guard(config, &opened, &HeaderMap::new()).await;
     stopwatch.end(Stage::Admit);
     guarded.map_err(OuterRefusal::Opened)?;
     let asking = async {

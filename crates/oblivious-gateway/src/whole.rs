@@ -16,6 +16,7 @@ use crate::{
     answer::{Opened, admit, call},
     fault::RequestFault,
     layer::Config,
+    nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
 };
@@ -28,6 +29,7 @@ pub(crate) async fn serve<S, B, T>(
     config: &Config,
     target: S,
     body: B,
+    hops: Hops,
     exchange: &Exchange,
 ) -> Result<Response<FullBody>, OuterRefusal>
 where
@@ -45,7 +47,7 @@ where
     stopwatch.end(Stage::Decapsulate);
     exchange.decapsulated(reply.header().key_id);
 
-    let opened = Opened { header: reply.header(), enc: reply.enc() };
+    let opened = Opened { header: reply.header(), enc: reply.enc(), hops };
     let answer = answer(config, target, opened, message.freeze(), exchange, &mut stopwatch).await;
     let sealed = encapsulate(reply, answer, &config.padding);
     stopwatch.end(Stage::Encapsulate);

@@ -38,6 +38,7 @@ mod problem;
 mod shared;
 mod time;
 mod timeout;
+mod via;
 
 pub use body::{CollectError, Collected, FullBody, collect};
 pub use future::ResponseFuture;
@@ -53,6 +54,7 @@ pub use shared::Shared;
 pub use time::TokioTimer;
 pub use time::{Clock, Sleep, SystemClock, Timer};
 pub use timeout::{Elapsed, Timeout};
+pub use via::{InvalidPseudonym, Pseudonym};
 
 /// An error of a kind that only its origin knows: of a body, of an inner service.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

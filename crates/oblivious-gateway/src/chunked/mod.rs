@@ -28,6 +28,7 @@ use crate::{
     concurrency::Permit,
     fault::{Fault, RequestFault},
     layer::Config,
+    nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
 };
@@ -65,6 +66,7 @@ pub(crate) async fn serve<S, B, T>(
     config: Arc<Config>,
     target: S,
     body: B,
+    hops: Hops,
     exchange: &Arc<Exchange>,
     permit: Permit,
 ) -> Result<Response<EncapsulatedBody>, OuterRefusal>
@@ -101,7 +103,7 @@ where
     let asking = {
         let (config, informational) = (Arc::clone(&config), informational.clone());
         async move {
-            let identity = Opened { header, enc: &enc };
+            let identity = Opened { header, enc: &enc, hops };
             ask(&config, target, opened, identity, informational, stopwatch, deadline).await
         }
     };

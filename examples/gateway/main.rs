@@ -131,8 +131,8 @@ impl Prepared {
             chunks: ChunkLimits::default()
                 .with_max_chunk_len(settings.chunk_limit)
                 .context("--chunk-limit is too small")?,
-            pseudonym: match &settings.pseudonym {
-                Some(name) => Pseudonym::new(name).context("--pseudonym is wrong")?,
+            pseudonym: match &settings.via {
+                Some(name) => Pseudonym::new(name).context("--via is wrong")?,
                 None => Pseudonym::random("gateway"),
             },
             client_tls: tls::client_config_with_file(settings.ca.as_deref())?,

@@ -233,7 +233,7 @@ settings! {
         ["Server"] legacy_keys_path: String, "PATH";
         /// The name of this gateway in the Via field of nested requests, the same for all replicas;
         /// at random, if not said.
-        ["Targets"] pseudonym: String, "NAME";
+        ["Targets"] via: String, "NAME";
         /// The rate of requests per second that the replay guard must withstand: checked at start.
         ["Replay"] replay_rate: u64, "N";
         /// Share the replay guard by a Redis or Valkey: redis://HOST:PORT/DATABASE.

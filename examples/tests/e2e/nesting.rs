@@ -1,4 +1,4 @@
-//! Requests that lead back to who serves them.
+//! Encapsulated requests inside of encapsulated requests, to a gateway that may ask itself.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -66,7 +66,7 @@ async fn innermost(
 /// RFC 9110 §7.6.3: whoever wants nesting gets as much of it as was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn nesting_is_allowed_by_a_depth() {
-    let gateway = gateway_to_itself(&["--allow-nesting", "2", "--pseudonym", "me"]);
+    let gateway = gateway_to_itself(&["--allow-nesting", "2", "--via", "me"]);
     let recipient = recipient(&gateway).await;
     for (levels, expected) in [
         (1, (StatusCode::OK, 1)),

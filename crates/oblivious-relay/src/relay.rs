@@ -16,6 +16,7 @@ use crate::exchange::{exchange, outgoing};
 use crate::idle::Progress;
 use crate::response::Refusal;
 use crate::route::{RouteError, Routes};
+use crate::via::{Pseudonym, PseudonymError};
 
 /// The limit on bodies unless [`Relay::body_limit`] sets another: 16 MiB.
 const DEFAULT_BODY_LIMIT: u64 = 16 * 1024 * 1024;
@@ -41,16 +42,19 @@ struct Settings {
     allow_http: bool,
     body_limit: u64,
     timeout: Option<Timeout>,
+    pseudonym: Pseudonym,
 }
 
 impl<S> Relay<S> {
-    /// A relay that has no routes yet, and sends requests with `client`.
+    /// A relay that has no routes yet, and sends requests with `client`. It has a random
+    /// [pseudonym](Self::pseudonym), the same for all its clones.
     pub fn new(client: S) -> Self {
         let settings = Settings {
             routes: Routes::default(),
             allow_http: false,
             body_limit: DEFAULT_BODY_LIMIT,
             timeout: None,
+            pseudonym: Pseudonym::random(),
         };
         Self { client, broken: false, settings: Arc::new(settings) }
     }
@@ -94,6 +98,23 @@ impl<S> Relay<S> {
     pub fn timeout(mut self, timeout: Timeout) -> Self {
         Arc::make_mut(&mut self.settings).timeout = Some(timeout);
         self
+    }
+
+    /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3).
+    ///
+    /// A request that has it already has come back to where it was, and gets a 508: otherwise a
+    /// relay with a route to itself would go on for ever. Replicas of one relay need one pseudonym
+    /// for that, since a request can come back to any of them; so do relays with routes to each
+    /// other. It is the same for all clients, so it tells a gateway who the relay is, and of the
+    /// client nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PseudonymError`] when the name is empty or has a character that no token has
+    /// (RFC 9110 §5.6.2).
+    pub fn pseudonym(mut self, name: &str) -> Result<Self, PseudonymError> {
+        Arc::make_mut(&mut self.settings).pseudonym = Pseudonym::new(name)?;
+        Ok(self)
     }
 }
 
@@ -151,7 +172,8 @@ impl Settings {
         };
         let (path, limit, timeout) = (&*route.path, self.body_limit, self.timeout.clone());
         let progress = Progress::default();
-        let answer = match (outgoing(request, &route.gateway, limit, progress.clone()), client) {
+        let outgoing = outgoing(request, &route.gateway, &self.pseudonym, limit, progress.clone());
+        let answer = match (outgoing, client) {
             (Ok((request, kind)), Some(client)) => {
                 exchange(client, request, kind, limit, timeout, progress, path).await
             }

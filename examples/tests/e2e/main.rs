@@ -3,6 +3,7 @@
 
 mod guarded;
 mod inside;
+mod loops;
 mod operate;
 mod outside;
 mod privacy;

@@ -21,7 +21,7 @@ use examples::tls;
 use examples::workers::Workers;
 use http::Uri;
 use oblivious_http::relay::{Relay, RouteError};
-use oblivious_http::service::{Shared, Timeout, TokioTimer};
+use oblivious_http::service::{Pseudonym, Shared, Timeout, TokioTimer};
 
 /// The path of `--gateway`: clients know `https://RELAY/gateway`.
 const GATEWAY_PATH: &str = "/gateway";
@@ -72,6 +72,12 @@ struct RelayArgs {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = cli::seconds)]
     timeout: Duration,
 
+    /// The name of this relay in the Via field that gateways get, by which it knows a loop; by
+    /// default a random one. Replicas of one relay share one, as do relays that could call each
+    /// other
+    #[arg(long, value_name = "NAME")]
+    via: Option<String>,
+
     /// Allow gateways with http URLs: for tests, and for a gateway on the same machine
     #[arg(long)]
     allow_http_gateway: bool,
@@ -110,6 +116,9 @@ fn relay(args: &RelayArgs, http_client: HttpClient) -> anyhow::Result<Relay<Http
     let mut relay = Relay::new(http_client).body_limit(args.body_limit).timeout(timeout);
     if args.allow_http_gateway {
         relay = relay.allow_http_gateways();
+    }
+    if let Some(name) = &args.via {
+        relay = relay.pseudonym(Pseudonym::new(name).context("--via is wrong")?);
     }
     let default = args.gateway.iter().map(|gateway| (GATEWAY_PATH, gateway));
     let routes = args.route.iter().map(|(path, gateway)| (&**path, gateway));

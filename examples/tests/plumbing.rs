@@ -123,7 +123,7 @@ async fn a_request_goes_through_and_leaves_the_client_behind() {
     let [(headers, version, peer)] = &seen[..] else { panic!("{seen:?}") };
     let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["content-length", "content-type"]);
+    assert_eq!(names, ["content-length", "content-type", "via"]);
     assert_eq!(*version, Version::HTTP_2);
     // The gateway is connected to the relay, and the relay to the client.
     assert_ne!(*peer, peers.lock().unwrap()[0]);

@@ -5,10 +5,10 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, VIA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{BoxError, Timeout, has_content_coding, media_type};
+use oblivious_service::{BoxError, Pseudonym, Timeout, has_content_coding, media_type};
 use oblivious_wire::MediaType;
 use tower_service::Service;
 
@@ -23,12 +23,16 @@ use crate::response::{INCREMENTAL, Refusal, answer_to, filter, is_incremental};
 pub(crate) fn outgoing<B: Body>(
     request: Request<B>,
     gateway: &Uri,
+    pseudonym: &Pseudonym,
     limit: u64,
     progress: Progress,
 ) -> Result<(Request<RelayRequestBody<B>>, MediaType), Refusal> {
     let (head, body) = request.into_parts();
     if head.method != Method::POST {
         return Err(Refusal::Method);
+    }
+    if pseudonym.count_in(&head.headers) > 0 {
+        return Err(Refusal::Loop);
     }
     let kind = media_type(&head.headers)
         .filter(|&kind| answer_to(kind).is_some())
@@ -43,6 +47,8 @@ pub(crate) fn outgoing<B: Body>(
     *outgoing.method_mut() = Method::POST;
     *outgoing.uri_mut() = gateway.clone();
     outgoing.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind.as_str()));
+    // Of the `Via` that the client sent, nothing passes.
+    outgoing.headers_mut().insert(VIA, pseudonym.value());
     if is_incremental(&head.headers) {
         outgoing.headers_mut().insert(INCREMENTAL, HeaderValue::from_static("?1"));
     }

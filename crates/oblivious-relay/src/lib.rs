@@ -39,8 +39,9 @@
 //!
 //! # What passes
 //!
-//! To the gateway: a POST to the one URI that the route names, the body, its media type, and
-//! `Incremental: ?1`. Back: the status, the body, its media type, and `Incremental: ?1`. A
+//! To the gateway: a POST to the one URI that the route names, the body, its media type,
+//! `Incremental: ?1`, and a `Via` with the relay's own [pseudonym](Relay::pseudonym), which is the
+//! same for all clients. Back: the status, the body, its media type, and `Incremental: ?1`. A
 //! field that is not listed here does not pass, in either direction, whatever it is called.
 //! Bodies are streamed, whole (`message/ohttp-req`) and chunked (`message/ohttp-chunked-req`)
 //! messages alike; trailers do not pass.
@@ -57,6 +58,7 @@
 //! | 415 | the media type is not that of an encapsulated request, or there is a content coding |
 //! | 502 | the gateway cannot be reached, redirects, or answers with what is no encapsulated response |
 //! | 504 | the gateway was silent for longer than [`Relay::timeout`] |
+//! | 508 | the request has been sent by this relay before: a route leads back to it |
 //!
 //! A request is never sent twice (RFC 9458 §6.5), provided that the HTTP client does not do so
 //! behind the relay's back: switch its retries off, and let it follow no redirects and add no

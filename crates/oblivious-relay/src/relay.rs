@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{BoxError, ResponseFuture, Timeout};
+use oblivious_service::{BoxError, Pseudonym, ResponseFuture, Timeout};
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
@@ -41,16 +41,19 @@ struct Settings {
     allow_http: bool,
     body_limit: u64,
     timeout: Option<Timeout>,
+    pseudonym: Pseudonym,
 }
 
 impl<S> Relay<S> {
-    /// A relay that has no routes yet, and sends requests with `client`.
+    /// A relay that has no routes yet, and sends requests with `client`. It has a random
+    /// [pseudonym](Self::pseudonym), the same for all its clones.
     pub fn new(client: S) -> Self {
         let settings = Settings {
             routes: Routes::default(),
             allow_http: false,
             body_limit: DEFAULT_BODY_LIMIT,
             timeout: None,
+            pseudonym: Pseudonym::random("relay"),
         };
         Self { client, broken: false, settings: Arc::new(settings) }
     }
@@ -93,6 +96,19 @@ impl<S> Relay<S> {
     #[must_use]
     pub fn timeout(mut self, timeout: Timeout) -> Self {
         Arc::make_mut(&mut self.settings).timeout = Some(timeout);
+        self
+    }
+
+    /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3).
+    ///
+    /// A request that has it already has come back to where it was, and gets a 508: otherwise a
+    /// relay with a route to itself would go on for ever. Replicas of one relay need one pseudonym
+    /// for that, since a request can come back to any of them; so do relays with routes to each
+    /// other. It is the same for all clients, so it tells a gateway who the relay is, and of the
+    /// client nothing.
+    #[must_use]
+    pub fn pseudonym(mut self, pseudonym: Pseudonym) -> Self {
+        Arc::make_mut(&mut self.settings).pseudonym = pseudonym;
         self
     }
 }
@@ -151,7 +167,8 @@ impl Settings {
         };
         let (path, limit, timeout) = (&*route.path, self.body_limit, self.timeout.clone());
         let progress = Progress::default();
-        let answer = match (outgoing(request, &route.gateway, limit, progress.clone()), client) {
+        let outgoing = outgoing(request, &route.gateway, &self.pseudonym, limit, progress.clone());
+        let answer = match (outgoing, client) {
             (Ok((request, kind)), Some(client)) => {
                 exchange(client, request, kind, limit, timeout, progress, path).await
             }

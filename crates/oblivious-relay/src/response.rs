@@ -26,6 +26,7 @@ pub(crate) enum Refusal {
     GatewayStalled,
     NotOblivious,
     AnswerTooLarge,
+    Loop,
 }
 
 impl Refusal {
@@ -41,6 +42,7 @@ impl Refusal {
                 StatusCode::BAD_GATEWAY
             }
             Self::GatewayStalled => StatusCode::GATEWAY_TIMEOUT,
+            Self::Loop => StatusCode::LOOP_DETECTED,
         }
     }
 
@@ -63,6 +65,7 @@ impl Refusal {
             Self::AnswerTooLarge => {
                 "The gateway's answer is longer than this relay allows. Ask for less at once.\n"
             }
+            Self::Loop => "The relay's route leads back to the relay. Tell the relay's operator.\n",
         }
     }
 

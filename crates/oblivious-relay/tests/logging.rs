@@ -70,7 +70,7 @@ async fn nothing_of_a_client_is_logged() {
         *request.body_mut() = body("SECRET");
         *request.uri_mut() = "https://SECRET.example/gateway?SECRET".parse().unwrap();
         request.extensions_mut().insert("SECRET");
-        for name in ["user-agent", "cookie", "x-forwarded-for", "SECRET"] {
+        for name in ["user-agent", "cookie", "x-forwarded-for", "via", "SECRET"] {
             request.headers_mut().insert(name, HeaderValue::from_static("SECRET"));
         }
         request

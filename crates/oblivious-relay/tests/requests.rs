@@ -6,12 +6,13 @@ use common::{Body, body, fields, relay_answering, request, response, send, text}
 use http::{HeaderValue, Method, Version};
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RouteError};
-use oblivious_service::FullBody;
+use oblivious_service::{FullBody, Pseudonym};
 
 /// RFC 9458 §6.2: "forwards only what is needed".
 #[tokio::test]
 async fn nothing_of_the_client_reaches_the_gateway() {
     let (relay, seen) = relay_answering(response);
+    let relay = relay.pseudonym(Pseudonym::new("the-relay").unwrap());
     let mut request = request();
     *request.uri_mut() = "https://relay.example/gateway?client=7".parse().unwrap();
     *request.version_mut() = Version::HTTP_2;
@@ -26,7 +27,7 @@ async fn nothing_of_the_client_reaches_the_gateway() {
         ("x-forwarded-for", "192.0.2.7"),
         ("x-forwarded-client-cert", "Hash=1"),
         ("x-real-ip", "192.0.2.7"),
-        ("via", "1.1 proxy"),
+        ("via", "1.1 proxy, 1.0 192.0.2.7 (client 7)"),
         ("referer", "https://site.example/"),
         ("origin", "https://site.example"),
         ("accept-language", "mi"),
@@ -50,7 +51,8 @@ async fn nothing_of_the_client_reaches_the_gateway() {
     assert_eq!(got.uri(), common::GATEWAY);
     assert_eq!(got.version(), Version::HTTP_11);
     assert!(got.extensions().is_empty());
-    assert_eq!(fields(got.headers()), [("content-type", "message/ohttp-req")]);
+    let expected = [("content-type", "message/ohttp-req"), ("via", "1.1 the-relay")];
+    assert_eq!(fields(got.headers()), expected);
     assert_eq!(got.body(), "sealed request");
 }
 
@@ -75,6 +77,7 @@ async fn chunked_requests_pass_with_their_incremental_field() {
         response.headers_mut().insert("incremental", HeaderValue::from_static("?1; a=b"));
         response
     });
+    let relay = relay.pseudonym(Pseudonym::new("the-relay").unwrap());
     let mut request = request();
     let kind = HeaderValue::from_static("message/ohttp-chunked-req");
     request.headers_mut().insert("content-type", kind);
@@ -91,7 +94,11 @@ async fn chunked_requests_pass_with_their_incremental_field() {
     );
     assert_eq!(
         fields(seen.lock().unwrap()[0].headers()),
-        [("content-type", "message/ohttp-chunked-req"), ("incremental", "?1")]
+        [
+            ("content-type", "message/ohttp-chunked-req"),
+            ("incremental", "?1"),
+            ("via", "1.1 the-relay"),
+        ]
     );
 }
 

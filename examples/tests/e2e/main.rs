@@ -3,6 +3,7 @@
 
 mod guarded;
 mod inside;
+mod loops;
 mod nesting;
 mod operate;
 mod outside;

@@ -144,7 +144,7 @@ async fn a_stale_key_is_explained() {
 async fn arguments_that_cannot_work_are_explained() {
     let short = TempFile::new("short-seed", "1234");
     let origin = ["--allow-target", "https://example.com"];
-    let cases: [(&str, &[&str], i32, &str); 6] = [
+    let cases: [(&str, &[&str], i32, &str); 7] = [
         ("gateway", &["--generate-key"], 2, "--allow-target"),
         ("gateway", &["--generate-key", "--allow-target", "example.com"], 2, "https://example.com"),
         ("gateway", &origin, 2, "--seed-file"),
@@ -156,6 +156,7 @@ async fn arguments_that_cannot_work_are_explained() {
         ),
         ("relay", &[], 2, "--gateway"),
         ("relay", &["--gateway", "http://gateway.example/"], 1, "--allow-http-gateway"),
+        ("relay", &["--gateway", "https://gateway.example/", "--via", "a b"], 1, "--via"),
     ];
     for (name, arguments, code, expected) in cases {
         let output = run(name, arguments);

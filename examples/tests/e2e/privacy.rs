@@ -81,22 +81,43 @@ async fn no_trace_of_the_client_reaches_the_gateway() {
     let reached = watched.before_gateway.towards();
     assert!(contains(&reached, b"POST /gateway HTTP/1.1\r\n"));
     let port = format!(":{}", own_address.port());
-    for trace in ["127.0.0.77", &port, "marker", "user-agent", "cookie", "forwarded", "via:"] {
+    for trace in ["127.0.0.77", &port, "marker", "user-agent", "cookie", "forwarded"] {
         assert!(!contains(&reached, trace.as_bytes()), "{trace} reached the gateway");
     }
-    // Of the client's fields the content type went on, and nothing else: the names are all there.
+    // Of the client's fields the content type went on, and nothing else: the names are all there,
+    // with the relay's own `via`.
     let head = reached.split(|&byte| byte == b'\n').take_while(|line| line.len() > 1).skip(1);
     let mut names: Vec<_> = head
         .map(|line| String::from_utf8_lossy(line).split_once(':').unwrap().0.to_lowercase())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["content-length", "content-type", "host"]);
+    assert_eq!(names, ["content-length", "content-type", "host", "via"]);
 
     for (name, log) in [("relay", watched.relay.log()), ("gateway", watched.gateway.log())] {
         for trace in ["127.0.0.77", "marker"] {
             assert!(!contains(&log, trace.as_bytes()), "{trace} is in the log of the {name}");
         }
     }
+}
+
+/// RFC 9458 §6.2: by the relay's `via` its clients cannot be told apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_clients_come_with_the_same_via() {
+    let watched = Watched::start().await;
+    for (agent, via) in [("one", ""), ("two", "1.1 two"), ("three", "1.0 192.0.2.3, 2 three")] {
+        let outer = Request::post(watched.relay.url("/gateway"))
+            .header(header::CONTENT_TYPE, "message/ohttp-req")
+            .header(header::USER_AGENT, agent)
+            .header(header::VIA, via)
+            .body(FullBody::from(agent))
+            .unwrap();
+        assert_eq!(send(outer).await.status, 400);
+    }
+    let reached = String::from_utf8(watched.before_gateway.towards()).unwrap();
+    let via: Vec<_> = reached.lines().filter(|line| line.starts_with("via:")).collect();
+    assert_eq!(via.len(), 3, "{reached}");
+    assert!(via.iter().all(|line| *line == via[0]), "{via:?}");
+    assert!(via[0].starts_with("via: 1.1 relay-"), "{via:?}");
 }
 
 /// RFC 9458 §6.1: nothing of question and answer is readable at the relay or on the way.

@@ -167,7 +167,7 @@ async fn a_post_without_content_of_the_client_program_says_so() {
 /// RFC 9110 §8.6: over HTTP/2 too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_without_content_over_http2_says_so() {
-    let (tls, ca) = examples::tls::self_signed(&["localhost"]).unwrap();
+    let (tls, ca) = oblivious_hyper::self_signed(&["localhost"]).unwrap();
     let target = crate::target::Target::start_with(Some(tls)).await;
     let file = crate::setup::TempFile::new("raw-ca", ca);
     let arguments =

@@ -14,12 +14,12 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::{MapErr, UnsyncBoxBody};
 use hyper::body::Incoming;
-use oblivious_http::gateway::{InformationalSender, TargetError};
-use oblivious_http::service::BoxError;
+use oblivious_gateway::{InformationalSender, TargetError};
+use oblivious_service::BoxError;
 use tower_service::Service;
 
-use crate::http_client::{HttpClient, HttpError};
-use crate::pieces::Pieces;
+use crate::bytes_body::BytesBody;
+use crate::client::{HttpClient, HttpError};
 
 /// Sends each request to the server that its URI names. Redirects are not followed: they are
 /// answers like any other, for the client to decide on.
@@ -122,7 +122,7 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let waits = matches!(parts.method, Method::GET | Method::HEAD);
-    let mut rest = Box::pin(Pieces::whole(body));
+    let mut rest = Box::pin(BytesBody::new(body));
     let polled = poll_fn(|cx| match rest.as_mut().poll_frame(cx) {
         Poll::Pending if waits => Poll::Pending,
         polled => Poll::Ready(polled),

@@ -148,7 +148,7 @@ async fn a_redirect_is_an_answer_like_any_other() {
     assert_eq!(response.headers()["location"], "http://169.254.169.254/");
 }
 
-/// RFC 9292 §4: the target gets nothing of it.
+/// RFC 9292 §4, RFC 9458 §5.2: the target gets nothing of it, and its sender an answer.
 #[tokio::test]
 async fn what_is_no_binary_http_is_a_400_inside() {
     for message in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[4], &[1, 0x40, 0xc8], &[0, 0x3f]] {

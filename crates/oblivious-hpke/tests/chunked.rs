@@ -321,6 +321,7 @@ fn longer_forms_of_a_length_are_read() {
 fn long_data_is_divided() {
     let data: Vec<u8> = (0..100_000_u32).map(|i| i.to_le_bytes()[0]).collect();
     let full = ChunkSealer::MAX_CHUNK_LEN;
+    assert_eq!(full, 16_384);
     for length in [full - 1, full, full + 1, 2 * full, 100_000] {
         let opened = open_request(&request(&[&data[..length]])).unwrap();
         assert_eq!(opened.concat(), data[..length]);

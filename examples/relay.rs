@@ -21,7 +21,7 @@ use examples::tls;
 use examples::workers::Workers;
 use http::Uri;
 use oblivious_http::relay::{Relay, RouteError};
-use oblivious_http::service::{Shared, Timeout, TokioTimer};
+use oblivious_http::service::{Pseudonym, Shared, Timeout, TokioTimer};
 
 /// The path of `--gateway`: clients know `https://RELAY/gateway`.
 const GATEWAY_PATH: &str = "/gateway";
@@ -118,7 +118,7 @@ fn relay(args: &RelayArgs, http_client: HttpClient) -> anyhow::Result<Relay<Http
         relay = relay.allow_http_gateways();
     }
     if let Some(name) = &args.via {
-        relay = relay.pseudonym(name).context("--via does not fit")?;
+        relay = relay.pseudonym(Pseudonym::new(name).context("--via is wrong")?);
     }
     let default = args.gateway.iter().map(|gateway| (GATEWAY_PATH, gateway));
     let routes = args.route.iter().map(|(path, gateway)| (&**path, gateway));

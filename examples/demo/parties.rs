@@ -8,15 +8,14 @@ use axum::Router;
 use axum::routing::{any_service, get, get_service, post};
 use bytes::Bytes;
 use examples::forward::Forward;
-use examples::http_client::{self, HttpClient};
+use examples::http_client::{self, HttpClient, HttpError, ResponseFuture};
 use examples::{server, tls};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{Error, ResponseFuture};
 use oblivious_http::gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
-use oblivious_http::service::{FullBody, Shared, collect};
+use oblivious_http::service::{BoxError, FullBody, Shared, collect};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
@@ -80,7 +79,10 @@ impl Gateway {
         let noted = inside.clone();
         let ask = service_fn(move |request: Request<GatewayBody>| {
             let (noted, forward) = (noted.clone(), forward.clone());
-            async move { forward.oneshot(noted.note_request(request).await?).await }
+            async move {
+                let request = noted.note_request(request).await?;
+                Ok::<_, BoxError>(forward.oneshot(request).await?)
+            }
         });
         let gateway = GatewayLayer::new(keys.clone()).allow(origin).layer(ask);
         let router = Router::new()
@@ -142,10 +144,10 @@ impl Client {
 
 impl Service<Request<FullBody>> for Client {
     type Response = Response<Incoming>;
-    type Error = Error;
+    type Error = HttpError;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
         Poll::Ready(Ok(()))
     }
 

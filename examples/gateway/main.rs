@@ -29,7 +29,8 @@ use examples::tls;
 use examples::workers::Workers;
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{GatewayKeys, KeyRotation, ReplayGuard, TargetPolicy};
-use oblivious_http::service::Shared;
+use oblivious_http::hpke::ChunkLimits;
+use oblivious_http::service::{Pseudonym, Shared};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -96,6 +97,8 @@ struct Prepared {
     policy: TargetPolicy,
     guard: Option<Arc<dyn ReplayGuard>>,
     padding: Padding,
+    chunks: ChunkLimits,
+    pseudonym: Pseudonym,
     client_tls: ClientConfig,
 }
 
@@ -125,6 +128,13 @@ impl Prepared {
             policy: targets::policy(&settings)?,
             guard: replay::guard(&settings)?,
             padding: padding(settings.pad_responses.as_deref())?,
+            chunks: ChunkLimits::default()
+                .with_max_chunk_len(settings.chunk_limit)
+                .context("--chunk-limit is too small")?,
+            pseudonym: match &settings.via {
+                Some(name) => Pseudonym::new(name).context("--via is wrong")?,
+                None => Pseudonym::random("gateway"),
+            },
             client_tls: tls::client_config_with_file(settings.ca.as_deref())?,
             settings,
             go,
@@ -156,6 +166,8 @@ impl Prepared {
             policy: self.policy,
             guard: self.guard,
             padding: self.padding,
+            chunks: self.chunks,
+            pseudonym: self.pseudonym,
             client_tls: self.client_tls,
         };
         let router = routes::router(&settings, parts);

@@ -14,7 +14,8 @@ use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuar
 use oblivious_http::hpke::ChunkLimits;
 use oblivious_http::keys::KemId;
 use oblivious_http::service::{
-    MediaType, Problem, Shared, Timeout, TokioTimer, collect, media_type,
+    MediaType, Problem, Pseudonym, Shared, Timeout, TokioTimer, collect, has_content_coding,
+    media_type,
 };
 use tower::Layer;
 
@@ -28,6 +29,8 @@ pub(crate) struct Parts {
     pub(crate) policy: TargetPolicy,
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) padding: Padding,
+    pub(crate) chunks: ChunkLimits,
+    pub(crate) pseudonym: Pseudonym,
     pub(crate) client_tls: rustls::ClientConfig,
 }
 
@@ -86,8 +89,6 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
 
 fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
     let timeout = |seconds: crate::settings::Seconds| Timeout::new(seconds.duration(), TokioTimer);
-    let mut chunks = ChunkLimits::default();
-    chunks.max_chunk_len = settings.chunk_limit;
     let mut decoding = DecodeOptions::default();
     decoding.limits.content = settings.stream_limit;
     let layer = GatewayLayer::new(parts.keys)
@@ -95,7 +96,8 @@ fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
         .body_limit(settings.body_limit)
         .response_limit(settings.response_limit)
         .stream_limit(settings.stream_limit)
-        .chunk_limits(chunks)
+        .chunk_limits(parts.chunks)
+        .allow_nesting(settings.allow_nesting, parts.pseudonym)
         .concurrency_limit(settings.concurrency)
         .request_timeout(timeout(settings.request_timeout))
         .target_timeout(timeout(settings.timeout))
@@ -108,7 +110,9 @@ fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
 
 /// Sends the decapsulated request back as it is, encapsulated: a client sees that the keys work.
 async fn echo(keys: Shared<GatewayKeys>, request: Request<Body>, limit: usize) -> Response<Body> {
-    if media_type(request.headers()) != Some(MediaType::OhttpRequest) {
+    if media_type(request.headers()) != Some(MediaType::OhttpRequest)
+        || has_content_coding(request.headers())
+    {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
     let Ok(collected) = collect(request.into_body(), limit).await else {

@@ -188,7 +188,7 @@ settings! {
         ["Limits"] response_limit: usize = 16 << 20, "BYTES";
         /// The most bytes of a message in chunks.
         ["Limits"] stream_limit: u64 = 2 << 30, "BYTES";
-        /// The longest chunk that is taken, in bytes.
+        /// The longest chunk that is taken, in bytes: 16384 or more.
         ["Limits"] chunk_limit: usize = 16 << 10, "BYTES";
         /// How many exchanges may be under way; more are answered with 503 and Retry-After.
         ["Limits"] concurrency: usize = 10_000, "N";
@@ -205,6 +205,9 @@ settings! {
         ["Limits"] idle_timeout: Seconds = Seconds::new(60), "SECONDS";
         /// How long an exchange in chunks may take in all.
         ["Limits"] exchange_timeout: Seconds = Seconds::new(3600), "SECONDS";
+        /// How many times an encapsulated request inside of another may come back to this gateway:
+        /// by default it may not even go out.
+        ["Targets"] allow_nesting: usize = 0, "DEPTH";
         /// How log lines look. RUST_LOG chooses which there are.
         ["Observation"] log_format: LogFormat = LogFormat::Text, "FORMAT";
     }
@@ -228,6 +231,9 @@ settings! {
         ["Keys"] state_file: PathBuf, "FILE";
         /// Where one bare key configuration is, without length, for clients of older gateways.
         ["Server"] legacy_keys_path: String, "PATH";
+        /// The name of this gateway in the Via field of nested requests, the same for all replicas;
+        /// at random, if not said.
+        ["Targets"] via: String, "NAME";
         /// The rate of requests per second that the replay guard must withstand: checked at start.
         ["Replay"] replay_rate: u64, "N";
         /// Share the replay guard by a Redis or Valkey: redis://HOST:PORT/DATABASE.
@@ -250,7 +256,8 @@ settings! {
         /// Send the requests for a host elsewhere: example.com=http://localhost:8080. The host that
         /// the target is told stays.
         ["Targets"] rewrite, "HOST=ORIGIN";
-        /// File with fixed keys, each a line: id, KEM, and private key in hexadecimal digits.
+        /// File with fixed keys, each a line: id, KEM, and private key in hexadecimal digits. No
+        /// other protocol may use these keys under the labels of Oblivious HTTP.
         ["Keys"] key_file, "FILE";
         /// The KEMs of the keys, each with one published configuration: x25519 (the default),
         /// x-wing, p256, p384, p521, ml-kem-768, ml-kem-1024, mlkem768-p256, mlkem1024-p384.

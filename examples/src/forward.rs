@@ -1,7 +1,9 @@
 //! The target service of a gateway that forwards: an HTTP client that passes on informational
 //! responses.
 
+use std::error::Error;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,13 +11,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::BodyExt;
+use http_body_util::combinators::{MapErr, UnsyncBoxBody};
 use hyper::body::Incoming;
-use oblivious_http::gateway::InformationalSender;
+use oblivious_http::gateway::{InformationalSender, TargetError};
 use oblivious_http::service::BoxError;
 use tower_service::Service;
 
-use crate::http_client::HttpClient;
+use crate::http_client::{HttpClient, HttpError};
 use crate::pieces::Pieces;
 
 /// Sends each request to the server that its URI names. Redirects are not followed: they are
@@ -40,11 +43,11 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Incoming>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+    type Response = Response<TargetBody>;
+    type Error = TargetError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<TargetBody>, TargetError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TargetError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -61,41 +64,81 @@ where
         if has_content_unannounced(&request) {
             return Box::pin(async move {
                 let request = announce_content(request).await?;
-                Ok(http_client.call(request).await?)
+                answer(http_client.call(request).await)
             });
         }
-        let answer = http_client.call(request);
-        Box::pin(async { Ok(answer.await?) })
+        let asking = http_client.call(request);
+        Box::pin(async { answer(asking.await) })
     }
 }
 
-/// Whether hyper would take a body whose length is not known for none at all: it does so over
-/// HTTP/1.1 for the methods that seldom have one.
-fn has_content_unannounced<B: Body>(request: &Request<B>) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD)
-        && request.body().size_hint().exact().is_none()
-        && !request.headers().contains_key(CONTENT_LENGTH)
+/// What a target sends, with an error that says what became of it.
+pub type TargetBody = MapErr<Incoming, fn(hyper::Error) -> TargetError>;
+
+fn answer(
+    response: Result<Response<Incoming>, HttpError>,
+) -> Result<Response<TargetBody>, TargetError> {
+    match response {
+        Ok(response) => Ok(response.map(|body| body.map_err(cut_off as fn(_) -> _))),
+        Err(HttpError::Failed(error)) if error.is_connect() => Err(TargetError::Unreachable),
+        Err(HttpError::Failed(error)) => Err(cut_off(error)),
+        Err(_) => Err(TargetError::InvalidResponse),
+    }
 }
 
-/// Waits for the beginning of the body, and says in the header whether there is content
-/// (RFC 9112 §6.3).
+/// Whether what failed was the connection, or what came by it.
+fn cut_off(error: impl Error + 'static) -> TargetError {
+    let mut next: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(error) = next {
+        let not_http = error.downcast_ref().is_some_and(hyper::Error::is_parse)
+            // The framing of content in chunks.
+            || error.downcast_ref().is_some_and(|error: &io::Error| {
+                matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+            });
+        if not_http {
+            return TargetError::InvalidResponse;
+        }
+        next = error.source();
+    }
+    TargetError::BrokeOff
+}
+
+/// Whether it must be found out if there is content at all.
+fn has_content_unannounced<B: Body>(request: &Request<B>) -> bool {
+    request.body().size_hint().exact().is_none() && !request.headers().contains_key(CONTENT_LENGTH)
+}
+
+/// Says in the header whether there is content (RFC 9112 §6.3), as far as it is known.
+///
+/// For GET and HEAD its beginning is waited for: hyper would take a body whose length is not known
+/// for none at all. For other methods a body that is there to its end already is seen to be none;
+/// one that is still to come may be.
 async fn announce_content<B>(
     request: Request<B>,
-) -> Result<Request<UnsyncBoxBody<Bytes, BoxError>>, BoxError>
+) -> Result<Request<UnsyncBoxBody<Bytes, BoxError>>, TargetError>
 where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let (mut parts, body) = request.into_parts();
+    let waits = matches!(parts.method, Method::GET | Method::HEAD);
     let mut rest = Box::pin(Pieces::whole(body));
-    let first = poll_fn(|cx| rest.as_mut().poll_frame(cx)).await.transpose()?;
-    let body = match first {
-        None => UnsyncBoxBody::default(),
-        Some(_) => {
-            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            UnsyncBoxBody::new(Begun { first, rest })
-        }
+    let polled = poll_fn(|cx| match rest.as_mut().poll_frame(cx) {
+        Poll::Pending if waits => Poll::Pending,
+        polled => Poll::Ready(polled),
+    })
+    .await;
+    // The gateway knows by itself what was wrong with the request.
+    let body = match polled.map(Option::transpose) {
+        Poll::Ready(frame) => match frame.map_err(|_| TargetError::Other)? {
+            None => UnsyncBoxBody::default(),
+            first => UnsyncBoxBody::new(Begun { first, rest }),
+        },
+        Poll::Pending => UnsyncBoxBody::new(Begun { first: None, rest }),
     };
+    if waits && !body.is_end_stream() {
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     Ok(Request::from_parts(parts, body))
 }
 

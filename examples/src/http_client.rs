@@ -1,28 +1,34 @@
 //! The HTTP client of the programs: hyper's, with what Oblivious HTTP asks of it.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, Error, ResponseFuture};
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use oblivious_http::service::BoxError;
+use pin_project_lite::pin_project;
+use thiserror::Error;
 use thread_local::ThreadLocal;
 use tower_service::Service;
 
 use crate::egress::Connector;
 use crate::pieces::Pieces;
 use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::transfer_coding;
 
 /// How long an idle connection is kept. Shorter than servers wait, as a rule, so that a request
-/// seldom meets a connection that is just being closed: it would not be sent again.
+/// seldom meets a connection that is just being closed: once a byte of it is written it fails with
+/// that connection, and is not sent again.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// How often an HTTP/2 connection with requests under way is tried.
@@ -33,8 +39,8 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 
 /// A tower service that sends requests over HTTP/1.1 or HTTP/2, as TLS agrees.
 ///
-/// It follows no redirects, adds no header fields but `host`, and sends no request twice
-/// (RFC 9458 §6.5), not even one that an idle connection lost. It has no limit on the time that a
+/// It follows no redirects, adds no header fields but `host` and those that tell where the content
+/// ends, and sends no byte of a request twice (RFC 9458 §6.5). It has no limit on the time that a
 /// whole exchange takes: the layers above have.
 ///
 /// Clones share their connections, and each thread has its own: what a thread asks for is answered
@@ -71,10 +77,10 @@ impl HttpClient {
         let Inner { connector, pools } = &*self.inner;
         pools.get_or(|| {
             Client::builder(TokioExecutor::new())
-                // RFC 9458 §6.5 forbids to repeat a request that may have been processed. hyper
-                // hands one back only if nothing of it was written, because the idle connection
-                // chosen for it had been closed; and only such a one goes out again, on another
-                // connection.
+                // RFC 9458 §6.5 forbids to repeat a request that may have been processed. This
+                // repeats none: hyper hands back a request only if it wrote nothing of it, because
+                // the idle connection chosen for it was closed already. Such a request goes out
+                // for the first time, on another connection.
                 .retry_canceled_requests(true)
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
@@ -126,14 +132,58 @@ where
     B::Error: Into<BoxError>,
 {
     type Response = Response<Incoming>;
-    type Error = Error;
+    type Error = HttpError;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.pool().request(request.map(|body| UnsyncBoxBody::new(Pieces::whole(body))))
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
+        if expects_length(request.method(), request.headers()) && request.body().is_end_stream() {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+        }
+        let request = request.map(|body| UnsyncBoxBody::new(Pieces::whole(body)));
+        ResponseFuture { inner: self.pool().request(request) }
+    }
+}
+
+/// Whether the server expects to be told that there is no content, and is not: RFC 9110 §8.6 has it
+/// so for methods that give content a meaning, and many servers answer 411 otherwise.
+fn expects_length(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Why there is no response.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The server was not reached, broke off, or sent no HTTP.
+    #[error(transparent)]
+    Failed(#[from] legacy::Error),
+    /// The content has a transfer coding that is not understood here (RFC 9112 §6.1).
+    #[error("the response has a transfer coding other than `chunked`")]
+    TransferCoding,
+}
+
+pin_project! {
+    /// A response to come.
+    pub struct ResponseFuture {
+        #[pin]
+        inner: legacy::ResponseFuture,
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<Incoming>, HttpError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.project().inner.poll(cx))?;
+        if transfer_coding::is_coded(response.headers()) {
+            return Poll::Ready(Err(HttpError::TransferCoding));
+        }
+        Poll::Ready(Ok(response))
     }
 }

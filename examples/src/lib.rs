@@ -14,4 +14,5 @@ mod request_body;
 pub mod server;
 mod streams;
 pub mod tls;
+mod transfer_coding;
 pub mod workers;

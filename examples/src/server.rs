@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,6 +31,7 @@ use tower_service::Service;
 use crate::pieces::Pieces;
 pub use crate::request_body::RequestBody;
 use crate::streams::{StreamLimits, Streams};
+use crate::transfer_coding;
 use crate::workers::Workers;
 
 /// How long a TLS handshake may take.
@@ -277,8 +280,18 @@ async fn requests<S, B>(
             if arrival.certificate {
                 request.extensions_mut().insert(ClientCertificate);
             }
-            let answer = service.clone().oneshot(request);
-            async move { answer.await.map(|response| response.map(Pieces::answer)) }
+            let answer = match transfer_coding::is_coded(request.headers()) {
+                false => Ok(service.clone().oneshot(request)),
+                true => Err(refuse_transfer_coding()),
+            };
+            async move {
+                match answer {
+                    Ok(answer) => {
+                        answer.await.map(|response| response.map(Pieces::answer).map(Either::Left))
+                    }
+                    Err(refusal) => Ok(refusal.map(Either::Right)),
+                }
+            }
         })
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -320,4 +333,12 @@ async fn requests<S, B>(
             }
         }
     }
+}
+
+/// RFC 9112 §6.1: the answer to a transfer coding that is not understood.
+fn refuse_transfer_coding() -> Response<Full<Bytes>> {
+    let text = "Send the request without a transfer coding, or with chunked alone.\n";
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    response
 }

@@ -1,15 +1,15 @@
 //! One exchange, from a request to its response.
 
-use bytes::BytesMut;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use oblivious_bhttp::{
     Content, Framing, decode_response, encode_request_into, encoded_request_len,
 };
 use oblivious_hpke::PendingResponse;
 use oblivious_service::{
-    BoxError, Clock, CollectError, FullBody, MediaType, Problem, collect, expects_continue,
-    media_type,
+    BoxError, Clock, CollectError, FullBody, MediaType, Payload, Problem, collect,
+    expects_continue, has_content_coding, media_type,
 };
 use tower_service::Service;
 
@@ -37,13 +37,33 @@ where
 {
     let request = prepare(config, request).await?;
     let (outer, pending) = encapsulate(config, &request)?;
-    let exchanging = exchange(http_client, outer, config.response_limit);
-    let sealed = match &config.timeout {
-        Some(timeout) => timeout.run(exchanging).await.map_err(|_| ClientError::TimedOut)??,
-        None => exchanging.await?,
-    };
+    let is_response = |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpResponse);
+    let sealed = exchange(config, http_client, outer, is_response).await?;
     let opened = pending.open(sealed)?;
     Ok(decode_response(opened.freeze(), request.method(), &config.decode_options)?)
+}
+
+/// Sends a request that is no binary HTTP, and opens its response.
+pub(crate) async fn send_payload<S, R>(
+    config: &Config,
+    payload: &Payload,
+    http_client: S,
+    request: &[u8],
+) -> Result<Bytes, ClientError>
+where
+    S: Service<Request<FullBody>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    if request.len() > config.request_limit {
+        return Err(ClientError::RequestTooLarge { limit: config.request_limit });
+    }
+    let (sealed, pending) = config.recipient.current().encapsulate(request)?;
+    let outer = outer(config, FullBody::from(sealed), payload.request().clone());
+    let is_response = |headers: &HeaderMap| payload.is_response(headers);
+    let sealed = exchange(config, http_client, outer, is_response).await?;
+    Ok(pending.open(sealed)?.freeze())
 }
 
 /// Reads the request's body and makes its header fit to be encapsulated.
@@ -86,19 +106,25 @@ fn encapsulate(
     let pending = recipient.encapsulate_into(&mut sealed, |out| {
         encode_request_into(request, FRAMING, &config.padding, out).map_err(ClientError::from)
     })?;
-    let mut outer = Request::new(FullBody::from(sealed));
-    *outer.method_mut() = Method::POST;
-    *outer.uri_mut() = config.relay.clone();
     let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
-    outer.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    Ok((outer, pending))
+    Ok((outer(config, FullBody::from(sealed), content_type), pending))
 }
 
-/// Posts the encapsulated request and reads the encapsulated response.
+/// The request to the relay.
+fn outer(config: &Config, sealed: FullBody, content_type: HeaderValue) -> Request<FullBody> {
+    let mut outer = Request::new(sealed);
+    *outer.method_mut() = Method::POST;
+    *outer.uri_mut() = config.relay.clone();
+    outer.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    outer
+}
+
+/// Posts the encapsulated request and reads the encapsulated response, in the time that there is.
 async fn exchange<S, R>(
+    config: &Config,
     mut http_client: S,
     outer: Request<FullBody>,
-    limit: usize,
+    is_response: impl Fn(&HeaderMap) -> bool,
 ) -> Result<BytesMut, ClientError>
 where
     S: Service<Request<FullBody>, Response = Response<R>>,
@@ -106,19 +132,26 @@ where
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let response =
-        http_client.call(outer).await.map_err(|error| ClientError::Relay(error.into()))?;
-    let (parts, body) = response.into_parts();
-    if parts.status != StatusCode::OK
-        || media_type(&parts.headers) != Some(MediaType::OhttpResponse)
-    {
-        return Err(not_encapsulated(parts.status, media_type(&parts.headers), body).await);
-    }
-    match collect(body, limit).await {
-        Ok(collected) => Ok(collected.data),
-        Err(CollectError::TooLarge { limit }) => Err(ClientError::ResponseTooLarge { limit }),
-        Err(CollectError::Body(error)) => Err(ClientError::Relay(error)),
-        Err(other) => Err(ClientError::Relay(other.into())),
+    let exchanging = async {
+        let response =
+            http_client.call(outer).await.map_err(|error| ClientError::Relay(error.into()))?;
+        let (parts, body) = response.into_parts();
+        let encapsulated = parts.status == StatusCode::OK
+            && is_response(&parts.headers)
+            && !has_content_coding(&parts.headers);
+        if !encapsulated {
+            return Err(not_encapsulated(parts.status, media_type(&parts.headers), body).await);
+        }
+        match collect(body, config.response_limit).await {
+            Ok(collected) => Ok(collected.data),
+            Err(CollectError::TooLarge { limit }) => Err(ClientError::ResponseTooLarge { limit }),
+            Err(CollectError::Body(error)) => Err(ClientError::Relay(error)),
+            Err(other) => Err(ClientError::Relay(other.into())),
+        }
+    };
+    match &config.timeout {
+        Some(timeout) => timeout.run(exchanging).await.map_err(|_| ClientError::TimedOut)?,
+        None => exchanging.await,
     }
 }
 

@@ -1,15 +1,19 @@
 //! The client as a layer and a service.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body::Body;
 use oblivious_bhttp::{Content, DecodeOptions, Padding};
 use oblivious_hpke::Recipient;
-use oblivious_service::{BoxError, Clock, FullBody, ResponseFuture, Shared, SystemClock, Timeout};
+use oblivious_service::{
+    BinaryHttp, BoxError, Clock, FullBody, Payload, ResponseFuture, Shared, SystemClock, Timeout,
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -25,9 +29,12 @@ const DEFAULT_RESPONSE_LIMIT: usize = 64 << 20;
 /// Without further settings it takes requests of 16 MiB and responses of 64 MiB, does not pad,
 /// adds a `Date` to requests that have none, and sets no time limit: that needs a timer, which
 /// only the caller has.
+///
+/// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
 #[derive(Clone)]
-pub struct ClientLayer {
+pub struct ClientLayer<P = BinaryHttp> {
     config: Config,
+    payload: P,
 }
 
 /// What a client has been told.
@@ -50,39 +57,7 @@ impl ClientLayer {
     /// To exchange the gateway's key while the client is in use, keep a clone of the [`Shared`]
     /// recipient and replace what is in it.
     pub fn new(relay: Uri, recipient: impl Into<Shared<Recipient>>) -> Self {
-        Self {
-            config: Config {
-                relay,
-                recipient: recipient.into(),
-                request_limit: DEFAULT_REQUEST_LIMIT,
-                response_limit: DEFAULT_RESPONSE_LIMIT,
-                timeout: None,
-                clock: Some(Arc::new(SystemClock)),
-                padding: Padding::default(),
-                decode_options: DecodeOptions::default(),
-            },
-        }
-    }
-
-    /// Sets the longest content of a request, in bytes.
-    #[must_use]
-    pub fn request_limit(mut self, bytes: usize) -> Self {
-        self.config.request_limit = bytes;
-        self
-    }
-
-    /// Sets the largest encapsulated response, in bytes.
-    #[must_use]
-    pub fn response_limit(mut self, bytes: usize) -> Self {
-        self.config.response_limit = bytes;
-        self
-    }
-
-    /// Sets how long an exchange may take, from the encapsulated request to the whole response.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Timeout) -> Self {
-        self.config.timeout = Some(timeout);
-        self
+        Self::with_payload(relay, recipient.into(), BinaryHttp)
     }
 
     /// Sets the clock for the `Date` that requests carry so that the gateway can refuse old ones
@@ -116,17 +91,72 @@ impl ClientLayer {
     }
 }
 
-impl std::fmt::Debug for ClientLayer {
+impl ClientLayer<Payload> {
+    /// A client for requests that carry something else than binary HTTP (RFC 9458 §4.6), as bytes:
+    /// it takes the [`Bytes`] of a request and returns those of the answer.
+    ///
+    /// The recipient must have been made [with labels](Recipient::with_labels) of that protocol's
+    /// own. Messages are whole, and neither padded nor dated: that is for who writes them.
+    pub fn for_payload(
+        relay: Uri,
+        recipient: impl Into<Shared<Recipient>>,
+        payload: Payload,
+    ) -> Self {
+        Self::with_payload(relay, recipient.into(), payload)
+    }
+}
+
+impl<P> ClientLayer<P> {
+    fn with_payload(relay: Uri, recipient: Shared<Recipient>, payload: P) -> Self {
+        Self {
+            config: Config {
+                relay,
+                recipient,
+                request_limit: DEFAULT_REQUEST_LIMIT,
+                response_limit: DEFAULT_RESPONSE_LIMIT,
+                timeout: None,
+                clock: Some(Arc::new(SystemClock)),
+                padding: Padding::default(),
+                decode_options: DecodeOptions::default(),
+            },
+            payload,
+        }
+    }
+
+    /// Sets the longest content of a request, in bytes.
+    #[must_use]
+    pub fn request_limit(mut self, bytes: usize) -> Self {
+        self.config.request_limit = bytes;
+        self
+    }
+
+    /// Sets the largest encapsulated response, in bytes.
+    #[must_use]
+    pub fn response_limit(mut self, bytes: usize) -> Self {
+        self.config.response_limit = bytes;
+        self
+    }
+
+    /// Sets how long an exchange may take, from the encapsulated request to the whole response.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Timeout) -> Self {
+        self.config.timeout = Some(timeout);
+        self
+    }
+}
+
+impl<P> std::fmt::Debug for ClientLayer<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientLayer").finish_non_exhaustive()
     }
 }
 
-impl<S> Layer<S> for ClientLayer {
-    type Service = Client<S>;
+impl<S, P: Clone> Layer<S> for ClientLayer<P> {
+    type Service = Client<S, P>;
 
-    fn layer(&self, http_client: S) -> Client<S> {
-        Client { config: Arc::new(self.config.clone()), http_client }
+    fn layer(&self, http_client: S) -> Client<S, P> {
+        let (config, payload) = (Arc::new(self.config.clone()), self.payload.clone());
+        Client { config, payload, http_client }
     }
 }
 
@@ -135,18 +165,27 @@ impl<S> Layer<S> for ClientLayer {
 /// A request needs an absolute URI; its response carries informational responses as the extension
 /// [`Informational`](oblivious_bhttp::Informational).
 #[derive(Clone)]
-pub struct Client<S> {
+pub struct Client<S, P = BinaryHttp> {
     config: Arc<Config>,
+    payload: P,
     http_client: S,
 }
 
-impl<S> std::fmt::Debug for Client<S> {
+impl<S: Clone, P> Client<S, P> {
+    /// The inner service, which is ready; a clone takes its place, to become ready in its turn.
+    fn take_ready(&mut self) -> S {
+        let clone = self.http_client.clone();
+        std::mem::replace(&mut self.http_client, clone)
+    }
+}
+
+impl<S, P> std::fmt::Debug for Client<S, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Client<S>
+impl<S, B, R> Service<Request<B>> for Client<S, BinaryHttp>
 where
     S: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
@@ -167,10 +206,33 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready is the one to use; its clone takes its place.
-        let clone = self.http_client.clone();
-        let http_client = std::mem::replace(&mut self.http_client, clone);
-        let config = Arc::clone(&self.config);
+        let (config, http_client) = (Arc::clone(&self.config), self.take_ready());
         ResponseFuture::new(async move { exchange::send(&config, http_client, request).await })
+    }
+}
+
+impl<S, R> Service<Bytes> for Client<S, Payload>
+where
+    S: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Into<BoxError>,
+{
+    type Response = Bytes;
+    type Error = ClientError;
+    type Future = Pin<Box<dyn Future<Output = Result<Bytes, ClientError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        self.http_client.poll_ready(cx).map_err(|error| ClientError::Relay(error.into()))
+    }
+
+    fn call(&mut self, request: Bytes) -> Self::Future {
+        let (config, http_client) = (Arc::clone(&self.config), self.take_ready());
+        let payload = self.payload.clone();
+        Box::pin(
+            async move { exchange::send_payload(&config, &payload, http_client, &request).await },
+        )
     }
 }

@@ -49,6 +49,11 @@
 //! §6.1). Whatever the inner service adds by itself, such as a `User-Agent` or cookies, the relay
 //! sees. [`ClientLayer::pad_requests`] blurs the length.
 //!
+//! # Other payloads
+//!
+//! [`ClientLayer::for_payload`] carries messages of any other protocol, as bytes, under labels and
+//! media types of that protocol's own (RFC 9458 §4.6).
+//!
 //! # Retries
 //!
 //! Nothing is ever sent twice (RFC 9458 §6.5). The inner service must not either: many clients

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response};
 use http_body::Body;
-use oblivious_service::{BoxError, FullBody, MediaType, media_type};
+use oblivious_service::{BoxError, FullBody, MediaType, has_content_coding, media_type};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -22,6 +22,7 @@ pub(crate) async fn serve<S, B, T>(
 ) -> Response<EncapsulatedBody>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -47,6 +48,7 @@ async fn dispatch<S, B, T>(
 ) -> Result<Response<EncapsulatedBody>, OuterRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -59,15 +61,20 @@ where
         return Err(OuterRefusal::Method);
     }
     let kind = media_type(request.headers());
+    if kind.is_some() && has_content_coding(request.headers()) {
+        return Err(OuterRefusal::ContentCoding);
+    }
+    let hops = config.nesting.hops(request.headers());
     let permit = config.concurrency.enter().ok_or(OuterRefusal::Busy)?;
     match kind {
         Some(MediaType::OhttpRequest) => {
-            let response = whole::serve(&config, target, request.into_body(), exchange).await?;
+            let response =
+                whole::serve(&config, target, request.into_body(), hops, exchange).await?;
             let counted = |body: FullBody| FullBody::from(permit.held_by(body.into_bytes()));
             Ok(response.map(|body| counted(body).into()))
         }
         Some(MediaType::OhttpChunkedRequest) if config.chunked => {
-            chunked::serve(config, target, request.into_body(), exchange, permit).await
+            chunked::serve(config, target, request.into_body(), hops, exchange, permit).await
         }
         _ => Err(OuterRefusal::MediaType),
     }

@@ -20,7 +20,7 @@ pub(crate) enum RequestFault {
     #[error("the request did not arrive in time")]
     TooSlow,
     #[error("the request is not valid binary HTTP")]
-    NotBinaryHttp,
+    NotBinaryHttp(#[source] ConvertError),
 }
 
 impl From<ReadError<Self>> for RequestFault {
@@ -28,7 +28,7 @@ impl From<ReadError<Self>> for RequestFault {
         match error {
             ReadError::Body(fault) => fault,
             ReadError::Message(error) => error.into(),
-            _ => Self::NotBinaryHttp,
+            _ => Self::Broken,
         }
     }
 }
@@ -38,7 +38,7 @@ impl From<ConvertError> for RequestFault {
         match error {
             // Nothing is wrong with the message but its length.
             ConvertError::Decode(DecodeError::Limit(Limit::Content)) => Self::TooLarge,
-            _ => Self::NotBinaryHttp,
+            error => Self::NotBinaryHttp(error),
         }
     }
 }
@@ -49,7 +49,7 @@ impl From<RequestFault> for InnerRefusal {
             RequestFault::Broken | RequestFault::Chunk(_) => Self::RequestCutOff,
             RequestFault::TooLarge => Self::RequestTooLarge,
             RequestFault::TooSlow => Self::RequestTooSlow,
-            RequestFault::NotBinaryHttp => Self::NotBinaryHttp,
+            RequestFault::NotBinaryHttp(error) => Self::NotBinaryHttp(error),
         }
     }
 }

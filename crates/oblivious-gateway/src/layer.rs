@@ -7,18 +7,21 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_hpke::ChunkLimits;
-use oblivious_service::{BoxError, Clock, ResponseFuture, Shared, SystemClock, Timeout};
+use oblivious_service::{
+    BinaryHttp, BoxError, Clock, Payload, Pseudonym, ResponseFuture, Shared, SystemClock, Timeout,
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
     DatePolicy, EncapsulatedBody, GatewayBody, GatewayKeys, MemoryReplayGuard, ReplayCheck,
     ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, TargetPolicy, concurrency::Concurrency,
-    exchange, keys::unix_seconds,
+    exchange, keys::unix_seconds, nesting::Nesting, payload,
 };
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
@@ -35,9 +38,12 @@ const DEFAULT_STREAM_LIMIT: u64 = 2 << 30;
 /// Without further settings it denies every target, takes encapsulated requests of 4 MiB and
 /// responses of 16 MiB, in chunks 2 GiB of either, does not pad, and sets no time limit: those need
 /// a timer, which only the caller has.
+///
+/// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
 #[derive(Clone, Debug)]
-pub struct GatewayLayer {
+pub struct GatewayLayer<P = BinaryHttp> {
     config: Config,
+    payload: P,
     /// Whether the guard is the one that was made unasked.
     has_default_guard: bool,
 }
@@ -61,6 +67,7 @@ pub(crate) struct Config {
     /// None without protection.
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) dates: DatePolicy,
+    pub(crate) nesting: Nesting,
     pub(crate) padding: Padding,
     pub(crate) decode_options: DecodeOptions,
 }
@@ -91,29 +98,7 @@ impl fmt::Debug for Config {
 impl GatewayLayer {
     /// A gateway that decapsulates with `keys`.
     pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
-        let started = unix_seconds(SystemClock.now());
-        Self {
-            config: Config {
-                keys: keys.into(),
-                policy: TargetPolicy::deny_all(),
-                body_limit: DEFAULT_BODY_LIMIT,
-                response_limit: DEFAULT_RESPONSE_LIMIT,
-                stream_limit: DEFAULT_STREAM_LIMIT,
-                chunk_limits: ChunkLimits::default(),
-                chunked: true,
-                concurrency: Concurrency::new(usize::MAX),
-                request_timeout: None,
-                target_timeout: None,
-                idle_timeout: None,
-                exchange_timeout: None,
-                clock: Arc::new(SystemClock),
-                guard: Some(default_guard(started)),
-                dates: DatePolicy::default(),
-                padding: Padding::default(),
-                decode_options: DecodeOptions::default(),
-            },
-            has_default_guard: true,
-        }
+        Self::with_payload(keys.into(), BinaryHttp)
     }
 
     /// Sets which targets may be asked: an [`Origin`](crate::Origin), or a [`TargetPolicy`]. It
@@ -124,10 +109,16 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets the largest encapsulated request, in bytes; a larger one is answered with a 413.
+    /// Lets requests that are encapsulated themselves go on to their targets, unless they have
+    /// come by this gateway `depth` times before. By default none may: each is a 508 inside.
+    ///
+    /// The gateway leaves `pseudonym` in the `Via` field of the nested requests that it forwards,
+    /// besides what is there already, and counts it in the outer fields of what it gets
+    /// (RFC 9110 §7.6.3). Replicas must have the same. A relay passes no `Via` on, so a way that
+    /// leads back by a relay is not seen: do not allow relays as targets.
     #[must_use]
-    pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.config.body_limit = bytes;
+    pub fn allow_nesting(mut self, depth: usize, pseudonym: Pseudonym) -> Self {
+        self.config.nesting = Nesting::new(depth, pseudonym);
         self
     }
 
@@ -158,6 +149,112 @@ impl GatewayLayer {
     #[must_use]
     pub fn without_chunked(mut self) -> Self {
         self.config.chunked = false;
+        self
+    }
+
+    /// Sets how long a message in chunks may stand still: a request of which nothing arrives is a
+    /// 408 inside, an answer of which nothing comes is broken off.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
+        self.config.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long an exchange in chunks may take. What is not complete by then is broken off;
+    /// before the target has answered it is a 504 inside, and before the first chunk of the request
+    /// has arrived a 408. Whole messages are bounded by the other limits.
+    ///
+    /// The limit is noticed when the body of the response is asked for more, so it does not end an
+    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
+    /// long it waits for a reader.
+    #[must_use]
+    pub fn exchange_timeout(mut self, timeout: Timeout) -> Self {
+        self.config.exchange_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets which dates of requests are accepted (RFC 9458 §6.5.1); others are answered with the
+    /// problem `date` inside. By default a date may be five minutes off, or missing.
+    #[must_use]
+    pub fn dates(mut self, dates: DatePolicy) -> Self {
+        self.config.dates = dates;
+        self
+    }
+
+    /// Sets how responses are padded, so that their length tells less about them
+    /// (RFC 9458 §6.2.3).
+    ///
+    /// [`Padding::ToExact`] is taken as [`Padding::ToMultiple`]: a response that is longer could not
+    /// be given at all otherwise, and by then the target has acted on the request.
+    #[must_use]
+    pub fn pad_responses(mut self, padding: Padding) -> Self {
+        self.config.padding = match padding {
+            Padding::ToExact(length) => Padding::ToMultiple(length),
+            padding => padding,
+        };
+        self
+    }
+
+    /// Sets the limits, and the leniency, with which decapsulated requests are read. Content over
+    /// its limit is answered with a 413 inside, what exceeds another limit with a 400.
+    ///
+    /// A limit on content that is left at its default does not count: then
+    /// [`body_limit`](Self::body_limit) and [`stream_limit`](Self::stream_limit) bound the content.
+    #[must_use]
+    pub fn decode_options(mut self, options: DecodeOptions) -> Self {
+        self.config.decode_options = options;
+        self
+    }
+}
+
+impl GatewayLayer<Payload> {
+    /// A gateway for requests that carry something else than binary HTTP (RFC 9458 §4.6), as
+    /// bytes: its service takes the [`Bytes`](bytes::Bytes) of a request and returns those of the
+    /// answer.
+    ///
+    /// The keys must be in a ring [with labels](oblivious_hpke::KeyRing::with_labels) of that
+    /// protocol's own. Messages are whole, and there is no policy of targets and no date, since
+    /// nothing is known of what a request says. Nor is there a form in which the gateway could
+    /// refuse inside: a request that was sent before is a 409 in clear, a service that fails a 500.
+    /// What is nobody else's business the service has to tell with its answer.
+    pub fn for_payload(keys: impl Into<Shared<GatewayKeys>>, payload: Payload) -> Self {
+        Self::with_payload(keys.into(), payload)
+    }
+}
+
+impl<P> GatewayLayer<P> {
+    fn with_payload(keys: Shared<GatewayKeys>, payload: P) -> Self {
+        let started = unix_seconds(SystemClock.now());
+        Self {
+            config: Config {
+                keys,
+                policy: TargetPolicy::deny_all(),
+                body_limit: DEFAULT_BODY_LIMIT,
+                response_limit: DEFAULT_RESPONSE_LIMIT,
+                stream_limit: DEFAULT_STREAM_LIMIT,
+                chunk_limits: ChunkLimits::default(),
+                chunked: true,
+                concurrency: Concurrency::new(usize::MAX),
+                request_timeout: None,
+                target_timeout: None,
+                idle_timeout: None,
+                exchange_timeout: None,
+                clock: Arc::new(SystemClock),
+                guard: Some(default_guard(started)),
+                dates: DatePolicy::default(),
+                nesting: Nesting::new(0, Pseudonym::random("gateway")),
+                padding: Padding::default(),
+                decode_options: DecodeOptions::default(),
+            },
+            payload,
+            has_default_guard: true,
+        }
+    }
+
+    /// Sets the largest encapsulated request, in bytes; a larger one is answered with a 413.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.config.body_limit = bytes;
         self
     }
 
@@ -193,27 +290,6 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets how long a message in chunks may stand still: a request of which nothing arrives is a
-    /// 408 inside, an answer of which nothing comes is broken off.
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
-        self.config.idle_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets how long an exchange in chunks may take. What is not complete by then is broken off;
-    /// before the target has answered it is a 504 inside, and before the first chunk of the request
-    /// has arrived a 408. Whole messages are bounded by the other limits.
-    ///
-    /// The limit is noticed when the body of the response is asked for more, so it does not end an
-    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
-    /// long it waits for a reader.
-    #[must_use]
-    pub fn exchange_timeout(mut self, timeout: Timeout) -> Self {
-        self.config.exchange_timeout = Some(timeout);
-        self
-    }
-
     /// Sets what remembers requests, so that none is served twice (RFC 9458 §6.5). A request that
     /// was seen before is answered with a 409 inside, and one of which the guard cannot tell with
     /// a 503 inside.
@@ -239,14 +315,6 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets which dates of requests are accepted (RFC 9458 §6.5.1); others are answered with the
-    /// problem `date` inside. By default a date may be five minutes off, or missing.
-    #[must_use]
-    pub fn dates(mut self, dates: DatePolicy) -> Self {
-        self.config.dates = dates;
-        self
-    }
-
     /// Sets the clock that tells which keys and dates are valid. By default it is that of the system.
     ///
     /// A guard that was made by default is made anew, to remember since the time of this clock. A
@@ -258,31 +326,6 @@ impl GatewayLayer {
             self.config.guard = Some(default_guard(unix_seconds(clock.now())));
         }
         self.config.clock = Arc::new(clock);
-        self
-    }
-
-    /// Sets how responses are padded, so that their length tells less about them
-    /// (RFC 9458 §6.2.3).
-    ///
-    /// [`Padding::ToExact`] is taken as [`Padding::ToMultiple`]: a response that is longer could not
-    /// be given at all otherwise, and by then the target has acted on the request.
-    #[must_use]
-    pub fn pad_responses(mut self, padding: Padding) -> Self {
-        self.config.padding = match padding {
-            Padding::ToExact(length) => Padding::ToMultiple(length),
-            padding => padding,
-        };
-        self
-    }
-
-    /// Sets the limits, and the leniency, with which decapsulated requests are read. Content over
-    /// its limit is answered with a 413 inside, what exceeds another limit with a 400.
-    ///
-    /// A limit on content that is left at its default does not count: then
-    /// [`body_limit`](Self::body_limit) and [`stream_limit`](Self::stream_limit) bound the content.
-    #[must_use]
-    pub fn decode_options(mut self, options: DecodeOptions) -> Self {
-        self.config.decode_options = options;
         self
     }
 }
@@ -315,11 +358,12 @@ impl ReplayGuard for NoGuard {
     }
 }
 
-impl<S> Layer<S> for GatewayLayer {
-    type Service = Gateway<S>;
+impl<S, P: Clone> Layer<S> for GatewayLayer<P> {
+    type Service = Gateway<S, P>;
 
-    fn layer(&self, target: S) -> Gateway<S> {
-        Gateway { config: Arc::new(self.config.clone()), target }
+    fn layer(&self, target: S) -> Gateway<S, P> {
+        let (config, payload) = (Arc::new(self.config.clone()), self.payload.clone());
+        Gateway { config, payload, target }
     }
 }
 
@@ -331,14 +375,16 @@ impl<S> Layer<S> for GatewayLayer {
 /// It is always ready, and waits for the target's readiness within the exchange: even a target
 /// that fails to become ready gets its client an encapsulated answer.
 #[derive(Clone, Debug)]
-pub struct Gateway<S> {
+pub struct Gateway<S, P = BinaryHttp> {
     config: Arc<Config>,
+    payload: P,
     target: S,
 }
 
-impl<S, B, T> Service<Request<B>> for Gateway<S>
+impl<S, B, T> Service<Request<B>> for Gateway<S, BinaryHttp>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -358,5 +404,31 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (config, target) = (Arc::clone(&self.config), self.target.clone());
         ResponseFuture::new(async move { Ok(exchange::serve(config, target, request).await) })
+    }
+}
+
+impl<S, B> Service<Request<B>> for Gateway<S, Payload>
+where
+    S: Service<Bytes, Response = Bytes> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<EncapsulatedBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture<EncapsulatedBody, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { config, payload, target } = self;
+        let (config, payload) = (Arc::clone(config), payload.clone());
+        let target = target.clone();
+        ResponseFuture::new(
+            async move { Ok(payload::serve(&config, &payload, target, request).await) },
+        )
     }
 }

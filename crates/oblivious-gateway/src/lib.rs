@@ -67,6 +67,17 @@
 //! reads a body that is decrypted while it is read, its answer is encrypted while it is sent, who
 //! does not read slows down who sends, and no more than a few chunks are held.
 //!
+//! # Loops
+//!
+//! A request that is encapsulated itself, whatever its target, is answered with a 508 inside: a
+//! gateway that can reach itself would serve one small request as many times as there are layers in
+//! it. Who wants nesting allows it by a depth, with [`GatewayLayer::allow_nesting`]. `Max-Forwards` is counted (RFC 9110 §7.6.2).
+//!
+//! # Other payloads
+//!
+//! [`GatewayLayer::for_payload`] carries messages of any other protocol, as bytes, under labels and
+//! media types of that protocol's own (RFC 9458 §4.6).
+//!
 //! # What an operator sees
 //!
 //! Metrics by way of the `metrics` facade, listed at [`describe_metrics`], and spans by way of
@@ -88,11 +99,15 @@ mod fault;
 mod informational;
 mod keys;
 mod layer;
+mod max_forwards;
+mod nesting;
 mod observe;
+mod payload;
 mod policy;
 mod publish;
 mod refusal;
 mod replay;
+mod target_error;
 mod whole;
 
 pub use address::is_public;
@@ -116,3 +131,4 @@ pub use replay::{
 };
 #[cfg(feature = "redis")]
 pub use replay::{RedisGuardError, RedisReplayGuard};
+pub use target_error::TargetError;

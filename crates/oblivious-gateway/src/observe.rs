@@ -137,10 +137,18 @@ impl Exchange {
         self.outcome(outcome);
     }
 
+    /// There is an answer of the caller's own kind.
+    pub(crate) fn payload_answered(&self) {
+        self.outcome("answered");
+    }
+
     /// The request gets an answer in clear.
     pub(crate) fn refused(&self, refusal: OuterRefusal) {
         if let Some(kind) = refusal.decapsulation_failure() {
             metrics::counter!(DECAPSULATION_FAILURES, "kind" => kind).increment(1);
+        }
+        if refusal == OuterRefusal::Opened(InnerRefusal::Replayed) {
+            metrics::counter!(REPLAYS).increment(1);
         }
         self.outcome(refusal.label());
     }

@@ -12,10 +12,11 @@ use oblivious_service::{BoxError, CollectError, FullBody, MediaType, collect};
 use tower_service::Service;
 
 use crate::{
-    GatewayBody, InformationalSender,
+    GatewayBody, InformationalSender, TargetError,
     answer::{Opened, admit, call},
     fault::RequestFault,
     layer::Config,
+    nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
 };
@@ -28,10 +29,12 @@ pub(crate) async fn serve<S, B, T>(
     config: &Config,
     target: S,
     body: B,
+    hops: Hops,
     exchange: &Exchange,
 ) -> Result<Response<FullBody>, OuterRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     B: Body,
     B::Error: Into<BoxError>,
     T: Body,
@@ -44,14 +47,14 @@ where
     stopwatch.end(Stage::Decapsulate);
     exchange.decapsulated(reply.header().key_id);
 
-    let opened = Opened { header: reply.header(), enc: reply.enc() };
+    let opened = Opened { header: reply.header(), enc: reply.enc(), hops };
     let answer = answer(config, target, opened, message.freeze(), exchange, &mut stopwatch).await;
     let sealed = encapsulate(reply, answer, &config.padding);
     stopwatch.end(Stage::Encapsulate);
     sealed
 }
 
-async fn receive<B>(config: &Config, body: B) -> Result<BytesMut, OuterRefusal>
+pub(crate) async fn receive<B>(config: &Config, body: B) -> Result<BytesMut, OuterRefusal>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -79,6 +82,7 @@ async fn answer<S, T>(
 ) -> Response<Content>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body,
     T::Error: Into<BoxError>,
 {
@@ -116,6 +120,7 @@ async fn ask<S, T>(
 ) -> Result<Response<Content>, InnerRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body,
     T::Error: Into<BoxError>,
 {
@@ -126,7 +131,7 @@ where
         let collected =
             collect(body, config.response_limit).await.map_err(|error| match error {
                 CollectError::TooLarge { .. } => InnerRefusal::TargetTooLarge,
-                _ => InnerRefusal::TargetFailed,
+                error => InnerRefusal::Target(TargetError::of(&error)),
             })?;
         let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
         Ok::<_, InnerRefusal>(Response::from_parts(parts, content))
@@ -149,7 +154,7 @@ fn encodable(
 ) -> Result<Response<Content>, InnerRefusal> {
     match encoded_response_len(&answer, FRAMING, padding) {
         Ok(_) => Ok(answer),
-        Err(_) => Err(InnerRefusal::TargetInvalid),
+        Err(_) => Err(InnerRefusal::Target(TargetError::InvalidResponse)),
     }
 }
 

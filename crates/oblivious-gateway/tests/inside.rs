@@ -21,7 +21,9 @@ use common::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use oblivious_bhttp::{Content, Framing, Informational, Padding, encode_request_into};
-use oblivious_gateway::{EncapsulatedBody, GatewayBody, InformationalSender, TargetPolicy};
+use oblivious_gateway::{
+    EncapsulatedBody, GatewayBody, InformationalSender, TargetError, TargetPolicy,
+};
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
 use tower::{Layer, ServiceExt};
 
@@ -427,4 +429,55 @@ async fn no_text_shows_the_content_of_a_request() {
     let response = gateway.oneshot(outer_chunked(FullBody::from(sealed))).await.unwrap();
     let answer = Opening::new(pending, response.into_body()).response(&Method::POST).await.unwrap();
     assert_eq!(content(answer.into_body()).await.unwrap().data, "shown");
+}
+
+/// RFC 5842 §7.2: each layer of a request that is encapsulated again and again would be a whole
+/// exchange, so there is one, wherever the rest would go.
+#[tokio::test]
+async fn an_encapsulated_request_inside_is_a_508_inside() {
+    for (path, kind) in [
+        ("/gateway", "message/ohttp-req"),
+        ("/", "message/ohttp-chunked-req"),
+        ("/any/other", "Message/OHTTP-Req; a=b"),
+    ] {
+        let request =
+            Request::post(format!("https://example.com{path}")).header("content-type", kind);
+        let request = request.body(Content::from(seal(b"any").0)).unwrap();
+        let response = ask(gateway_without_target(), request.clone()).await;
+        assert_eq!(response.status(), StatusCode::LOOP_DETECTED, "{kind}");
+
+        let (mut sealing, pending) = Sealing::start();
+        let mut message = BytesMut::new();
+        let framing = Framing::IndeterminateLength;
+        encode_request_into(&request, framing, &Padding::None, &mut message).unwrap();
+        let sealed = FullBody::from(sealing.finish(&message));
+        let response = gateway_without_target().oneshot(outer_chunked(sealed)).await.unwrap();
+        let answer = Opening::new(pending, response.into_body()).response(&Method::POST).await;
+        assert_eq!(answer.unwrap().status(), StatusCode::LOOP_DETECTED, "{kind}");
+    }
+}
+
+/// RFC 9110 §15.6.3: a target service may say what became of its target, and only in these words.
+#[tokio::test]
+async fn the_client_is_told_what_became_of_the_target() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("connection to 10.0.0.1 reset")]
+    struct Wrapped(#[source] TargetError);
+
+    for (error, text) in [
+        (TargetError::Unreachable, "The target cannot be reached.\n"),
+        (TargetError::BrokeOff, "The target broke off before its response was complete.\n"),
+        (TargetError::InvalidResponse, "The target's response is not a valid HTTP response.\n"),
+    ] {
+        let gateway = gateway_with(layer(), move |_| Err(error.into()));
+        let response = ask(gateway, get("https://example.com/")).await;
+        assert_eq!((response.status().as_u16(), &response.body().data[..]), (502, text.as_bytes()));
+        let gateway = gateway_with(layer(), move |_| Err(Wrapped(error).into()));
+        let response = ask(gateway, get("https://example.com/")).await;
+        assert_eq!((response.status().as_u16(), &response.body().data[..]), (502, text.as_bytes()));
+    }
+    let gateway = gateway_with(layer(), |_| Err("connection to 10.0.0.1 reset".into()));
+    let response = ask(gateway, get("https://example.com/")).await;
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(response.body().data, "The target gave no response.\n");
 }

@@ -20,6 +20,7 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_gateway::{GatewayBody, TargetPolicy};
+use oblivious_hpke::{ChunkLimits, RequestHeader};
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
@@ -106,15 +107,25 @@ async fn an_answer_over_the_limit_is_broken_off() {
     }
 }
 
+/// A chunk that is announced as longer than the limit is refused before any of it has come.
 #[tokio::test]
 async fn a_chunk_over_the_limit_is_no_chunk() {
-    let mut limits = oblivious_hpke::ChunkLimits::default();
-    limits.max_chunk_len = 100;
-    for (length, status) in [(100, 200), (101, 422)] {
+    for (limit, length, refused) in
+        [(16_384, 16_385, true), (16_384, 16_384, false), (16_385, 16_385, false)]
+    {
+        let limits = ChunkLimits::default().with_max_chunk_len(limit).unwrap();
         let (mut sealing, _) = Sealing::start();
-        let first = sealing.chunk(&post(vec![0; length])[..length]);
+        let mut begun = sealing.chunk(&post("")).to_vec();
+        // Nothing of a request is left but what precedes its first chunk.
+        begun.truncate(RequestHeader::LEN + 32);
+        begun.extend_from_slice(&(0x8000_0000 | (length + 16_u32)).to_be_bytes());
+        begun.extend_from_slice(&[0; 32]);
         let gateway = layer().chunk_limits(limits).layer(service_fn(echo));
-        assert_eq!(send(gateway, FullBody::from(first)).await.status(), status);
+        let (sender, body) = pipe();
+        sender.send(Ok(begun.into())).unwrap();
+        let sending = send(gateway, body);
+        let status = tokio::time::timeout(Duration::from_secs(1), sending).await;
+        assert_eq!(status.ok().map(|response| response.status().as_u16()), refused.then_some(422));
     }
 }
 

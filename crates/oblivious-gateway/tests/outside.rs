@@ -54,6 +54,26 @@ async fn any_other_media_type_is_a_415() {
     }
 }
 
+/// RFC 9110 §15.5.16: what has a content coding cannot be opened, and a client that took this for a
+/// stale key would fetch keys for nothing.
+#[tokio::test]
+async fn a_content_coding_is_a_415_and_no_problem_of_the_key() {
+    for kind in ["message/ohttp-req", "message/ohttp-chunked-req"] {
+        for coding in ["gzip", "identity, br"] {
+            let mut request = outer(seal(b"x").0);
+            let headers = request.headers_mut();
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            headers.insert(header::CONTENT_ENCODING, coding.parse().unwrap());
+            let received = send(gateway_without_target(), request).await;
+            assert_eq!(received.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind} {coding}");
+            assert_eq!(received.headers[header::ACCEPT_ENCODING], "identity");
+        }
+    }
+    let mut request = outer(seal(b"x").0);
+    request.headers_mut().insert(header::CONTENT_ENCODING, "identity".parse().unwrap());
+    assert_eq!(send(gateway_without_target(), request).await.status, StatusCode::OK);
+}
+
 /// RFC 9110 §8.3.1: neither case nor parameters of a media type make a difference.
 #[tokio::test]
 async fn the_media_type_is_read_and_not_matched() {

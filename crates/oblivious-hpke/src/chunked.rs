@@ -8,7 +8,7 @@ use hpke::inout::InOutBuf;
 use oblivious_wire::VarInt;
 
 use crate::{
-    ChunkError, SealError,
+    ChunkError, ChunkLimitTooSmall, SealError,
     response::Exchange,
     suite::{OpenChunk, SealChunk, TAG_LEN},
 };
@@ -18,14 +18,49 @@ const FINAL: &[u8] = b"final";
 
 /// Bounds for messages in chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ChunkLimits {
-    /// The longest chunk that is opened, in bytes of plaintext. Every receiver has to take
-    /// 16,384 bytes; that is the default.
-    pub max_chunk_len: usize,
-    /// The most chunks in one message, sealed or opened. The default is 2^32; the numbers in the
-    /// nonces end far beyond that.
-    pub max_chunks: u64,
+    max_chunk_len: usize,
+    max_chunks: u64,
+}
+
+impl ChunkLimits {
+    /// Sets the longest chunk that is opened, in bytes of plaintext. The default is
+    /// [`ChunkSealer::MAX_CHUNK_LEN`], 16,384 bytes.
+    ///
+    /// # Errors
+    /// If it is less than the default: every receiver has to take chunks of that length
+    /// (draft-ietf-ohai-chunked-ohttp §3).
+    pub fn with_max_chunk_len(self, bytes: usize) -> Result<Self, ChunkLimitTooSmall> {
+        if bytes < ChunkSealer::MAX_CHUNK_LEN {
+            return Err(ChunkLimitTooSmall { bytes });
+        }
+        Ok(Self { max_chunk_len: bytes, ..self })
+    }
+
+    /// Sets a limit on the length of chunks that no receiver may have, for fuzzing: with it short
+    /// inputs come to the limit.
+    #[cfg(fuzzing)]
+    #[must_use]
+    pub fn with_any_max_chunk_len(self, bytes: usize) -> Self {
+        Self { max_chunk_len: bytes, ..self }
+    }
+
+    /// Sets the most chunks in one message, sealed or opened. The default is 2^32; the numbers in
+    /// the nonces end far beyond that.
+    #[must_use]
+    pub fn with_max_chunks(self, chunks: u64) -> Self {
+        Self { max_chunks: chunks, ..self }
+    }
+
+    /// The longest chunk that is opened, in bytes of plaintext.
+    pub fn max_chunk_len(&self) -> usize {
+        self.max_chunk_len
+    }
+
+    /// The most chunks in one message.
+    pub fn max_chunks(&self) -> u64 {
+        self.max_chunks
+    }
 }
 
 impl Default for ChunkLimits {

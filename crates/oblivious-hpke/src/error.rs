@@ -40,10 +40,14 @@ pub enum SealError {
     /// The operating system gave no randomness.
     #[error("the operating system's random number generator failed; nothing was encrypted")]
     Randomness,
-    /// The key or the message cannot be used: the recipient's public key has a low order, so that
-    /// the shared secret would be known to everybody, or the message is longer than the AEAD takes.
+    /// The key or the message cannot be used: the recipient's public key, or its X25519 half, has a
+    /// low order, so that the shared secret would be known to everybody, or the message is longer
+    /// than the AEAD takes.
     #[error("encryption is impossible with this public key, or for a message of this length")]
     Refused,
+    /// The request is to be in chunks, and the [`Labels`](crate::Labels) have none for that.
+    #[error("the labels of this protocol are for whole messages alone; add some for chunks")]
+    NoChunkedLabels,
     /// The message has more chunks than [`ChunkLimits`](crate::ChunkLimits) allows.
     #[error("the message has more chunks than the limit allows; raise the limit or send less")]
     TooManyChunks,
@@ -54,14 +58,19 @@ pub enum SealError {
 
 /// An encapsulated request could not be decapsulated.
 ///
-/// What a gateway answers: [`Truncated`](Self::Truncated) is a 400. The other two get one and the
-/// same answer, so that nobody learns more from it (RFC 9458 §5.3 and §6.4).
+/// What a gateway answers: [`Truncated`](Self::Truncated) is a 400, and
+/// [`NoChunkedLabels`](Self::NoChunkedLabels) a 415. The other two get one and the same answer, so
+/// that nobody learns more from it (RFC 9458 §5.3 and §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecapsulateError {
     /// The request is shorter than its own structure.
     #[error("the encapsulated request is cut short")]
     Truncated,
+    /// A request in chunks is to be opened, and the ring's [`Labels`](crate::Labels) have none for
+    /// that: no message that comes in chunks can be meant for it.
+    #[error("the labels of this key ring are for whole messages alone; add some for chunks")]
+    NoChunkedLabels,
     /// No key in the ring has this id, KEM and suite.
     #[error("the encapsulated request is for a key or suite that is not in use here")]
     UnknownKey,
@@ -108,6 +117,17 @@ pub enum ChunkError {
     /// The caller pushed bytes after it had said that there are no more.
     #[error("bytes were pushed after the end of the stream had been announced")]
     PushAfterFinish,
+}
+
+/// A limit on the length of chunks is below what every receiver has to take
+/// (draft-ietf-ohai-chunked-ohttp §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "chunks may not be limited to {bytes} bytes: every receiver must take 16384; set that or more"
+)]
+pub struct ChunkLimitTooSmall {
+    /// The limit that was asked for, in bytes of plaintext.
+    pub bytes: usize,
 }
 
 /// A key pair could not be made.

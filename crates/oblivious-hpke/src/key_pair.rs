@@ -15,6 +15,11 @@ use crate::{
 
 /// A private key of a KEM, together with its public key.
 ///
+/// A key that is used here must not serve another protocol under the same labels (RFC 9458 §6.4):
+/// what was sealed for the one could be opened as the other. Another protocol with HPKE gets a key
+/// of its own; another protocol with this encapsulation gets [`Labels`](crate::Labels) of its own,
+/// if not its own key.
+///
 /// The private key is overwritten when the pair is dropped. It cannot be cloned, and `Debug` shows
 /// the public half alone.
 pub struct KeyPair {

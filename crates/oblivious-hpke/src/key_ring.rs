@@ -155,7 +155,8 @@ impl KeyRing {
     /// [`KeyRingAt::decapsulate_chunked`].
     ///
     /// # Errors
-    /// If the request is for no key of this ring, or `enc` is not one of its KEM.
+    /// If the request is for no key of this ring, `enc` is not one of its KEM, or the ring's
+    /// [`Labels`] have none for chunks.
     pub fn decapsulate_chunked(
         &self,
         received: &mut BytesMut,
@@ -232,13 +233,17 @@ impl<'ring> KeyRingAt<'ring> {
     /// is complete. What follows goes to [`ChunkOpener::push`].
     ///
     /// # Errors
-    /// If the request is for no key that is valid, or `enc` is not one of its KEM. That the sender
-    /// knew what it was doing is known only after the first chunk has been opened.
+    /// If the request is for no key that is valid, `enc` is not one of its KEM, or the ring's
+    /// [`Labels`] have none for chunks. That the sender knew what it was doing is known only after
+    /// the first chunk has been opened.
     pub fn decapsulate_chunked(
         &self,
         received: &mut BytesMut,
         limits: &ChunkLimits,
     ) -> Result<Option<(ChunkOpener, ChunkedReply)>, DecapsulateError> {
+        if !self.ring.labels.has_chunked() {
+            return Err(DecapsulateError::NoChunkedLabels);
+        }
         let Some(header) = RequestHeader::decode(received) else { return Ok(None) };
         let opener = self.opener(header).ok_or(DecapsulateError::UnknownKey)?;
         let enc_len = header.kem.enc_len().ok_or(DecapsulateError::UnknownKey)?;

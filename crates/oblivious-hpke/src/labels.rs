@@ -14,7 +14,7 @@ use crate::RequestHeader;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labels {
     whole: [&'static str; 2],
-    chunked: [&'static str; 2],
+    chunked: Option<[&'static str; 2]>,
 }
 
 impl Labels {
@@ -22,27 +22,45 @@ impl Labels {
     /// and the same with `chunked` for messages in chunks (draft-ietf-ohai-chunked-ohttp §6).
     pub const BINARY_HTTP: Self = Self {
         whole: ["message/bhttp request", "message/bhttp response"],
-        chunked: ["message/bhttp chunked request", "message/bhttp chunked response"],
+        chunked: Some(["message/bhttp chunked request", "message/bhttp chunked response"]),
     };
 
-    /// Labels of another protocol: each for request and response, for whole messages and for
-    /// messages in chunks.
+    /// Labels of another protocol, for whole messages. Messages in chunks are then a mistake: see
+    /// [`with_chunked`](Self::with_chunked).
     ///
     /// RFC 9458 §4.6 recommends the media types of request and response. A zero byte in a label
     /// would make it ambiguous where it ends.
     ///
     /// # Errors
-    /// If two of the labels are the same, or one is empty or has a zero byte.
-    pub fn new(
-        whole: [&'static str; 2],
-        chunked: [&'static str; 2],
+    /// If the two labels are the same, or one is empty or has a zero byte.
+    pub fn new(request: &'static str, response: &'static str) -> Result<Self, InvalidLabels> {
+        Self { whole: [request, response], chunked: None }.checked()
+    }
+
+    /// The same with labels for messages in chunks, in a protocol that has such.
+    ///
+    /// # Errors
+    /// If two of the four labels are the same, or one is empty or has a zero byte.
+    pub fn with_chunked(
+        self,
+        request: &'static str,
+        response: &'static str,
     ) -> Result<Self, InvalidLabels> {
-        let all = [whole[0], whole[1], chunked[0], chunked[1]];
+        Self { chunked: Some([request, response]), ..self }.checked()
+    }
+
+    pub(crate) fn has_chunked(&self) -> bool {
+        self.chunked.is_some()
+    }
+
+    fn checked(self) -> Result<Self, InvalidLabels> {
+        let all: Vec<_> =
+            self.whole.into_iter().chain(self.chunked.into_iter().flatten()).collect();
         let repeated = (1..all.len()).any(|i| all[..i].contains(&all[i]));
         if repeated || all.iter().any(|label| label.is_empty() || label.contains('\0')) {
             return Err(InvalidLabels);
         }
-        Ok(Self { whole, chunked })
+        Ok(self)
     }
 }
 
@@ -54,13 +72,13 @@ impl Default for Labels {
 
 /// The labels do not tell request and response, or whole and chunked messages, apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the four labels must all be different, and none of them empty or with a zero byte")]
+#[error("the labels must all be different, and none of them empty or with a zero byte")]
 pub struct InvalidLabels;
 
 /// What HPKE is told about messages under one key and suite, computed once.
 pub(crate) struct Info {
     pub(crate) whole: Purpose,
-    pub(crate) chunked: Purpose,
+    pub(crate) chunked: Option<Purpose>,
 }
 
 /// What HPKE is told about one kind of messages.
@@ -77,6 +95,6 @@ impl Info {
             info: [request.as_bytes(), &[0], &header.encode()].concat(),
             response_label: response.as_bytes(),
         };
-        Self { whole: purpose(labels.whole), chunked: purpose(labels.chunked) }
+        Self { whole: purpose(labels.whole), chunked: labels.chunked.map(purpose) }
     }
 }

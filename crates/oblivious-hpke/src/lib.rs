@@ -63,7 +63,8 @@ mod validity;
 
 pub use chunked::{Chunk, ChunkLimits, ChunkOpener, ChunkSealer};
 pub use error::{
-    ChunkError, DecapsulateError, KeyPairError, KeyRingError, OpenError, RecipientError, SealError,
+    ChunkError, ChunkLimitTooSmall, DecapsulateError, KeyPairError, KeyRingError, OpenError,
+    RecipientError, SealError,
 };
 pub use header::RequestHeader;
 pub use key_pair::KeyPair;

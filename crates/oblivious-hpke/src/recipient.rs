@@ -21,6 +21,7 @@ use crate::{
 pub struct Recipient {
     header: RequestHeader,
     enc_len: usize,
+    in_chunks: bool,
     sender: Box<dyn Sender>,
     response: &'static dyn ResponseCipher,
 }
@@ -79,7 +80,8 @@ impl Recipient {
         let sender = (table.sender)(config.public_key(), info)
             .map_err(|_| RecipientError::InvalidPublicKey)?;
         let enc_len = kem.enc_len().ok_or(unsupported)?;
-        Ok(Self { header, enc_len, sender, response: table.response })
+        let in_chunks = labels.has_chunked();
+        Ok(Self { header, enc_len, in_chunks, sender, response: table.response })
     }
 
     /// Computes once what every request to this key would compute again: encapsulation with X25519
@@ -174,8 +176,8 @@ impl Recipient {
     /// is complete.
     ///
     /// # Errors
-    /// If the operating system gives no randomness or the key cannot be used; `out` is then as it
-    /// was.
+    /// If the operating system gives no randomness, the key cannot be used, or the recipient's
+    /// [`Labels`] have none for chunks; `out` is then as it was.
     #[cfg(feature = "getrandom")]
     pub fn start_chunked(
         &self,
@@ -188,13 +190,17 @@ impl Recipient {
     /// [`start_chunked`](Self::start_chunked) with the caller's randomness.
     ///
     /// # Errors
-    /// If the key cannot be used; `out` is then as it was.
+    /// If the key cannot be used, or the recipient's [`Labels`] have none for chunks; `out` is then
+    /// as it was.
     pub fn start_chunked_with_rng(
         &self,
         out: &mut BytesMut,
         limits: &ChunkLimits,
         rng: &mut impl CryptoRng,
     ) -> Result<(ChunkSealer, PendingChunkedResponse), SealError> {
+        if !self.in_chunks {
+            return Err(SealError::NoChunkedLabels);
+        }
         let start = out.len();
         out.extend_from_slice(&self.header.encode());
         out.resize(start + self.prefix_len(), 0);

@@ -6,8 +6,9 @@ use bytes::BytesMut;
 use common::{FixedRng, KEY_ID, provider_pairs, providers, recipient, ring, ring_of, suites};
 use hex_literal::hex;
 use oblivious_hpke::{
-    ChunkError, ChunkLimits, ChunkOpener, ChunkSealer, ChunkedReply, DecapsulateError, KeyPair,
-    KeyRing, PendingChunkedResponse, Provider, Recipient, SealError,
+    ChunkError, ChunkLimitTooSmall, ChunkLimits, ChunkOpener, ChunkSealer, ChunkedReply,
+    DecapsulateError, KeyPair, KeyRing, Labels, PendingChunkedResponse, Provider, Recipient,
+    SealError,
 };
 use oblivious_keys::{KemId, KeyConfig, SymmetricSuite};
 use proptest::{collection::vec, prelude::*};
@@ -334,25 +335,37 @@ fn long_data_is_divided() {
     }
 }
 
+/// draft-ietf-ohai-chunked-ohttp §3: every receiver takes chunks of 16,384 bytes.
+#[test]
+fn no_receiver_refuses_chunks_of_16384_bytes() {
+    for bytes in [0, 100, 16_383] {
+        let limits = ChunkLimits::default().with_max_chunk_len(bytes);
+        assert_eq!(limits, Err(ChunkLimitTooSmall { bytes }));
+    }
+    let limits = ChunkLimits::default().with_max_chunk_len(16_384).unwrap();
+    assert_eq!(limits, ChunkLimits::default());
+    assert!(open_request(&request(&[&[1; 16_384], &[2; 16_384]])).is_ok());
+}
+
 #[test]
 fn a_chunk_over_the_limit_is_refused_before_it_is_buffered() {
-    let mut limits = ChunkLimits::default();
-    limits.max_chunk_len = 100;
-    let too_long = Err(ChunkError::ChunkTooLong { limit: 100 });
     let ring = ring();
-    let open_limited = |sealed: &[u8]| {
-        let mut received = BytesMut::from(sealed);
-        let (opener, _) = ring.decapsulate_chunked(&mut received, &limits).unwrap().unwrap();
+    let prefix = &request(&[b""])[..PREFIX];
+    let open_announced = |length: &[u8], limits: &ChunkLimits| {
+        let mut received = BytesMut::from(&[prefix, length].concat()[..]);
+        let (opener, _) = ring.decapsulate_chunked(&mut received, limits).unwrap().unwrap();
         open(opener, [])
     };
-    assert!(open_limited(&request(&[&[1; 100], &[2; 100]])).is_ok());
-    assert_eq!(open_limited(&request(&[&[1; 101], b""])), too_long);
-    assert_eq!(open_limited(&request(&[&[2; 101]])), too_long);
-
-    // Lengths that nobody can send are refused as soon as they are read.
-    let prefix = &request(&[b""])[..PREFIX];
-    for length in [&hex!("80004000")[..], &hex!("bfffffff"), &hex!("ffffffffffffffff")] {
-        assert_eq!(open_limited(&[prefix, length].concat()), too_long);
+    let default = ChunkLimits::default();
+    let raised = default.with_max_chunk_len(20_000).unwrap();
+    let too_long = |limit| Err(ChunkError::ChunkTooLong { limit });
+    // One byte more than the limit with its tag; it is the length that is refused.
+    assert_eq!(open_announced(&hex!("80004011"), &default), too_long(16_384));
+    assert_eq!(open_announced(&hex!("80004010"), &default), Err(ChunkError::Truncated));
+    assert_eq!(open_announced(&hex!("80004011"), &raised), Err(ChunkError::Truncated));
+    assert_eq!(open_announced(&hex!("80004e31"), &raised), too_long(20_000));
+    for length in [&hex!("bfffffff")[..], &hex!("ffffffffffffffff")] {
+        assert_eq!(open_announced(length, &default), too_long(16_384));
     }
     // A final chunk that never ends is refused once it is too long.
     let (mut opener, _) = begin(&ring, &[prefix, b"\0"].concat());
@@ -371,8 +384,7 @@ fn a_chunk_over_the_limit_is_refused_before_it_is_buffered() {
 
 #[test]
 fn the_number_of_chunks_is_limited_on_both_sides() {
-    let mut limits = ChunkLimits::default();
-    limits.max_chunks = 2;
+    let limits = ChunkLimits::default().with_max_chunks(2);
     let ring = ring();
     let recipient = recipient(&ring.config_list().unwrap(), AES_128);
     let mut out = BytesMut::new();
@@ -405,6 +417,41 @@ fn a_whole_message_is_not_opened_in_chunks_nor_the_other_way_round() {
     let as_whole = [&chunked[..PREFIX], &chunked[PREFIX + 1..]].concat();
     let opened = ring.decapsulate(as_whole[..].into());
     assert_eq!(opened.unwrap_err(), DecapsulateError::Failed);
+}
+
+/// RFC 9458 §4.6: a protocol has the labels that it defines, which may be for whole messages alone.
+#[test]
+fn without_labels_for_them_chunks_are_a_mistake_on_both_sides() {
+    let whole = Labels::new("message/dns query", "message/dns answer").unwrap();
+    let chunked =
+        whole.with_chunked("message/dns chunked query", "message/dns chunked answer").unwrap();
+    let limits = ChunkLimits::default();
+    let parties = |labels| {
+        let pair = KeyPair::derive(common::X25519, &[KEY_ID; 32], Provider::default()).unwrap();
+        let mut ring = KeyRing::with_labels(labels);
+        ring.add(KEY_ID, pair, suites()).unwrap();
+        let config = ring.config_list().unwrap().configs()[0].clone();
+        let recipient = Recipient::with_labels(&config, AES_128, Provider::default(), &labels);
+        (ring, recipient.unwrap())
+    };
+
+    let (ring, recipient) = parties(chunked);
+    let (mut request, sealer, _) = start(&recipient);
+    seal(sealer, &[b"example.com?"], &mut request);
+    let (opener, _) = begin(&ring, &request[..PREFIX]);
+    assert_eq!(open(opener, [&request[PREFIX..]]).unwrap(), [b"example.com?"]);
+
+    let (ring, recipient) = parties(whole);
+    let mut out = BytesMut::from("before");
+    let refused = recipient.start_chunked(&mut out, &limits).unwrap_err();
+    assert_eq!(refused, SealError::NoChunkedLabels);
+    assert_eq!(out, "before");
+    for mut received in [BytesMut::new(), request] {
+        let refused = ring.decapsulate_chunked(&mut received, &limits).unwrap_err();
+        assert_eq!(refused, DecapsulateError::NoChunkedLabels);
+    }
+    let (whole, _) = recipient.encapsulate(b"example.com?").unwrap();
+    assert!(ring.decapsulate(whole.into()).is_ok());
 }
 
 #[test]

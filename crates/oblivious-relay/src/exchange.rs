@@ -8,16 +8,13 @@ use std::task::Poll;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, VIA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{BoxError, Timeout, media_type};
+use oblivious_service::{BoxError, Pseudonym, Timeout, has_content_coding, media_type};
 use oblivious_wire::MediaType;
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
 use crate::idle::{Fault, Idle, Progress};
-use crate::response::{
-    INCREMENTAL, Refusal, answer_to, filter, has_content_coding, is_incremental,
-};
-use crate::via::Pseudonym;
+use crate::response::{INCREMENTAL, Refusal, answer_to, filter, is_incremental};
 
 /// Checks a client's request and makes of it the one for the gateway, with the type that it has.
 ///
@@ -34,7 +31,7 @@ pub(crate) fn outgoing<B: Body>(
     if head.method != Method::POST {
         return Err(Refusal::Method);
     }
-    if pseudonym.is_in(&head.headers) {
+    if pseudonym.count_in(&head.headers) > 0 {
         return Err(Refusal::Loop);
     }
     let kind = media_type(&head.headers)

@@ -75,9 +75,7 @@ mod idle;
 mod relay;
 mod response;
 mod route;
-mod via;
 
 pub use body::{RelayBodyError, RelayRequestBody, RelayResponseBody};
 pub use relay::Relay;
 pub use route::RouteError;
-pub use via::PseudonymError;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{BoxError, ResponseFuture, Timeout};
+use oblivious_service::{BoxError, Pseudonym, ResponseFuture, Timeout};
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
@@ -16,7 +16,6 @@ use crate::exchange::{exchange, outgoing};
 use crate::idle::Progress;
 use crate::response::Refusal;
 use crate::route::{RouteError, Routes};
-use crate::via::{Pseudonym, PseudonymError};
 
 /// The limit on bodies unless [`Relay::body_limit`] sets another: 16 MiB.
 const DEFAULT_BODY_LIMIT: u64 = 16 * 1024 * 1024;
@@ -54,7 +53,7 @@ impl<S> Relay<S> {
             allow_http: false,
             body_limit: DEFAULT_BODY_LIMIT,
             timeout: None,
-            pseudonym: Pseudonym::random(),
+            pseudonym: Pseudonym::random("relay"),
         };
         Self { client, broken: false, settings: Arc::new(settings) }
     }
@@ -107,14 +106,10 @@ impl<S> Relay<S> {
     /// for that, since a request can come back to any of them; so do relays with routes to each
     /// other. It is the same for all clients, so it tells a gateway who the relay is, and of the
     /// client nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PseudonymError`] when the name is empty or has a character that no token has
-    /// (RFC 9110 §5.6.2).
-    pub fn pseudonym(mut self, name: &str) -> Result<Self, PseudonymError> {
-        Arc::make_mut(&mut self.settings).pseudonym = Pseudonym::new(name)?;
-        Ok(self)
+    #[must_use]
+    pub fn pseudonym(mut self, pseudonym: Pseudonym) -> Self {
+        Arc::make_mut(&mut self.settings).pseudonym = pseudonym;
+        self
     }
 }
 

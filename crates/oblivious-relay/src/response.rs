@@ -1,9 +1,9 @@
 //! What passes of a gateway's response, and the responses that the relay makes itself.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body;
-use oblivious_service::{FullBody, media_type, plain_text};
+use oblivious_service::{FullBody, has_content_coding, media_type, plain_text};
 use oblivious_wire::MediaType;
 
 use crate::body::RelayResponseBody;
@@ -136,15 +136,6 @@ pub(crate) fn is_incremental(headers: &HeaderMap) -> bool {
         Some(rest) => rest.trim_ascii_start().starts_with(b";"),
         None => false,
     }
-}
-
-/// Whether a body is coded in some way that the other side could not know of, since
-/// `Content-Encoding` does not pass.
-pub(crate) fn has_content_coding(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().any(|value| {
-        let value = value.as_bytes().trim_ascii();
-        !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
-    })
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use common::{Body, body, fields, relay_answering, request, response, send, text}
 use http::{HeaderValue, Method, Version};
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RouteError};
-use oblivious_service::FullBody;
+use oblivious_service::{FullBody, Pseudonym};
 
 /// RFC 9458 §5 and §6.2: what a client adds is removed, and nothing is added that tells of it.
 #[tokio::test]
 async fn nothing_of_the_client_reaches_the_gateway() {
     let (relay, seen) = relay_answering(response);
-    let relay = relay.pseudonym("the-relay").unwrap();
+    let relay = relay.pseudonym(Pseudonym::new("the-relay").unwrap());
     let mut request = request();
     *request.uri_mut() = "https://relay.example/gateway?client=7".parse().unwrap();
     *request.version_mut() = Version::HTTP_2;
@@ -77,7 +77,7 @@ async fn chunked_requests_pass_with_their_incremental_field() {
         response.headers_mut().insert("incremental", HeaderValue::from_static("?1; a=b"));
         response
     });
-    let relay = relay.pseudonym("the-relay").unwrap();
+    let relay = relay.pseudonym(Pseudonym::new("the-relay").unwrap());
     let mut request = request();
     let kind = HeaderValue::from_static("message/ohttp-chunked-req");
     request.headers_mut().insert("content-type", kind);

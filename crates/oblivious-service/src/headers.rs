@@ -1,8 +1,8 @@
 //! Header hygiene: what concerns one connection, or tells who is on it, goes no further.
 
 use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName, TE, TRANSFER_ENCODING,
-    UPGRADE, VIA,
+    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName, TE,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use oblivious_wire::MediaType;
 
@@ -21,6 +21,15 @@ pub fn media_type(headers: &HeaderMap) -> Option<MediaType> {
         return None;
     }
     MediaType::parse(only.to_str().ok()?)
+}
+
+/// Whether the body has a content coding (RFC 9110 §8.4): what is encapsulated has none, and is
+/// random bytes that no coding makes shorter.
+pub fn has_content_coding(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().any(|value| {
+        let value = value.as_bytes().trim_ascii();
+        !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
+    })
 }
 
 /// Removes the fields that concern a single connection (RFC 9110 §7.6.1, RFC 9113 §8.2.2).
@@ -171,6 +180,16 @@ mod tests {
         let mut not_text = HeaderMap::new();
         not_text.insert(CONTENT_TYPE, HeaderValue::from_bytes(b"message/ohttp-req\xff").unwrap());
         assert_eq!(media_type(&not_text), None);
+    }
+
+    /// RFC 9110 §8.4
+    #[test]
+    fn identity_is_no_content_coding() {
+        assert!(has_content_coding(&map(&[("content-encoding", "gzip")])));
+        assert!(has_content_coding(&map(&[("content-encoding", "identity, gzip")])));
+        assert!(has_content_coding(&map(&[("content-encoding", ""), ("content-encoding", "br")])));
+        assert!(!has_content_coding(&map(&[("content-encoding", " Identity ")])));
+        assert!(!has_content_coding(&HeaderMap::new()));
     }
 
     /// RFC 9458 §5.1

@@ -33,21 +33,28 @@
 mod body;
 mod future;
 mod headers;
+mod payload;
 mod problem;
 mod shared;
 mod time;
 mod timeout;
+mod via;
 
 pub use body::{CollectError, Collected, FullBody, collect};
 pub use future::ResponseFuture;
-pub use headers::{expects_continue, media_type, strip_connection_fields, strip_forwarding_fields};
+pub use headers::{
+    expects_continue, has_content_coding, media_type, strip_connection_fields,
+    strip_forwarding_fields,
+};
 pub use oblivious_wire::MediaType;
+pub use payload::{BinaryHttp, InvalidPayload, Payload};
 pub use problem::{Problem, plain_text};
 pub use shared::Shared;
 #[cfg(feature = "tokio")]
 pub use time::TokioTimer;
 pub use time::{Clock, Sleep, SystemClock, Timer};
 pub use timeout::{Elapsed, Timeout};
+pub use via::{InvalidPseudonym, Pseudonym};
 
 /// An error of a kind that only its origin knows: of a body, of an inner service.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

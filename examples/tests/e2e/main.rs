@@ -4,10 +4,12 @@
 mod guarded;
 mod inside;
 mod loops;
+mod nesting;
 mod operate;
 mod outside;
 mod privacy;
 mod programs;
+mod raw_target;
 mod recorder;
 mod replicas;
 mod setup;

@@ -30,7 +30,7 @@ const LARGE: u64 = if cfg!(debug_assertions) { 128 << 20 } else { 1 << 30 };
 const GROWTH: u64 = 32 << 20;
 
 /// So many zero bytes, piece by piece.
-struct Zeros(u64);
+pub(crate) struct Zeros(pub(crate) u64);
 
 impl Body for Zeros {
     type Data = Bytes;
@@ -146,7 +146,7 @@ fn gateway_for(target: &str) -> Server {
 }
 
 /// The answer to a request in chunks, read to its head.
-async fn exchange<B>(
+pub(crate) async fn exchange<B>(
     gateway: &Server,
     request: Request<B>,
 ) -> http::Response<impl Body<Data = Bytes, Error: std::fmt::Debug> + Unpin>
@@ -177,7 +177,7 @@ where
 }
 
 /// The resident memory of a process, in bytes.
-fn memory(server: &Server) -> u64 {
+pub(crate) fn memory(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -5,8 +5,13 @@ use oblivious_hpke::{ChunkError, ChunkLimits, ChunkOpener};
 
 use super::{PREFIX_LEN, parties, permissive};
 
-/// More than this is never kept, for chunks of at most this length and what frames them.
-const MAX_CHUNK_LEN: usize = 64;
+/// The limits: so small, where a fuzzer runs, that its inputs come to them.
+fn limits() -> ChunkLimits {
+    let limits = ChunkLimits::default().with_max_chunks(8);
+    #[cfg(fuzzing)]
+    let limits = limits.with_any_max_chunk_len(64);
+    limits
+}
 
 /// The first half of the bytes says how the second is divided. However it is, the same chunks come
 /// out, and the same error or end.
@@ -25,14 +30,12 @@ pub fn chunks(data: &[u8]) {
         let (before, _) = whole.0.split_at(whole.0.len() - 1);
         assert!(before.iter().all(|chunk| !chunk.is_empty()), "only the final one may be empty");
     }
-    assert!(whole.0.iter().all(|chunk| chunk.len() <= MAX_CHUNK_LEN));
+    assert!(whole.0.iter().all(|chunk| chunk.len() <= limits().max_chunk_len()));
 }
 
 /// Opens a response, whose nonce is part of the stream, in pieces of the lengths that `cuts` gives.
 fn open(stream: &[u8], cuts: &[u8]) -> (Vec<Bytes>, Result<(), ChunkError>) {
-    let mut limits = ChunkLimits::default();
-    limits.max_chunk_len = MAX_CHUNK_LEN;
-    limits.max_chunks = 8;
+    let limits = limits();
     let (_, recipient) = parties(permissive());
     let mut request = BytesMut::new();
     let (_, pending) = recipient.start_chunked(&mut request, &limits).unwrap();

@@ -28,6 +28,7 @@ use crate::{
     concurrency::Permit,
     fault::{Fault, RequestFault},
     layer::Config,
+    nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
 };
@@ -65,11 +66,13 @@ pub(crate) async fn serve<S, B, T>(
     config: Arc<Config>,
     target: S,
     body: B,
+    hops: Hops,
     exchange: &Arc<Exchange>,
     permit: Permit,
 ) -> Result<Response<EncapsulatedBody>, OuterRefusal>
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>> + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -100,7 +103,7 @@ where
     let asking = {
         let (config, informational) = (Arc::clone(&config), informational.clone());
         async move {
-            let identity = Opened { header, enc: &enc };
+            let identity = Opened { header, enc: &enc, hops };
             ask(&config, target, opened, identity, informational, stopwatch, deadline).await
         }
     };
@@ -161,6 +164,7 @@ async fn ask<S, T>(
 ) -> Asked
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body + Send + 'static,
     T::Data: Send,
     T::Error: Into<BoxError>,
@@ -183,6 +187,7 @@ async fn ask_target<S, T>(
 ) -> Result<Response<AnyBody>, InnerRefusal>
 where
     S: Service<http::Request<GatewayBody>, Response = Response<T>>,
+    S::Error: Into<BoxError>,
     T: Body + Send + 'static,
     T::Data: Send,
     T::Error: Into<BoxError>,

@@ -16,7 +16,9 @@ use oblivious_service::{BoxError, Sleep, Timeout};
 use thiserror::Error;
 
 use super::{AnyBody, any_body, has_passed, idle::Idle};
-use crate::{InformationalSender, concurrency::Permit, observe::Exchange, refusal::InnerRefusal};
+use crate::{
+    InformationalSender, TargetError, concurrency::Permit, observe::Exchange, refusal::InnerRefusal,
+};
 
 /// The target's answer, while it is waited for.
 type Asking = Pin<Box<dyn Future<Output = Asked> + Send>>;
@@ -191,9 +193,10 @@ impl ChunkedAnswer {
             // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
             *response.body_mut() = any_body(Content::default());
         }
-        let encoded = encoder.response(response, self.padding.clone()).or_else(|(encoder, _)| {
-            encoder.response(own(InnerRefusal::TargetInvalid), self.padding.clone())
-        });
+        let invalid = InnerRefusal::Target(TargetError::InvalidResponse);
+        let encoded = encoder
+            .response(response, self.padding.clone())
+            .or_else(|(encoder, _)| encoder.response(own(invalid), self.padding.clone()));
         // The gateway's own answers can be encoded.
         if let Ok(encoded) = encoded {
             self.state = State::Answering(Box::new(encoded));

@@ -16,6 +16,9 @@ use super::{SecretFileError, Seed, secret_file};
 /// only if [`published`](Self::published) asks for it. Either way there is one published
 /// configuration of each KEM: clients that see two are told apart by which they take.
 ///
+/// It must serve no other protocol under the same labels (RFC 9458 §6.4): see
+/// [`KeyPair`](oblivious_hpke::KeyPair).
+///
 /// A fixed key has no forward secrecy: who gets it later reads what was sent before
 /// (RFC 9458 §6.6).
 #[derive(Debug)]

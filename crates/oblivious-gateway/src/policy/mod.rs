@@ -5,6 +5,7 @@ mod origin;
 mod path;
 mod rewrite;
 mod rule;
+mod uri_path;
 
 use std::net::IpAddr;
 
@@ -20,6 +21,7 @@ pub use rewrite::{InvalidRewrite, Rewrite};
 pub use rule::{InvalidTargetRule, TargetRule};
 
 use crate::is_public;
+use uri_path::is_path_and_query;
 
 /// The targets that a gateway may ask. Whatever is not allowed is denied.
 ///
@@ -66,6 +68,9 @@ impl TargetPolicy {
         }
         if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
             return Err(PolicyRefusal::NotAnOrigin);
+        }
+        if !uri.path_and_query().is_none_or(is_path_and_query) {
+            return Err(PolicyRefusal::InvalidPath);
         }
         let origin = Origin::of(uri).ok_or(PolicyRefusal::NotAllowed)?;
         // The destination of a rewrite may be reached at any address, so a rule that happens to
@@ -187,6 +192,9 @@ pub enum PolicyRefusal {
     /// The request is not for a host and port, or has userinfo.
     #[error("the authority must be a host and, optionally, a port")]
     NotAnOrigin,
+    /// The path or the query has characters that must be percent-encoded (RFC 3986 §3.3, §3.4).
+    #[error("the path or the query has characters that a URI must not have: percent-encode them")]
+    InvalidPath,
     /// No rule allows it.
     #[error("no rule allows this request: add one for its origin, method and path")]
     NotAllowed,

@@ -11,6 +11,7 @@ use super::*;
 /// A vector: see the file.
 struct Vector {
     ikm_e: Vec<u8>,
+    ikm_r: Vec<u8>,
     secret_key: Vec<u8>,
     public_key: Vec<u8>,
     enc: Vec<u8>,
@@ -30,6 +31,7 @@ fn vector(kem_id: u16) -> Vector {
     };
     Vector {
         ikm_e: field("ikmE"),
+        ikm_r: field("ikmR"),
         secret_key: field("skR"),
         public_key: field("pkR"),
         enc: field("enc"),
@@ -60,6 +62,16 @@ impl TryRng for FixedRng {
 
 impl TryCryptoRng for FixedRng {}
 
+/// DeriveKeyPair (RFC 9180 §7.1.3, draft-ietf-hpke-pq §4): the keys that gateways derive from their
+/// seeds, so a change here would change all of them.
+fn check_derivation<K: PreparedKem>(vector: &Vector) {
+    let (secret_key, public_key) = K::derive_keypair(&vector.ikm_r);
+    // A private key of X25519 is clamped when it is read (RFC 9180 §7.1.2).
+    let published = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
+    assert_eq!(secret_key.to_bytes(), published.to_bytes());
+    assert_eq!(public_key.to_bytes()[..], vector.public_key);
+}
+
 /// Checks a KEM whose encapsulation draws from `randomness`; of hybrid KEMs, the published
 /// randomness has a reserve for private keys out of range that need not be drawn.
 fn check_with<K: PreparedKem>(vector: &Vector, randomness: Vec<u8>) {
@@ -84,6 +96,7 @@ fn check_with<K: PreparedKem>(vector: &Vector, randomness: Vec<u8>) {
 /// RFC 9180 §A: the generator returns the ephemeral private key.
 fn check_dh<K: PreparedKem>() {
     let vector = vector(K::KEM_ID);
+    check_derivation::<K>(&vector);
     let (ephemeral, _) = K::derive_keypair(&vector.ikm_e);
     check_with::<K>(&vector, ephemeral.to_bytes().to_vec());
 }
@@ -91,6 +104,7 @@ fn check_dh<K: PreparedKem>() {
 /// draft-ietf-hpke-pq: the generator returns the randomness of the encapsulation.
 fn check_post_quantum<K: PreparedKem>() {
     let vector = vector(K::KEM_ID);
+    check_derivation::<K>(&vector);
     check_with::<K>(&vector, vector.ikm_e.clone());
 }
 
@@ -126,18 +140,88 @@ fn x_wing_over_aws_lc() {
     check_post_quantum::<XWing<AwsX25519>>();
 }
 
-/// The X25519 half of a ciphertext replaced by a point of low order, which no sender makes: it
-/// would leave the secret to ML-KEM alone.
+/// FIPS 203 §7.2: a public key of ML-KEM, which comes first in that of a hybrid, must have every
+/// coefficient below q. They take 12 bits each, two in three bytes; `coefficients` says how many.
+fn check_coefficients<K: PreparedKem>(coefficients: usize) {
+    let with = |index: usize, coefficient: u16| {
+        let mut public_key = vector(K::KEM_ID).public_key;
+        let pair = &mut public_key[index / 2 * 3..][..3];
+        let [low, high] = coefficient.to_le_bytes();
+        if index % 2 == 0 {
+            pair[0] = low;
+            pair[1] = (pair[1] & 0xf0) | high;
+        } else {
+            pair[1] = (pair[1] & 0x0f) | (low << 4);
+            pair[2] = (low >> 4) | (high << 4);
+        }
+        K::PublicKey::from_bytes(&public_key)
+    };
+    for index in [0, 1, 255, 256, coefficients - 2, coefficients - 1] {
+        assert!(with(index, Q - 1).is_ok(), "{index}");
+        for coefficient in [Q, Q + 1, 0xfff] {
+            let error = with(index, coefficient).err();
+            assert_eq!(error, Some(HpkeError::ValidationError), "{index} {coefficient}");
+        }
+    }
+}
+
+/// The modulus of ML-KEM (FIPS 203 §2.4).
+const Q: u16 = 3329;
+
+#[test]
+fn ml_kem_keys_with_a_coefficient_out_of_range_are_refused() {
+    check_coefficients::<hpke::kem::MlKem768>(3 * 256);
+    check_coefficients::<hpke::kem::MlKem1024>(4 * 256);
+    check_coefficients::<XWing<X25519>>(3 * 256);
+    check_coefficients::<hpke::kem::MlKem768P256>(3 * 256);
+    check_coefficients::<hpke::kem::MlKem1024P384>(4 * 256);
+    #[cfg(feature = "aws-lc")]
+    check_coefficients::<XWing<AwsX25519>>(3 * 256);
+}
+
+/// The encodings of all X25519 points of low order (RFC 7748 §6.1): 0, 1, the two of order 8, p-1,
+/// p, p+1, and each again with the highest bit, which is ignored.
+fn low_order() -> impl Iterator<Item = [u8; 32]> {
+    let points = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    points.into_iter().flat_map(|point| {
+        let mut point: [u8; 32] = hex::decode(point).unwrap().try_into().unwrap();
+        let plain = point;
+        point[31] |= 0x80;
+        [plain, point]
+    })
+}
+
+/// The X25519 half of a ciphertext, and that of a public key, replaced by a point of low order,
+/// which would leave the secret to ML-KEM alone.
 fn check_low_order<K: PreparedKem>() {
     let vector = vector(K::KEM_ID);
     let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
-    let mut enc = vector.enc;
-    let x25519 = enc.len() - 32;
-    for first in [0, 1] {
-        enc[x25519..].fill(0);
-        enc[x25519] = first;
-        let enc = K::EncappedKey::from_bytes(&enc).unwrap();
+    let replaced = |mut bytes: Vec<u8>, point: [u8; 32]| {
+        let x25519 = bytes.len() - 32;
+        bytes[x25519..].copy_from_slice(&point);
+        bytes
+    };
+    for point in low_order() {
+        let enc = K::EncappedKey::from_bytes(&replaced(vector.enc.clone(), point)).unwrap();
         assert_eq!(K::decap(&secret_key, None, &enc).err(), Some(HpkeError::DecapError));
+
+        // A provider may refuse it when it reads it, and then need not when it uses it.
+        let public_key = replaced(vector.public_key.clone(), point);
+        let Ok(mut public_key) = K::PublicKey::from_bytes(&public_key) else { continue };
+        for _ in 0..2 {
+            let mut rng = FixedRng(vector.ikm_e.clone());
+            let encapsulated = K::encap_with_rng(&public_key, None, &mut rng);
+            assert_eq!(encapsulated.err(), Some(HpkeError::EncapError));
+            K::precompute(&mut public_key);
+        }
     }
 }
 

@@ -100,7 +100,8 @@ where
         rng: &mut dyn CryptoRng,
         enc: &mut [u8],
     ) -> Result<(Box<dyn SealChunk>, ResponseSecret), Failed> {
-        let (context, secret) = self.set_up_sender(&self.info.chunked, rng, enc)?;
+        let purpose = self.info.chunked.as_ref().ok_or(Failed)?;
+        let (context, secret) = self.set_up_sender(purpose, rng, enc)?;
         Ok((Box::new(context), secret))
     }
 
@@ -127,7 +128,8 @@ where
     }
 
     fn start(&self, enc: &[u8]) -> Result<(Box<dyn OpenChunk>, ResponseSecret), Failed> {
-        let (context, secret) = self.set_up_receiver(&self.info.chunked, enc)?;
+        let purpose = self.info.chunked.as_ref().ok_or(Failed)?;
+        let (context, secret) = self.set_up_receiver(purpose, enc)?;
         Ok((Box::new(context), secret))
     }
 }

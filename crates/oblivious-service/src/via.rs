@@ -1,4 +1,4 @@
-//! The pseudonym by which a relay knows its own requests again (RFC 9110 §7.6.3).
+//! The pseudonym by which a relay or gateway knows its own requests again (RFC 9110 §7.6.3).
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -12,52 +12,74 @@ use thiserror::Error;
     "{name:?} is no pseudonym: write a word of letters, digits, '-', '.' and '_', as in relay-7"
 )]
 #[non_exhaustive]
-pub struct PseudonymError {
+pub struct InvalidPseudonym {
     /// The name as given.
     pub name: String,
 }
 
-/// The pseudonym of a relay.
+/// The name of an intermediary in the `Via` fields of the requests that it sends, by which it knows
+/// them when they come back.
+///
+/// It is the same for all requests, whoever they are for: so it says who forwarded them, and of
+/// their senders nothing.
+///
+/// ```
+/// use http::{HeaderMap, header::VIA};
+/// use oblivious_service::Pseudonym;
+///
+/// let own = Pseudonym::new("relay-7")?;
+/// let mut headers = HeaderMap::new();
+/// assert_eq!(own.count_in(&headers), 0);
+/// headers.insert(VIA, own.value());
+/// assert_eq!(own.count_in(&headers), 1);
+/// # Ok::<(), oblivious_service::InvalidPseudonym>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Pseudonym {
+pub struct Pseudonym {
     name: String,
     value: HeaderValue,
 }
 
 impl Pseudonym {
-    /// One that no other relay has. That others could guess it does no harm: it is no secret.
-    pub(crate) fn random() -> Self {
+    /// A number behind `role`, such as `relay`, that nobody else is likely to have. That others
+    /// could guess it does no harm: it is no secret.
+    ///
+    /// # Panics
+    /// If `role` is none of the words that [`new`](Self::new) takes.
+    pub fn random(role: &'static str) -> Self {
         let number = RandomState::new().hash_one(());
-        Self::from_token(format!("relay-{number:016x}"))
+        Self::new(&format!("{role}-{number:016x}")).expect("a role is a token")
     }
 
-    /// This name, if it is one.
-    pub(crate) fn new(name: &str) -> Result<Self, PseudonymError> {
+    /// This name.
+    ///
+    /// # Errors
+    /// If it is empty or has a character that a token does not have (RFC 9110 §5.6.2).
+    pub fn new(name: &str) -> Result<Self, InvalidPseudonym> {
         let name = name.to_owned();
         if name.is_empty() || !name.bytes().all(is_token_char) {
-            return Err(PseudonymError { name });
+            return Err(InvalidPseudonym { name });
         }
-        Ok(Self::from_token(name))
+        // Not the version that the client speaks, as the field is meant to have: that would say
+        // something of the client (RFC 9458 §6.2).
+        match HeaderValue::try_from(format!("1.1 {name}")) {
+            Ok(value) => Ok(Self { name, value }),
+            Err(_) => Err(InvalidPseudonym { name }),
+        }
     }
 
-    fn from_token(name: String) -> Self {
-        // Not the version that the client speaks, as the field is meant to have: that would tell
-        // the gateway something of the client (RFC 9458 §6.2).
-        let value = HeaderValue::try_from(format!("1.1 {name}"));
-        Self { name, value: value.unwrap_or_else(|_| HeaderValue::from_static("1.1 relay")) }
-    }
-
-    /// The `Via` field of every request to a gateway.
-    pub(crate) fn value(&self) -> HeaderValue {
+    /// The value of a `Via` field.
+    pub fn value(&self) -> HeaderValue {
         self.value.clone()
     }
 
-    /// Whether a request has been here before.
-    pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
-        let mut members = headers.get_all(VIA).iter().flat_map(|line| members(line.as_bytes()));
-        members.any(|member| {
+    /// How many times a request with these fields has been here before.
+    pub fn count_in(&self, headers: &HeaderMap) -> usize {
+        let is_own = |member: &&[u8]| {
             received_by(member).is_some_and(|by| by.eq_ignore_ascii_case(self.name.as_bytes()))
-        })
+        };
+        let members = headers.get_all(VIA).iter().flat_map(|line| members(line.as_bytes()));
+        members.filter(is_own).count()
     }
 }
 
@@ -96,9 +118,17 @@ fn is_token_char(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn is_in(lines: &[&'static str]) -> bool {
-        let fields = lines.iter().map(|line| (VIA, HeaderValue::from_static(line)));
-        Pseudonym::new("me").unwrap().is_in(&fields.collect())
+    fn count_in(lines: &[&'static str]) -> usize {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(VIA, HeaderValue::from_static(line));
+        }
+        Pseudonym::new("me").unwrap().count_in(&headers)
+    }
+
+    #[test]
+    fn each_time_counts() {
+        assert_eq!(count_in(&["1.1 me, 1.1 a (me), 2 me", "1.1 b, HTTP/1.1 ME"]), 3);
     }
 
     /// RFC 9110 §7.6.3: a list, over any number of lines, with protocol names, ports and comments.
@@ -117,7 +147,7 @@ mod tests {
             &["1.0 fred (a, (nested \\) comment), 1.1), 1.1 me, 2 p"],
             &["1.0 fred", "", "1.1 p", ",, 1.1 me"],
         ] {
-            assert!(is_in(lines), "{lines:?}");
+            assert_eq!(count_in(lines), 1, "{lines:?}");
         }
     }
 
@@ -136,10 +166,11 @@ mod tests {
             &["1.1 fred (a \\), 1.1 me, b)"],
             &["1.1 fred", "me/1.1 p"],
         ] {
-            assert!(!is_in(lines), "{lines:?}");
+            assert_eq!(count_in(lines), 0, "{lines:?}");
         }
         let opaque = HeaderValue::from_bytes(b"1.1 \xff").unwrap();
-        assert!(!Pseudonym::random().is_in(&HeaderMap::from_iter([(VIA, opaque)])));
+        let headers = HeaderMap::from_iter([(VIA, opaque)]);
+        assert_eq!(Pseudonym::random("relay").count_in(&headers), 0);
     }
 
     #[test]
@@ -153,10 +184,11 @@ mod tests {
 
     #[test]
     fn each_relay_has_one_of_its_own() {
-        let [one, other] = [Pseudonym::random(), Pseudonym::random()];
+        let [one, other] = [Pseudonym::random("relay"), Pseudonym::random("relay")];
         assert_ne!(one.value(), other.value());
         for pseudonym in [one, other] {
-            assert!(pseudonym.is_in(&HeaderMap::from_iter([(VIA, pseudonym.value())])));
+            let headers = HeaderMap::from_iter([(VIA, pseudonym.value())]);
+            assert_eq!(pseudonym.count_in(&headers), 1);
             assert!(Pseudonym::new(&pseudonym.name).is_ok());
         }
     }

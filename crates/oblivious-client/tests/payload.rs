@@ -1,0 +1,71 @@
+//! Requests that carry something else than binary HTTP (RFC 9458 §4.6).
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri, header};
+use oblivious_client::{ClientError, ClientLayer};
+use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient};
+use oblivious_keys::{KemId, SymmetricSuite};
+use oblivious_service::{BoxError, FullBody, Payload};
+use tower::{Layer, ServiceExt, service_fn};
+
+const SUITE: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
+
+fn labels() -> Labels {
+    Labels::new("message/example request", "message/example response").unwrap()
+}
+
+fn ring() -> KeyRing {
+    let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[1; 32], Provider::default()).unwrap();
+    let mut ring = KeyRing::with_labels(labels());
+    ring.add(1, pair, vec![SUITE]).unwrap();
+    ring
+}
+
+fn layer() -> ClientLayer<Payload> {
+    let list = ring().config_list().unwrap();
+    let config = &list.configs()[0];
+    let recipient = Recipient::with_labels(config, SUITE, Provider::default(), &labels()).unwrap();
+    let payload = Payload::new("message/example-req", "message/example-res").unwrap();
+    ClientLayer::for_payload(Uri::from_static("https://relay.example/"), recipient, payload)
+}
+
+/// Sends `request` by way of a relay whose gateway says it twice, under this media type.
+async fn asked(
+    layer: ClientLayer<Payload>,
+    request: &'static str,
+    kind: &'static str,
+) -> Result<Bytes, ClientError> {
+    let relay = service_fn(move |outer: Request<FullBody>| async move {
+        assert_eq!(outer.method(), Method::POST);
+        assert_eq!(outer.headers()[header::CONTENT_TYPE], "message/example-req");
+        assert_eq!(outer.headers().len(), 1);
+        let (opened, reply) = ring().decapsulate(outer.into_body().into_bytes().into())?;
+        let sealed = reply.seal(&opened.repeat(2))?;
+        let response = Response::builder().header(header::CONTENT_TYPE, kind);
+        Ok::<_, BoxError>(response.body(FullBody::from(sealed))?)
+    });
+    layer.layer(relay).oneshot(Bytes::from(request)).await
+}
+
+/// RFC 9458 §4.6
+#[tokio::test]
+async fn bytes_go_and_bytes_come_back() {
+    let answer = asked(layer(), "abc", "Message/Example-Res; a=b").await.unwrap();
+    assert_eq!(answer, "abcabc");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_type_is_no_answer() {
+    for kind in ["message/ohttp-res", "message/example-req", "text/plain"] {
+        let refused = asked(layer(), "abc", kind).await;
+        assert!(matches!(refused, Err(ClientError::NotEncapsulated { .. })), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn limits_are_those_of_the_layer() {
+    let refused = asked(layer().request_limit(2), "abc", "message/example-res").await;
+    assert!(matches!(refused, Err(ClientError::RequestTooLarge { limit: 2 })));
+    let refused = asked(layer().response_limit(2), "abc", "message/example-res").await;
+    assert!(matches!(refused, Err(ClientError::ResponseTooLarge { limit: 2 })));
+}

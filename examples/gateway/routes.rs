@@ -33,7 +33,7 @@ pub(crate) struct Parts {
     pub(crate) client_tls: rustls::ClientConfig,
 }
 
-/// The resource that clients can guess (RFC 9540 §4).
+/// The resource that clients can guess (RFC 9540 §5).
 const WELL_KNOWN: &str = "/.well-known/ohttp-gateway";
 
 /// An error if requests could not be told apart by these paths.

@@ -28,6 +28,8 @@ fn names_and_values_cannot_break_out_of_a_line() {
         ("a", "b\r\nc: d", DecodeError::FieldValue),
         ("a", "b\nc", DecodeError::FieldValue),
         ("a", "b\0c", DecodeError::FieldValue),
+        ("a", " b", DecodeError::FieldValue),
+        ("a", "b\t", DecodeError::FieldValue),
         (":path", "/", DecodeError::ForbiddenPseudoField),
         (":Path", "/", DecodeError::ForbiddenPseudoField),
     ] {

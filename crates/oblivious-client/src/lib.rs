@@ -1,4 +1,4 @@
-//! An Oblivious HTTP client (RFC 9458 §5.1) as a tower layer: `http` requests in, `http` responses
+//! An Oblivious HTTP client (RFC 9458 §5) as a tower layer: `http` requests in, `http` responses
 //! out, and in between nobody who knows both who asks and what is asked.
 //!
 //! [`ClientLayer`] goes round any service that can POST to the relay.

@@ -83,7 +83,7 @@ fn get(uri: &str) -> Request<FullBody> {
     Request::get(uri).body(FullBody::empty()).unwrap()
 }
 
-/// RFC 9458 §6.1: one method, one content type, and no field of the request on the outside.
+/// RFC 9458 §5 and §6.1: one method, one content type, and no field of the request on the outside.
 #[tokio::test]
 async fn the_outer_request_shows_nothing_of_the_inner_one() {
     let client = client(layer(), |outer| {

@@ -370,7 +370,7 @@ impl<S, P: Clone> Layer<S> for GatewayLayer<P> {
 /// A gateway round the service `S`, made by [`GatewayLayer`].
 ///
 /// It takes a POST of an encapsulated request at any path, so the path is for a router to decide;
-/// `/.well-known/ohttp-gateway` is the one that clients can guess (RFC 9540 §4).
+/// `/.well-known/ohttp-gateway` is the one that clients can guess (RFC 9540 §5).
 ///
 /// It is always ready, and waits for the target's readiness within the exchange: even a target
 /// that fails to become ready gets its client an encapsulated answer.

@@ -1,4 +1,4 @@
-//! An Oblivious HTTP gateway (RFC 9458 §5.2) as a tower layer.
+//! An Oblivious HTTP gateway (RFC 9458 §5) as a tower layer.
 //!
 //! [`GatewayLayer`] goes round any service that answers `http` requests: a router in the same
 //! process, or a client that forwards to other servers. The layer decapsulates each request, hands

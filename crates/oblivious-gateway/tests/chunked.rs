@@ -27,6 +27,7 @@ use oblivious_service::{BoxError, FullBody, Shared, collect};
 use tokio::sync::oneshot;
 use tower::{Layer, service_fn};
 
+/// draft-ietf-ohai-chunked-ohttp §3: what comes in chunks is answered in chunks.
 #[tokio::test]
 async fn content_and_trailers_pass_however_the_request_is_divided() {
     let text: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
@@ -189,8 +190,8 @@ async fn a_key_that_is_withdrawn_while_a_request_arrives_is_gone() {
     }
 }
 
-/// A fault found elsewhere: a stream that is cut off, or has a chunk that does not open, passed
-/// for complete.
+/// draft-ietf-ohai-chunked-ohttp §7.1. A fault found elsewhere: a stream that is cut off, or has a
+/// chunk that does not open, passed for complete.
 #[tokio::test]
 async fn the_target_never_takes_a_part_of_a_request_for_all_of_it() {
     let (mut sealing, _) = Sealing::start();
@@ -247,7 +248,7 @@ async fn a_request_that_breaks_off_is_a_400_inside() {
     }
 }
 
-/// An answer that breaks off has no final chunk: the client cannot take it for complete.
+/// draft-ietf-ohai-chunked-ohttp §7.1: an answer that breaks off has no final chunk, so the client cannot take it for complete.
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_broken_off() {
     let (sender, body) = pipe();

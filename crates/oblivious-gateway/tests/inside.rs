@@ -123,8 +123,9 @@ async fn nothing_of_the_answer_is_lost() {
     assert_eq!(informational[0].headers()["link"], "</style.css>");
 }
 
-/// RFC 9458 §5.2: the relay cannot tell an error of the target from any other answer. A fault
-/// found elsewhere: a target's 5xx went out in clear, and its fields on the outer response.
+/// RFC 9458 §5 and §5.2: all of an answer is inside, and the relay cannot tell an error from any
+/// other. A fault found elsewhere: a target's 5xx went out in clear, and its fields on the outer
+/// response.
 #[tokio::test]
 async fn errors_of_the_target_arrive_encapsulated() {
     let gateway = gateway_with(layer(), |_| {
@@ -149,6 +150,7 @@ async fn a_redirect_is_an_answer_like_any_other() {
     assert_eq!(response.headers()["location"], "http://169.254.169.254/");
 }
 
+/// RFC 9292 §4, RFC 9458 §5.2: the target gets nothing of it, and its sender an answer.
 #[tokio::test]
 async fn what_is_no_binary_http_is_a_400_inside() {
     for message in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[4], &[1, 0x40, 0xc8], &[0, 0x3f]] {

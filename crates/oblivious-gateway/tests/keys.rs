@@ -255,7 +255,7 @@ fn fixed_keys_stay_beside_a_schedule() {
     }
 }
 
-/// RFC 9458 §6.1: clients that see two configurations of one KEM are told apart by which they take.
+/// RFC 9458 §7: clients that see two configurations of one KEM are told apart by which they take.
 #[test]
 fn a_kem_is_published_once() {
     let published = |key_id: u8| fixed(key_id).published();

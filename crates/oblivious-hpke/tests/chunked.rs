@@ -181,7 +181,7 @@ fn any_two_pieces_are_as_good_as_one() {
     }
 }
 
-/// draft-ietf-ohai-chunked-ohttp §7.2: wherever a stream is cut, that is an error. Faults found
+/// draft-ietf-ohai-chunked-ohttp §7.1: wherever a stream is cut, that is an error. Faults found
 /// elsewhere: a stream without a final chunk was accepted.
 #[test]
 fn every_truncation_is_an_error() {
@@ -269,8 +269,8 @@ fn chunks_cannot_be_left_out_repeated_or_moved() {
     assert_eq!(open_request(&[prefix, &as_final].concat()), Err(ChunkError::Failed));
 }
 
-/// draft-ietf-ohai-chunked-ohttp §6: an empty chunk that is not final counts as one that does not
-/// open. A fault found elsewhere: it read as a clean end.
+/// draft-ietf-ohai-chunked-ohttp §6: a sender makes no empty chunk but the final one, and any other
+/// counts as one that does not open. A fault found elsewhere: it read as a clean end.
 #[test]
 fn an_empty_chunk_that_is_not_final_is_refused() {
     let sealed = request(&[b"", b"", b"final"]);
@@ -316,11 +316,13 @@ fn longer_forms_of_a_length_are_read() {
     assert_eq!(open_request(&long.concat()), Ok(vec![b"one".to_vec(), b"final".to_vec()]));
 }
 
-/// Every receiver takes chunks of 16,384 bytes, and a sender makes no longer ones.
+/// draft-ietf-ohai-chunked-ohttp §3: every receiver takes chunks of 16,384 bytes, and a sender makes
+/// no longer ones.
 #[test]
 fn long_data_is_divided() {
     let data: Vec<u8> = (0..100_000_u32).map(|i| i.to_le_bytes()[0]).collect();
     let full = ChunkSealer::MAX_CHUNK_LEN;
+    assert_eq!(full, 16_384);
     for length in [full - 1, full, full + 1, 2 * full, 100_000] {
         let opened = open_request(&request(&[&data[..length]])).unwrap();
         assert_eq!(opened.concat(), data[..length]);

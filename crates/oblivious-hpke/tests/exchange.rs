@@ -115,7 +115,7 @@ fn each_of_several_keys_opens_what_is_sealed_to_it() {
     }
 }
 
-/// RFC 9458 §6.5: a fresh context for every request, so that no two look alike.
+/// RFC 9458 §6.1: a fresh context for every request, so that no two look alike.
 #[test]
 fn the_same_request_twice_has_nothing_in_common() {
     let ring = ring();

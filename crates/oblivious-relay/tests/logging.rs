@@ -1,4 +1,4 @@
-//! RFC 9458 §8.1: what a relay writes down can be taken from it. It writes down nothing of its
+//! RFC 9458 §6.2: what a relay writes down can be taken from it. It writes down nothing of its
 //! clients.
 
 mod common;

@@ -6,7 +6,7 @@ use common::{fields, relay_answering, request, response, send};
 use http::{HeaderValue, Version};
 use oblivious_service::Pseudonym;
 
-/// RFC 9110 §7.6.3: what this relay has sent before goes no further.
+/// RFC 9458 §6.2, RFC 9110 §7.6.3: what this relay has sent before goes no further.
 #[tokio::test]
 async fn a_request_that_comes_back_is_a_508() {
     let (relay, seen) = relay_answering(response);
@@ -30,7 +30,7 @@ async fn a_request_that_comes_back_is_a_508() {
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
 
-/// RFC 9458 §6.2: the field is the same for all clients, whatever they speak and send.
+/// RFC 9458 §6.2.1: the field is the same for all clients, whatever they speak and send.
 #[tokio::test]
 async fn the_pseudonym_tells_nothing_of_a_client() {
     let (relay, seen) = relay_answering(response);

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RouteError};
 use oblivious_service::{FullBody, Pseudonym};
 
-/// RFC 9458 §6.2: "forwards only what is needed".
+/// RFC 9458 §5 and §6.2: what a client adds is removed, and nothing is added that tells of it.
 #[tokio::test]
 async fn nothing_of_the_client_reaches_the_gateway() {
     let (relay, seen) = relay_answering(response);

@@ -139,7 +139,7 @@ async fn informational_responses_and_trailers_come_through() {
     assert_eq!((&content.data[..], content.trailers), (&b"hello"[..], Some(trailers)));
 }
 
-/// RFC 9540 §4 and §5, RFC 9110 §13.1.2
+/// RFC 9540 §5 and §6, RFC 9110 §13.1.2
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_can_be_kept_no_longer_than_they_are_valid() {
     let seed = TempFile::new("kept-seed", "0d".repeat(32));

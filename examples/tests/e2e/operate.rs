@@ -15,7 +15,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What is checked can be used as a configuration file, and has no secret in it.
+/// What is checked can be used as a configuration file, and has no secret in it. The window for
+/// dates is none (RFC 9458 §6.5.1).
 #[test]
 fn a_check_prints_the_settings_without_secrets() {
     let token = "a-token-that-nobody-else-may-ever-see";
@@ -39,6 +40,7 @@ fn a_check_prints_the_settings_without_secrets() {
     }
     assert!(printed.contains("body-limit = 1000"), "{printed}");
     assert!(printed.contains("response-limit = 16777216"), "a default: {printed}");
+    assert!(printed.contains("date-window = 300.0"), "{printed}");
 
     // Flags replace the environment, which replaces the file.
     let replaced = program("gateway")

@@ -99,7 +99,7 @@ async fn keys_and_health_are_where_clients_and_supervisors_look() {
     assert_eq!(get(setup.relay.url("/health")).await.status, StatusCode::OK);
     assert_eq!(get(setup.relay.url("/elsewhere")).await.status, StatusCode::NOT_FOUND);
 
-    // RFC 9540 §4: the same path takes requests too.
+    // RFC 9540 §5: the same path takes requests too.
     let (sealed, pending) = setup.seal(b"no binary HTTP").await;
     let request = Request::post(setup.gateway.url("/.well-known/ohttp-gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")

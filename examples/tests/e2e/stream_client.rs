@@ -86,7 +86,8 @@ fn status(answer: &Message) -> u16 {
     answer.control().status().unwrap().code()
 }
 
-/// RFC 9292 §3.2, §3.8, padded or not: with content, without, and what the gateway says itself.
+/// RFC 9292 §3.2, §3.8, padded or not: with content, without, and what the gateway says itself. All
+/// of it in chunks, as it was asked (draft-ietf-ohai-chunked-ohttp §3).
 #[tokio::test(flavor = "multi_thread")]
 async fn ohttp_and_bhttp_read_every_answer_in_chunks() {
     for padding in [&[][..], &["--pad-responses", "multiple:512"]] {

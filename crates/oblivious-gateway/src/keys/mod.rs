@@ -8,7 +8,7 @@
 //!
 //! A schedule numbers the time: epoch = ⌊Unix time / interval⌋. Each epoch has one key of each
 //! KEM, and only the key of the present epoch is published: several keys of one KEM at a time would
-//! split the clients into groups (RFC 9458 §6.1). A key is accepted
+//! split the clients into groups (RFC 9458 §7). A key is accepted
 //!
 //! - from the start of its epoch minus `skew`, since another replica's clock may run ahead,
 //! - until the start of the next epoch plus `max_age`, for which clients keep a configuration, plus

@@ -59,7 +59,7 @@ impl GatewayKeys {
     }
 
     /// Publishes those of the valid keys that are chosen; of each KEM the first, since clients that
-    /// see two are told apart by which they take (RFC 9458 §6.1).
+    /// see two are told apart by which they take (RFC 9458 §7).
     fn publish(
         &self,
         now: u64,

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(chunks.next_nonce().unwrap()[8..], [0xf0, 0xf0, 0xf1, 0xf3]);
     }
 
-    /// A fault found elsewhere: a counter that wraps repeats a nonce.
+    /// draft-ietf-ohai-chunked-ohttp §6.2. A fault found elsewhere: a counter that wraps repeats a nonce.
     #[test]
     fn the_counter_ends_and_does_not_wrap() {
         let mut chunks = chunks();

@@ -96,5 +96,5 @@ pub use oblivious_service as service;
 
 /// The README's code, compiled with the tests.
 #[cfg(all(doctest, feature = "client", feature = "gateway"))]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

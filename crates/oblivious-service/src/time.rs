@@ -45,7 +45,6 @@ impl<T: Timer + ?Sized> Timer for Arc<T> {
 ///
 /// Its futures panic outside of a tokio runtime, or in one without a time driver.
 #[cfg(feature = "tokio")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioTimer;
 

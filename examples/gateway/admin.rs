@@ -46,7 +46,7 @@ pub(crate) fn record_metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(handle)
 }
 
-/// Sums up what was measured, for ever. Without it all samples would be kept until someone asks for
+/// Sums up what was measured, forever. Without it all samples would be kept until someone asks for
 /// `/metrics`.
 pub(crate) async fn sum_up(metrics: PrometheusHandle) {
     loop {

@@ -43,11 +43,11 @@ fn check_capacity(guard: &MemoryReplayGuard, settings: &Settings) -> anyhow::Res
         anyhow::ensure!(
             settings.replay_rate.is_none(),
             "--replay-rate needs --require-date, or keys that all retire: without either, requests \
-             must be remembered for ever"
+             must be remembered forever"
         );
         tracing::warn!(
             capacity,
-            "requests without a date are remembered for ever, since there are keys that never \
+            "requests without a date are remembered forever, since there are keys that never \
              retire: once the replay guard is full, every request is refused until the gateway is \
              started anew. Use --require-date, --state-file without --key-file, or --redis-url"
         );

@@ -99,7 +99,7 @@ fn nine_bytes_allocate_nothing_to_speak_of() {
     }
 }
 
-/// RFC 9292 §3.1. One peer loops for ever when a section ends exactly with a field line.
+/// RFC 9292 §3.1. One peer loops forever when a section ends exactly with a field line.
 #[test]
 fn sections_end_with_their_last_line() {
     let message = hex!("0140c8 04 01610162");

@@ -27,8 +27,8 @@ const DEFAULT_RESPONSE_LIMIT: usize = 64 << 20;
 /// Sends requests through a relay to a gateway, by way of a service that can POST to the relay.
 ///
 /// Without further settings it takes requests of 16 MiB and responses of 64 MiB, does not pad,
-/// adds a `Date` to requests that have none, and sets no time limit: that needs a timer, which
-/// only the caller has.
+/// adds a `Date` to requests that have none, and sets no time limit: it needs a timer, which
+/// the caller brings.
 ///
 /// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
 #[derive(Clone)]

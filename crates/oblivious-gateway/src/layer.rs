@@ -35,8 +35,8 @@ const DEFAULT_STREAM_LIMIT: u64 = 2 << 30;
 /// Puts a gateway round a service that answers requests.
 ///
 /// Without further settings it denies every target, takes encapsulated requests of 4 MiB and
-/// responses of 16 MiB, in chunks 2 GiB of either, does not pad, and sets no time limit: those need
-/// a timer, which only the caller has.
+/// responses of 16 MiB, in chunks 2 GiB of either, does not pad, and sets no time limit: time
+/// limits need a timer, which the caller brings.
 ///
 /// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
 #[derive(Clone, Debug)]
@@ -248,7 +248,7 @@ impl<P> GatewayLayer<P> {
     ///
     /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests. That is for keys that
     /// retire, or for [dates that are required](DatePolicy::require): with neither, what has been
-    /// seen is remembered for ever, and after 2^20 requests every one is a 503 until the process is
+    /// seen is remembered forever, and after 2^20 requests every one is a 503 until the process is
     /// started anew. See [how to size a guard](MemoryReplayGuard#how-to-size-it).
     #[must_use]
     pub fn replay_guard(mut self, guard: impl ReplayGuard) -> Self {

@@ -236,7 +236,7 @@ fn ids_of_fixed_keys_are_skipped() {
     assert_eq!(used.len(), 252, "all others are used");
 }
 
-/// A fixed key is accepted for ever, and published if that is asked for.
+/// A fixed key is accepted forever, and published if that is asked for.
 #[test]
 fn fixed_keys_stay_beside_a_schedule() {
     let go = go_gateway_key(&Seed::new(&mut [0; 32]), 0, Provider::default()).unwrap();

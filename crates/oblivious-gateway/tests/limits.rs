@@ -178,7 +178,7 @@ async fn a_target_that_is_slow_is_a_504_and_one_that_stalls_is_broken_off() {
     let stalls = service_fn(|_| async {
         let (sender, body) = pipe();
         sender.send(Ok(Bytes::from("some"))).unwrap();
-        // Kept open for ever.
+        // Kept open forever.
         std::mem::forget(sender);
         Ok::<_, BoxError>(Response::new(body))
     });

@@ -77,7 +77,7 @@ fn the_last_second_counts() {
     assert_eq!(insert(&guard, b"enc", START + 60, Some(START + 120)), Ok(Seen));
     // Being seen did not prolong it.
     assert_eq!(insert(&guard, b"enc", START + 61, Some(START + 61)), Ok(Fresh));
-    // What is over already is remembered for this second, and what has no end for ever.
+    // What is over already is remembered for this second, and what has no end forever.
     assert_eq!(insert(&guard, b"old", START + 61, Some(START)), Ok(Fresh));
     assert_eq!(insert(&guard, b"old", START + 61, Some(START)), Ok(Seen));
     assert_eq!(insert(&guard, b"endless", START + 61, None), Ok(Fresh));

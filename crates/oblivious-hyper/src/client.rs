@@ -124,7 +124,7 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// Connects, and agrees on the version of HTTP. hyper clones it for every request.
+/// Connects, and agrees on the version of HTTP. hyper clones it forevery request.
 #[derive(Clone)]
 struct Tls(Arc<Connectors>);
 

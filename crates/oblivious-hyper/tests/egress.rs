@@ -64,7 +64,7 @@ fn rule(text: &str) -> TargetRule {
     text.parse().unwrap()
 }
 
-/// A resolver that gives the same addresses for every name.
+/// A resolver that gives the same addresses forevery name.
 fn resolver(addresses: &[&str]) -> Resolver {
     let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
     Arc::new(move |_| {
@@ -316,7 +316,7 @@ async fn https_does_not_become_http() {
     assert_eq!(target.connections(), 0);
 }
 
-/// What a rewrite leads to is inside, and a rule for everything outside does not open it.
+/// What a rewrite leads to is inside, and a rule foreverything outside does not open it.
 #[tokio::test]
 async fn the_destination_of_a_rewrite_cannot_be_asked_for() {
     let inside = Target::start("127.0.0.1", OK).await;

@@ -69,7 +69,7 @@ where
         match &passed {
             Some(Err(RelayBodyError::TooLarge { .. })) => this.progress.failed(Fault::TooLarge),
             Some(Err(_)) => this.progress.failed(Fault::Broken),
-            // A frame without data is not progress: it costs the client nothing, for ever.
+            // A frame without data is not progress: it costs the client nothing, forever.
             Some(Ok(data)) if !data.has_remaining() => {}
             Some(Ok(_)) | None => this.progress.moved(),
         }

@@ -102,7 +102,7 @@ impl<S> Relay<S> {
     /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3).
     ///
     /// A request that has it already has come back to where it was, and gets a 508: otherwise a
-    /// relay with a route to itself would go on for ever. Replicas of one relay need one pseudonym
+    /// relay with a route to itself would go on forever. Replicas of one relay need one pseudonym
     /// for that, since a request can come back to any of them; so do relays with routes to each
     /// other. It is the same for all clients, so it tells a gateway who the relay is, and of the
     /// client nothing.

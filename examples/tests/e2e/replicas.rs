@@ -147,7 +147,7 @@ async fn what_one_replica_has_accepted_another_refuses() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// What becomes of the guard in memory is said at the start: that it fills for ever, or what rate it
+/// What becomes of the guard in memory is said at the start: that it fills forever, or what rate it
 /// withstands.
 #[test]
 fn the_capacity_of_a_guard_is_told_at_the_start() {
@@ -159,7 +159,7 @@ fn the_capacity_of_a_guard_is_told_at_the_start() {
         assert!(output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let endless = "remembered for ever";
+    let endless = "remembered forever";
     for arguments in [&[][..], &["--rotate", "--key-file", key.path()]] {
         let said = starting(arguments);
         assert!(said.contains(endless) && said.contains("--require-date"), "{said}");

@@ -74,7 +74,7 @@ impl KeyRotation {
         self.keys.clone()
     }
 
-    /// Replaces the keys at every change, for ever.
+    /// Replaces the keys at every change, forever.
     ///
     /// If the state file cannot be used this is logged, the present keys stay, each until its time
     /// is over, and it is tried again every ten seconds. The next epoch's keys are among the

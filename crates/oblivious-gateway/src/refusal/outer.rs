@@ -75,7 +75,7 @@ impl OuterRefusal {
             Self::Busy => {
                 let mut response = plain_text(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "The gateway has as many requests as it takes; try again.\n",
+                    "The gateway is busy; try again in a moment.\n",
                 );
                 let seconds = HeaderValue::from_static("1");
                 response.headers_mut().insert(header::RETRY_AFTER, seconds);

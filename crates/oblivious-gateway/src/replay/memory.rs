@@ -46,9 +46,9 @@ const PER_SHARD: usize = 16 * 1024;
 ///   100 requests/s and the default schedule that is 9.4 million, or 262 MB.
 /// - The same goes for requests dated far ahead, which are refused but remembered. Whoever can
 ///   send requests can send such ones, so limit the rate in front of the gateway, or divide the
-///   room by the lifetime of a key to know what rate it withstands for ever.
+///   room by the lifetime of a key to know what rate it withstands forever.
 /// - If there is a key that never retires, a [`FixedKey`](crate::FixedKey) or one of a ring without
-///   [`Validity`](oblivious_hpke::Validity), both are remembered for ever. No capacity is enough
+///   [`Validity`](oblivious_hpke::Validity), both are remembered forever. No capacity is enough
 ///   then: in the end the guard is full, and every request is refused until the process is started
 ///   anew. Requiring a date leaves those dated ahead, which no honest client sends;
 ///   `RedisReplayGuard` forgets those without `Date` after its `endless_ttl`.

@@ -14,11 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use examples::{
-    cli::{self, Hint},
-    http_client::{self, HttpClient},
-    tls,
-};
+use examples::cli::{self, Hint};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -27,6 +23,7 @@ use oblivious_http::client::{ClientError, ClientLayer};
 use oblivious_http::hpke::{Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{FullBody, MediaType, Timeout, TokioTimer, collect, media_type};
+use oblivious_hyper::{HttpClient, tls};
 use tower::{Layer, ServiceExt};
 
 /// The longest list of key configurations that is read.
@@ -89,7 +86,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let http_client = http_client::new(tls::client_config_with_file(args.ca.as_deref())?);
+    let http_client = HttpClient::new(tls::client_config_with_file(args.ca.as_deref())?);
     let timeout = Timeout::new(args.timeout, TokioTimer);
     let keys = timeout.run(keys(&args.keys, &http_client)).await.context("no keys in time")??;
     let list = KeyConfigList::decode(&keys)

@@ -7,7 +7,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,13 +14,11 @@ use axum::Router;
 use axum::routing::get;
 use clap::Parser;
 use examples::cli::{self, Hint, TlsArgs};
-use examples::http_client::{self, HttpClient};
-use examples::server::{self, Options};
-use examples::tls;
-use examples::workers::Workers;
 use http::Uri;
 use oblivious_http::relay::{Relay, RouteError};
 use oblivious_http::service::{Pseudonym, Shared, Timeout, TokioTimer};
+use oblivious_hyper::server::{self, Options};
+use oblivious_hyper::{HttpClient, Workers, tls};
 
 /// The path of `--gateway`: clients know `https://RELAY/gateway`.
 const GATEWAY_PATH: &str = "/gateway";
@@ -92,7 +89,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: RelayArgs) -> anyhow::Result<()> {
-    let http_client = http_client::new(tls::client_config_with_file(args.ca.as_deref())?);
+    let http_client = HttpClient::new(tls::client_config_with_file(args.ca.as_deref())?);
     let relay = relay(&args, http_client)?;
     let app = Router::new().route(HEALTH_PATH, get(|| async { "ok\n" })).fallback_service(relay);
 
@@ -102,7 +99,7 @@ async fn run(args: RelayArgs) -> anyhow::Result<()> {
         tracing::warn!("serving http: let nobody but a TLS proxy in front connect to this port");
     }
     let options = Options {
-        tls: tls.map(|tls| Shared::new(Arc::unwrap_or_clone(tls))),
+        tls: tls.map(Shared::new),
         workers: Some(Workers::start(None).context("cannot start threads")?),
         ..Options::default()
     };

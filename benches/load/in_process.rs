@@ -12,14 +12,14 @@ use axum::{
     Router,
     routing::{any_service, get},
 };
-use examples::{
-    cli,
-    server::{self, Options},
-    workers::Workers,
-};
+use examples::cli;
 use http::Response;
 use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
 use oblivious_hpke::{KeyPair, KeyRing, Provider};
+use oblivious_hyper::{
+    Workers,
+    server::{self, Options},
+};
 use oblivious_keys::{KemId, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, Shared};
 use tower::{Layer, service_fn};

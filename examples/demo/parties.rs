@@ -1,22 +1,18 @@
 //! The four parties, each with its own socket, certificate and witness.
 
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use anyhow::ensure;
 use axum::Router;
 use axum::routing::{any_service, get, get_service, post};
 use bytes::Bytes;
-use examples::forward::Forward;
-use examples::http_client::{self, HttpClient, HttpError, ResponseFuture};
-use examples::{server, tls};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use oblivious_http::gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{BoxError, FullBody, Shared, collect};
-use rustls::ServerConfig;
+use oblivious_hyper::{Forward, HttpClient, HttpError, ResponseFuture, self_signed, server, tls};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_service::Service;
@@ -74,7 +70,7 @@ impl Gateway {
         let keys = Shared::new(GatewayKeys::from(ring));
 
         let (witness, inside) = (Witness::default(), Witness::default());
-        let forward = Forward::new(http_client::new(tls::client_config(Some(&target.ca))?));
+        let forward = Forward::new(HttpClient::new(tls::client_config(Some(&target.ca))?));
         let origin: Origin = target.origin.parse()?;
         let noted = inside.clone();
         let ask = service_fn(move |request: Request<GatewayBody>| {
@@ -110,7 +106,7 @@ pub(crate) struct Relay {
 impl Relay {
     pub(crate) async fn start(gateway: &Gateway) -> anyhow::Result<Self> {
         let witness = Witness::default();
-        let http_client = http_client::new(tls::client_config(Some(&gateway.ca))?);
+        let http_client = HttpClient::new(tls::client_config(Some(&gateway.ca))?);
         let relay = oblivious_http::relay::Relay::new(http_client)
             .route("/gateway", gateway.uri.clone())?;
         let router = Router::new().fallback_service(relay);
@@ -129,7 +125,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(relay: &Relay) -> anyhow::Result<Self> {
         let authorities = format!("{}{}", relay.ca, relay.gateway_ca);
-        Ok(Self { http_client: http_client::new(tls::client_config(Some(&authorities))?) })
+        Ok(Self { http_client: HttpClient::new(tls::client_config(Some(&authorities))?) })
     }
 
     pub(crate) async fn fetch_keys(&self, gateway: &Gateway) -> anyhow::Result<Bytes> {
@@ -162,7 +158,7 @@ impl Service<Request<FullBody>> for Client {
 /// Serves a router on a free port of loopback, until the program ends. Returns its origin, and the
 /// authority that its certificate is signed by.
 async fn start(router: Router) -> anyhow::Result<(String, String)> {
-    let (config, ca): (Arc<ServerConfig>, String) = tls::self_signed(&["localhost"])?;
+    let (config, ca) = self_signed(&["localhost"])?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let origin = format!("https://localhost:{}", listener.local_addr()?.port());
     tokio::spawn(server::serve(listener, Some(config), router, std::future::pending()));

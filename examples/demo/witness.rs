@@ -9,9 +9,9 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use examples::server::PeerAddr;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use oblivious_http::service::{BoxError, FullBody, collect};
+use oblivious_hyper::server::PeerAddr;
 
 /// More is not expected in a demonstration.
 const MAX_BODY: usize = 1 << 20;

@@ -4,9 +4,8 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::http::{HeaderValue, Request, Response, Version, header};
-use examples::auth::Credentials;
-use examples::server::RequestBody;
 use oblivious_http::service::Shared;
+use oblivious_hyper::{Credentials, RequestBody};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::admin::Draining;
@@ -34,7 +33,7 @@ pub(crate) fn before(
         async move {
             let http1 = request.version() <= Version::HTTP_11;
             let mut response = match refusal {
-                Some(refusal) => refusal,
+                Some(refusal) => refusal.map(axum::body::Body::new),
                 None => router.oneshot(request).await?,
             };
             if http1 && draining.has_begun() {

@@ -22,15 +22,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use examples::auth::Credentials;
 use examples::cli::{self, Hint};
-use examples::server::{self, Options};
-use examples::tls;
-use examples::workers::Workers;
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{GatewayKeys, KeyRotation, ReplayGuard, TargetPolicy};
 use oblivious_http::hpke::ChunkLimits;
 use oblivious_http::service::{Pseudonym, Shared};
+use oblivious_hyper::server::{self, Options};
+use oblivious_hyper::{Credentials, Workers, tls};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -92,7 +90,7 @@ struct Prepared {
     /// Among the keys, but read from the environment once.
     go: Option<GoKey>,
     keys: Keys,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerConfig>,
     credentials: Credentials,
     policy: TargetPolicy,
     guard: Option<Arc<dyn ReplayGuard>>,
@@ -144,7 +142,7 @@ impl Prepared {
     async fn run(self) -> anyhow::Result<()> {
         let settings = self.settings;
         let (keys, rotation) = self.keys.start(None)?;
-        let tls = self.tls.map(|tls| Shared::new(Arc::unwrap_or_clone(tls)));
+        let tls = self.tls.map(Shared::new);
         let credentials = Shared::new(self.credentials);
         let draining = Draining::default();
         if let Some(address) = &settings.admin {
@@ -182,7 +180,7 @@ impl Prepared {
             max_connections: settings.max_connections,
             max_streams: settings.concurrency.try_into().unwrap_or(u32::MAX),
             write_limit: settings.idle_timeout.duration(),
-            stream_limit: settings.exchange_timeout.duration(),
+            exchange_limit: settings.exchange_timeout.duration(),
             workers: Some(workers),
         };
         let lame_duck = settings.lame_duck.duration();
@@ -244,7 +242,7 @@ impl Reloading {
             keys.start(Some(self.keys.clone()))?.1
         };
         if let (Some(shared), Some(tls)) = (&self.tls, tls) {
-            shared.replace(Arc::unwrap_or_clone(tls));
+            shared.replace(tls);
         }
         self.credentials.replace(credentials);
         Ok(rotation)

@@ -7,8 +7,6 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{any_service, get, get_service, post};
-use examples::egress;
-use examples::forward::Forward;
 use oblivious_http::bhttp::{DecodeOptions, Padding};
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuard, TargetPolicy};
 use oblivious_http::hpke::ChunkLimits;
@@ -17,6 +15,7 @@ use oblivious_http::service::{
     MediaType, Problem, Pseudonym, Shared, Timeout, TokioTimer, collect, has_content_coding,
     media_type,
 };
+use oblivious_hyper::{Forward, HttpClient};
 use tower::Layer;
 
 use crate::keys::now;
@@ -63,7 +62,7 @@ pub(crate) fn check_paths(settings: &Settings) -> anyhow::Result<()> {
 pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
     let keys = parts.keys.clone();
     let published = PublishKeys::new(keys.clone()).max_age(settings.key_max_age.duration());
-    let target = Forward::new(egress::client(parts.policy.clone(), parts.client_tls.clone()));
+    let target = Forward::new(HttpClient::guarded(parts.policy.clone(), parts.client_tls.clone()));
     let gateway = layer(settings, parts).layer(target);
     let mut router = Router::new()
         .route(WELL_KNOWN, get_service(published.clone()).post_service(gateway.clone()))

@@ -3,12 +3,11 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
-use examples::{auth::Credentials, tls};
+use oblivious_hyper::{Credentials, tls};
 use serde::{Deserialize, Serialize};
 
 /// A time in seconds, whole or with a fraction.
@@ -307,10 +306,10 @@ impl Settings {
     }
 
     /// The TLS to serve with, if any.
-    pub(crate) fn tls(&self) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<rustls::ServerConfig>> {
         match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => {
-                tls::server_config_for(cert, key, self.client_ca.as_deref()).map(Some)
+                Ok(Some(tls::server_config(cert, key, self.client_ca.as_deref())?))
             }
             (None, None) if self.client_ca.is_some() => {
                 anyhow::bail!("--client-ca needs --tls-cert and --tls-key")
@@ -326,7 +325,8 @@ impl Settings {
             !self.require_client_certificate || self.client_ca.is_some(),
             "--require-client-certificate needs --client-ca"
         );
-        Credentials::read(self.require_client_certificate, self.token_file.as_deref())
+        let tokens = self.token_file.as_deref();
+        Ok(Credentials::read(self.require_client_certificate, tokens)?)
     }
 
     /// The settings as a configuration file.

@@ -3,12 +3,12 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser};
+use oblivious_hyper::tls::{self, TlsError};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -49,9 +49,9 @@ pub struct TlsArgs {
 
 impl TlsArgs {
     /// The TLS to serve with; `None` when neither flag was given.
-    pub fn server_config(&self) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    pub fn server_config(&self) -> Result<Option<rustls::ServerConfig>, TlsError> {
         match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => crate::tls::server_config(cert, key).map(Some),
+            (Some(cert), Some(key)) => tls::server_config(cert, key, None).map(Some),
             _ => Ok(None),
         }
     }
@@ -188,6 +188,7 @@ pub fn seconds(text: &str) -> anyhow::Result<Duration> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::sync::Arc;
 
     use super::*;
 

@@ -1,18 +1,4 @@
-//! The plumbing that the example programs share, so that each of them shows Oblivious HTTP and
-//! little else: a server, an HTTP client, TLS, and the command line.
-//!
-//! Nothing here is specific to Oblivious HTTP. It is what a program of your own would take from
-//! its framework.
+//! What the command lines of the example programs share. Everything else that they need for the
+//! network is in the crate `oblivious-hyper`.
 
-pub mod auth;
 pub mod cli;
-pub mod egress;
-pub mod forward;
-pub mod http_client;
-mod pieces;
-mod request_body;
-pub mod server;
-mod streams;
-pub mod tls;
-mod transfer_coding;
-pub mod workers;

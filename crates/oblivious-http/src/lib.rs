@@ -9,12 +9,13 @@
 //! | [`client`] | `client` | `http` requests in, `http` responses out, through a relay |
 //! | [`gateway`] | `gateway` | answers encapsulated requests with any tower service |
 //! | [`relay`] | `relay` | forwards what it cannot read; no cryptography in its dependencies |
+//! | [`hyper`] | `hyper` | server, HTTP client and guarded connections for all of these |
 //! | [`service`] | with any of these | bodies, limits, clocks and timers that they share |
 //! | [`hpke`] | `hpke` | encapsulation alone: bytes in, bytes out |
 //! | [`keys`] | `keys` | key configurations: what a gateway publishes |
 //! | [`bhttp`] | `bhttp` | binary HTTP (RFC 9292), to and from `http` types |
 //!
-//! The feature `tokio` adds the timer for programs that run on tokio, `aws-lc` a faster provider of
+//! The feature `hyper`, off by default, adds the network side, `tokio` adds the timer for programs that run on tokio, `aws-lc` a faster provider of
 //! primitives. The features `nist` and `post-quantum` are the KEMs beyond X25519. The three services
 //! and all KEMs are on by default.
 //!
@@ -84,6 +85,8 @@ pub use oblivious_client as client;
 pub use oblivious_gateway as gateway;
 #[cfg(feature = "hpke")]
 pub use oblivious_hpke as hpke;
+#[cfg(feature = "hyper")]
+pub use oblivious_hyper as hyper;
 #[cfg(feature = "keys")]
 pub use oblivious_keys as keys;
 #[cfg(feature = "relay")]

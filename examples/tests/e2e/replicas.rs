@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use examples::http_client::HttpClient;
 use http::{Method, Request, Response, StatusCode, header};
 use oblivious_http::bhttp::{
     Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
@@ -14,6 +13,7 @@ use oblivious_http::bhttp::{
 use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{FullBody, collect};
+use oblivious_hyper::HttpClient;
 use tower::ServiceExt;
 
 use crate::operate::free_port;
@@ -320,7 +320,9 @@ impl Load {
             let (recipient, gateway) = (recipient.clone(), load.gateway.clone());
             let url = format!("{target}/echo");
             load.clients.push(tokio::spawn(async move {
-                let http = examples::http_client::new(examples::tls::client_config(None).unwrap());
+                let http = oblivious_hyper::HttpClient::new(
+                    oblivious_hyper::tls::client_config(None).unwrap(),
+                );
                 for number in 0.. {
                     if stop.load(Ordering::Relaxed) {
                         return;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use bytes::Bytes;
-use examples::{http_client, tls};
 use http::{Request, StatusCode, header};
 use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{FullBody, collect};
+use oblivious_hyper::{HttpClient, tls};
 use tower::ServiceExt;
 
 use crate::programs::{Server, program, run};
@@ -93,7 +93,7 @@ pub(crate) struct Received {
 
 /// Sends a request as it is.
 pub(crate) async fn send(request: Request<FullBody>) -> Received {
-    let client = http_client::new(tls::client_config(None).unwrap());
+    let client = HttpClient::new(tls::client_config(None).unwrap());
     let (parts, body) = client.oneshot(request).await.unwrap().into_parts();
     let body = collect(body, usize::MAX).await.unwrap().data.freeze();
     Received { status: parts.status, headers: parts.headers, body }

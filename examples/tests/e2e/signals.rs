@@ -72,13 +72,13 @@ async fn at_sighup_certificates_and_keys_are_read_again() {
     ];
     let gateway = Server::start("gateway", &arguments);
     let both = [&first, &second].map(|of| std::fs::read_to_string(of.ca.path()).unwrap()).concat();
-    let trust = Arc::new(examples::tls::client_config(Some(&both)).unwrap());
+    let trust = Arc::new(oblivious_hyper::tls::client_config(Some(&both)).unwrap());
     let port = gateway.address().rsplit_once(':').unwrap().1;
     let published = async || {
-        let trust = examples::tls::client_config(Some(&both)).unwrap();
+        let trust = oblivious_hyper::tls::client_config(Some(&both)).unwrap();
         let url = format!("https://localhost:{port}/ohttp-keys");
         let request = Request::get(url).body(FullBody::empty()).unwrap();
-        let client = examples::http_client::new(trust);
+        let client = oblivious_hyper::HttpClient::new(trust);
         let response = tower::ServiceExt::oneshot(client, request).await.unwrap();
         oblivious_http::service::collect(response.into_body(), 10_000).await.unwrap().data
     };
@@ -141,7 +141,7 @@ async fn a_client_certificate_is_for_requests_and_not_for_keys() {
     let port = gateway.address().rsplit_once(':').unwrap().1.to_owned();
     let url = |path: &str| format!("https://localhost:{port}{path}");
     let client = |identity: Option<&crate::tls::Certificate>| {
-        examples::http_client::new(identity_config(&own, identity))
+        oblivious_hyper::HttpClient::new(identity_config(&own, identity))
     };
     let post = || {
         Request::post(url("/gateway"))

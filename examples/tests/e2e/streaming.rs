@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
-use examples::{http_client, server, tls};
 use http::{Request, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -18,6 +17,7 @@ use oblivious_http::bhttp::{DecodeOptions, EncodedBody, Framing, Padding, read_r
 use oblivious_http::hpke::{ChunkLimits, ChunkOpener, ChunkSealer, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{BoxError, FullBody};
+use oblivious_hyper::{HttpClient, server, tls};
 use tower::ServiceExt;
 
 use crate::programs::Server;
@@ -167,7 +167,7 @@ where
         .header(header::CONTENT_TYPE, "message/ohttp-chunked-req")
         .body(sealed)
         .unwrap();
-    let client = http_client::new(tls::client_config(None).unwrap());
+    let client = HttpClient::new(tls::client_config(None).unwrap());
     let response = client.oneshot(outer).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "message/ohttp-chunked-res");
     assert_eq!(response.headers()["incremental"], "?1");
@@ -234,7 +234,7 @@ async fn a_client_that_stops_reading_stops_the_target() {
 async fn bad_requests_leave_no_trace() {
     let gateway = gateway_for("https://example.com");
     let rounds = if cfg!(debug_assertions) { 10 } else { 100 };
-    let client = http_client::new(tls::client_config(None).unwrap());
+    let client = HttpClient::new(tls::client_config(None).unwrap());
     let keys = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
     let header = send(keys).await.body.slice(2..3);
     let bad = |number: usize| {

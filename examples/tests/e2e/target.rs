@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use examples::server;
+use oblivious_hyper::server;
 use tokio::net::TcpListener;
 
 /// Returned in `x-marker`, and looked for where it must not be.
@@ -44,7 +44,7 @@ impl Target {
         Self::start_with(None).await
     }
 
-    pub(crate) async fn start_with(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+    pub(crate) async fn start_with(tls: Option<rustls::ServerConfig>) -> Self {
         let calls = Calls::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

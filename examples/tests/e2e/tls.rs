@@ -1,6 +1,6 @@
 //! The same over TLS, from the client to the target.
 
-use examples::tls;
+use oblivious_hyper::tls;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::programs::{Server, run};
@@ -34,7 +34,7 @@ pub(crate) fn certificate(name: &str) -> Certificate {
 async fn every_connection_can_be_encrypted() {
     let Certificate { cert, key, ca } = certificate("all");
     let own = ["--tls-cert", cert.path(), "--tls-key", key.path(), "--ca", ca.path()];
-    let config = tls::server_config(cert.path().as_ref(), key.path().as_ref()).unwrap();
+    let config = tls::server_config(cert.path().as_ref(), key.path().as_ref(), None).unwrap();
     let target = Target::start_with(Some(config)).await;
     let allow = ["--allow-internal-target", &target.origin, "--generate-key"];
     let gateway = Server::start("gateway", &[&own[..], &allow].concat());
@@ -64,7 +64,7 @@ async fn every_connection_can_be_encrypted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rewrite_keeps_the_host_that_the_client_named() {
     let Certificate { cert, key, ca } = certificate("rewrite");
-    let config = tls::server_config(cert.path().as_ref(), key.path().as_ref()).unwrap();
+    let config = tls::server_config(cert.path().as_ref(), key.path().as_ref(), None).unwrap();
     let target = Target::start_with(Some(config)).await;
     let rewrite = format!("example.com={}", target.origin);
     let gateway = ["--allow-target", "https://example.com", "--ca", ca.path(), "--generate-key"];

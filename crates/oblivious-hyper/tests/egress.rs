@@ -4,17 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use examples::egress::{self, Resolver};
-use examples::forward::Forward;
-use examples::tls;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Empty;
-use oblivious_http::bhttp::{Content, DecodeOptions, decode_response};
-use oblivious_http::gateway::{GatewayKeys, GatewayLayer, Rewrite, TargetPolicy, TargetRule};
-use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
-use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_http::service::{FullBody, collect};
+use oblivious_bhttp::{Content, DecodeOptions, decode_response};
+use oblivious_gateway::{GatewayKeys, GatewayLayer, Rewrite, TargetPolicy, TargetRule};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_hyper::{Forward, HttpClient, Resolver, tls};
+use oblivious_keys::{KemId, Preferences, SymmetricSuite};
+use oblivious_service::{FullBody, collect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
@@ -81,8 +79,11 @@ async fn ask(policy: &TargetPolicy, resolver: Resolver, message: &[u8]) -> Respo
     let mut ring = KeyRing::new();
     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).unwrap();
     let list = ring.config_list().unwrap();
-    let target =
-        egress::client_with_resolver(policy.clone(), tls::client_config(None).unwrap(), resolver);
+    let target = HttpClient::guarded_with_resolver(
+        policy.clone(),
+        tls::client_config(None).unwrap(),
+        resolver,
+    );
     let gateway = GatewayLayer::new(GatewayKeys::from(ring))
         .allow(policy.clone())
         .without_replay_guard()
@@ -230,7 +231,7 @@ async fn no_spelling_of_an_address_leads_inside() {
     for authority in ["127.0.0.1", "127.1", "[::ffff:127.0.0.1]", "localhost"] {
         let request = Request::get(format!("http://{authority}:{port}/"));
         let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
-        let client = egress::client(policy.clone(), tls.clone());
+        let client = HttpClient::guarded(policy.clone(), tls.clone());
         assert!(client.oneshot(request).await.is_err(), "{authority}");
     }
     assert_eq!(forbidden.connections(), 0);

@@ -1,12 +1,13 @@
 //! Tells the relays that may use a gateway from everyone else.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
-use axum::http::{Extensions, HeaderMap, Method, Request, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use oblivious_service::{FullBody, plain_text};
 use subtle::{Choice, ConstantTimeEq};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::server::ClientCertificate;
@@ -29,8 +30,11 @@ impl Credentials {
     /// `tokens`, a file, one of its bearer tokens must. With both, both must.
     ///
     /// The file has one token a line, each of 32 characters or more without blanks; several are for
-    /// changing from one to the other. A file without any is an error. No error shows a token.
-    pub fn read(certificate: bool, tokens: Option<&Path>) -> anyhow::Result<Self> {
+    /// changing from one to the other.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has no token, or one that is not fit. No error shows a token.
+    pub fn read(certificate: bool, tokens: Option<&Path>) -> Result<Self, CredentialsError> {
         let tokens = tokens.map(read_tokens).transpose()?;
         Ok(Self { certificate, tokens })
     }
@@ -38,15 +42,17 @@ impl Credentials {
     /// The answer to a POST from a relay that does not show what it must: a 401 in clear that does
     /// not say what is wrong. Everything else passes, so that keys stay fetchable; the token is
     /// taken out of it and goes no further.
-    pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response> {
+    pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<FullBody>> {
         let admitted =
             request.method() != Method::POST || self.admit(request.headers(), request.extensions());
         request.headers_mut().remove(header::AUTHORIZATION);
         if admitted {
             return None;
         }
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")];
-        Some((StatusCode::UNAUTHORIZED, challenge, "Not for you.\n").into_response())
+        let mut refusal = plain_text(StatusCode::UNAUTHORIZED, "Not for you.\n");
+        let challenge = HeaderValue::from_static("Bearer");
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        Some(refusal)
     }
 
     fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
@@ -71,25 +77,55 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
-fn read_tokens(path: &Path) -> anyhow::Result<Arc<[Token]>> {
-    let shown = path.display();
+fn read_tokens(path: &Path) -> Result<Arc<[Token]>, CredentialsError> {
     let text = std::fs::read_to_string(path)
         .map(Zeroizing::new)
-        .with_context(|| format!("cannot read the bearer tokens in {shown}"))?;
+        .map_err(|error| CredentialsError::Unreadable { path: path.into(), error })?;
     let tokens: Arc<[Token]> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .map(|line| Token::new(line.as_bytes().into()))
         .collect();
-    ensure!(!tokens.is_empty(), "{shown} holds no bearer token");
+    if tokens.is_empty() {
+        return Err(CredentialsError::NoToken { path: path.into() });
+    }
     let fit = |token: &[u8]| token.len() >= MIN_TOKEN_LEN && token.iter().all(u8::is_ascii_graphic);
-    ensure!(
-        tokens.iter().all(|token| fit(token)),
-        "a bearer token in {shown} is shorter than {MIN_TOKEN_LEN} characters or has others than \
-         visible ASCII"
-    );
+    if !tokens.iter().all(|token| fit(token)) {
+        return Err(CredentialsError::UnfitToken { path: path.into() });
+    }
     Ok(tokens)
+}
+
+/// A file holds no bearer tokens that relays could show. It never shows one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// The file cannot be read.
+    #[error("cannot read the bearer tokens in {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The file has no token.
+    #[error("{} holds no bearer token: write one a line", path.display())]
+    NoToken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A token is too short to be secret, or cannot be in a field.
+    #[error(
+        "a bearer token in {} is shorter than {MIN_TOKEN_LEN} characters or has others than \
+         visible ASCII",
+        path.display()
+    )]
+    UnfitToken {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 #[cfg(test)]

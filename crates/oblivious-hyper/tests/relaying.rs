@@ -9,15 +9,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use examples::forward::Forward;
-use examples::http_client::{self, HttpClient};
-use examples::server::{PeerAddr, RequestBody, serve};
-use examples::tls;
 use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use oblivious_http::relay::Relay;
-use oblivious_http::service::{BoxError, Timeout, TokioTimer};
+use oblivious_hyper::server::{PeerAddr, serve};
+use oblivious_hyper::{Forward, HttpClient, RequestBody, self_signed, tls};
+use oblivious_relay::Relay;
+use oblivious_service::{BoxError, Timeout, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -42,7 +40,7 @@ impl Server {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let (config, ca) = tls::self_signed(&["127.0.0.1", "localhost"]).unwrap();
+        let (config, ca) = self_signed(&["127.0.0.1", "localhost"]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -56,7 +54,7 @@ impl Server {
     }
 
     fn client(&self) -> HttpClient {
-        http_client::new(tls::client_config(Some(&self.ca)).unwrap())
+        HttpClient::new(tls::client_config(Some(&self.ca)).unwrap())
     }
 }
 
@@ -217,7 +215,7 @@ async fn a_request_on_a_broken_connection_is_not_sent_again() {
             }
         }
     });
-    let relay = Relay::new(http_client::new(tls::client_config(None).unwrap()))
+    let relay = Relay::new(HttpClient::new(tls::client_config(None).unwrap()))
         .allow_http_gateways()
         .route("/gateway", gateway.parse().unwrap())
         .unwrap();
@@ -311,7 +309,7 @@ async fn content_of_unknown_length_arrives_with_every_method() {
     let uri = format!("http://{}/", listener.local_addr().unwrap());
     let app = Router::new().route("/", axum::routing::any(echo));
     tokio::spawn(serve(listener, None, app, std::future::pending()));
-    let forward = Forward::new(http_client::new(tls::client_config(None).unwrap()));
+    let forward = Forward::new(HttpClient::new(tls::client_config(None).unwrap()));
     let frames = |texts: &[&'static str]| {
         let frames = texts.iter().map(|text| Ok::<_, Infallible>(Frame::data(Bytes::from(*text))));
         StreamBody::new(stream(frames.collect::<Vec<_>>()))

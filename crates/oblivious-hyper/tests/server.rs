@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use axum::{Router, routing::any};
 use bytes::Bytes;
-use examples::server::{Options, RequestBody, serve_with};
-use examples::workers::Workers;
-use examples::{http_client, tls};
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use oblivious_http::service::{BoxError, Shared};
+use oblivious_hyper::server::{Options, serve_with};
+use oblivious_hyper::{HttpClient, RequestBody, Workers, self_signed, tls};
+use oblivious_service::{BoxError, Shared};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, mpsc, oneshot};
@@ -92,13 +91,47 @@ async fn a_reader_that_stops_reading_is_cut_off() {
     assert_eq!(timeout(LONG, dropped.recv()).await, Ok(None));
 }
 
+/// It never stands still, and would take the rest of the day.
+#[tokio::test]
+async fn a_reader_that_takes_a_byte_now_and_then_is_cut_off() {
+    let app = Router::new().route("/", any(|| async { vec![b'x'; 32 << 20] }));
+    let exchange_limit = Duration::from_millis(300);
+    let address = start(Options { exchange_limit, ..Options::default() }, app).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    for _ in 0..10 {
+        stream.read_u8().await.unwrap();
+        tokio::time::sleep(exchange_limit / 5).await;
+    }
+    let mut rest = Vec::new();
+    let _ = timeout(LONG, stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(rest.len() < 32 << 20, "{}", rest.len());
+}
+
+/// The limit is that of an exchange, and not that of the connection it comes by.
+#[tokio::test]
+async fn each_exchange_of_a_connection_has_a_time_of_its_own() {
+    let app = Router::new().route("/", any(|| async { "hello" }));
+    let exchange_limit = Duration::from_millis(400);
+    let address = start(Options { exchange_limit, ..Options::default() }, app).await;
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) = http1::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for _ in 0..6 {
+        sender.ready().await.unwrap();
+        let answer = sender.send_request(get()).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
+        tokio::time::sleep(exchange_limit / 3).await;
+    }
+}
+
 /// The connection is alive, and takes all that is sent; but the stream may send no more.
 #[tokio::test]
 async fn a_stream_that_is_given_no_window_is_cut_off() {
     let workers = Some(Workers::start(None).unwrap());
-    let stream_limit = Duration::from_millis(200);
+    let exchange_limit = Duration::from_millis(200);
     let (address, mut dropped) =
-        endless(Options { stream_limit, workers, ..Options::default() }).await;
+        endless(Options { exchange_limit, workers, ..Options::default() }).await;
     let (mut sender, _) = http2_to(address).await;
     // Held, and never read.
     let response = sender.send_request(get()).await.unwrap();
@@ -231,9 +264,9 @@ async fn a_connection_too_many_waits_for_one_to_end() {
 
 #[tokio::test]
 async fn a_replaced_certificate_is_shown_to_new_connections() {
-    let (old, old_ca) = tls::self_signed(&["localhost"]).unwrap();
-    let (new, new_ca) = tls::self_signed(&["localhost"]).unwrap();
-    let config = Shared::new((*old).clone());
+    let (old, old_ca) = self_signed(&["localhost"]).unwrap();
+    let (new, new_ca) = self_signed(&["localhost"]).unwrap();
+    let config = Shared::new(old);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
     let options = Options { tls: Some(config.clone()), ..Options::default() };
@@ -241,11 +274,11 @@ async fn a_replaced_certificate_is_shown_to_new_connections() {
     tokio::spawn(serve_with(listener, options, app, std::future::pending()));
     // Each trusts one authority only, and connects anew.
     let trusted = async |ca: &str| {
-        let client = http_client::new(tls::client_config(Some(ca)).unwrap());
+        let client = HttpClient::new(tls::client_config(Some(ca)).unwrap());
         let request = Request::get(&uri).body(axum::body::Body::empty()).unwrap();
         client.oneshot(request).await.is_ok()
     };
     assert!(trusted(&old_ca).await && !trusted(&new_ca).await);
-    config.replace((*new).clone());
+    config.replace(new);
     assert!(trusted(&new_ca).await && !trusted(&old_ca).await);
 }

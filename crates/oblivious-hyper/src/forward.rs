@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
@@ -14,12 +15,16 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::{MapErr, UnsyncBoxBody};
 use hyper::body::Incoming;
-use oblivious_http::gateway::{InformationalSender, TargetError};
-use oblivious_http::service::BoxError;
+use oblivious_gateway::{InformationalSender, TargetError};
+use oblivious_service::BoxError;
+use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::http_client::{HttpClient, HttpError};
-use crate::pieces::Pieces;
+use crate::bytes_body::BytesBody;
+use crate::client::{HttpClient, HttpError};
+
+/// How long the end of a request may be behind its head.
+const END_LIMIT: Duration = Duration::from_millis(50);
 
 /// Sends each request to the server that its URI names. Redirects are not followed: they are
 /// answers like any other, for the client to decide on.
@@ -111,8 +116,8 @@ fn has_content_unannounced<B: Body>(request: &Request<B>) -> bool {
 /// Says in the header whether there is content (RFC 9112 §6.3), as far as it is known.
 ///
 /// For GET and HEAD its beginning is waited for: hyper would take a body whose length is not known
-/// for none at all. For other methods a body that is there to its end already is seen to be none;
-/// one that is still to come may be.
+/// for none at all. For other methods it is waited for as long as the end of a request takes that
+/// has none, and no longer: a client may send content only after it has seen what the target says.
 async fn announce_content<B>(
     request: Request<B>,
 ) -> Result<Request<UnsyncBoxBody<Bytes, BoxError>>, TargetError>
@@ -122,19 +127,15 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let waits = matches!(parts.method, Method::GET | Method::HEAD);
-    let mut rest = Box::pin(Pieces::whole(body));
-    let polled = poll_fn(|cx| match rest.as_mut().poll_frame(cx) {
-        Poll::Pending if waits => Poll::Pending,
-        polled => Poll::Ready(polled),
-    })
-    .await;
-    // The gateway knows by itself what was wrong with the request.
-    let body = match polled.map(Option::transpose) {
-        Poll::Ready(frame) => match frame.map_err(|_| TargetError::Other)? {
-            None => UnsyncBoxBody::default(),
-            first => UnsyncBoxBody::new(Begun { first, rest }),
-        },
-        Poll::Pending => UnsyncBoxBody::new(Begun { first: None, rest }),
+    let mut rest = Box::pin(BytesBody::new(body));
+    let first = poll_fn(|cx| rest.as_mut().poll_frame(cx));
+    let first = if waits { Ok(first.await) } else { timeout(END_LIMIT, first).await };
+    let body = match first.map(Option::transpose) {
+        // The gateway knows by itself what was wrong with the request.
+        Ok(Err(_)) => return Err(TargetError::Other),
+        Ok(Ok(None)) => UnsyncBoxBody::default(),
+        Ok(Ok(first)) => UnsyncBoxBody::new(Begun { first, rest }),
+        Err(_) => UnsyncBoxBody::new(Begun { first: None, rest }),
     };
     if waits && !body.is_end_stream() {
         parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

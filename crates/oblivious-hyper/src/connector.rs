@@ -1,4 +1,4 @@
-//! The way out of a gateway: connections go only to addresses that its policy permits.
+//! Connections, for a gateway only to addresses that its policy permits.
 //!
 //! A name is looked up once for each connection, the addresses that the policy does not permit
 //! are dropped, and the connection goes to one of the others. There is no second look-up between
@@ -16,14 +16,13 @@ use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
-use oblivious_http::gateway::TargetPolicy;
-use oblivious_http::service::BoxError;
+#[cfg(feature = "egress")]
+use oblivious_gateway::TargetPolicy;
+use oblivious_service::BoxError;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tower::service_fn;
 use tower_service::Service;
-
-use crate::http_client::{self, HttpClient};
 
 /// How long it may take until a TCP connection stands.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -33,25 +32,6 @@ pub type Resolver = Arc<dyn Fn(String) -> Resolving + Send + Sync>;
 
 /// The addresses of a name, when they are known.
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
-
-/// A client whose connections go only where `policy` permits. Names are looked up as the system
-/// does.
-///
-/// A request to a target that has no permitted address fails as if the target could not be
-/// reached: the gateway answers with an encapsulated 502, from which nobody learns what names lead
-/// to inside.
-pub fn client(policy: TargetPolicy, tls: rustls::ClientConfig) -> HttpClient {
-    client_with_resolver(policy, tls, Arc::new(|name| Box::pin(look_up(name))))
-}
-
-/// As [`client`], with a resolver of its own.
-pub fn client_with_resolver(
-    policy: TargetPolicy,
-    tls: rustls::ClientConfig,
-    resolver: Resolver,
-) -> HttpClient {
-    http_client::with_connector(tls, Connector { policy: Some(Arc::new(policy)), resolver })
-}
 
 async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
@@ -65,36 +45,87 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
 )]
 pub struct AddressRefused;
 
-/// Connects to the addresses that a policy permits, or to any if there is none.
+/// Opens TCP connections, to the addresses that a policy permits if there is one: a connector for
+/// hyper's clients.
+///
+/// ```
+/// use oblivious_gateway::{Origin, TargetPolicy};
+/// use oblivious_hyper::Connector;
+///
+/// let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?);
+/// // Over it comes TLS, as over any other connector, and then hyper's client.
+/// let tls = oblivious_hyper::tls::client_config(None)?;
+/// let connector = hyper_rustls::HttpsConnectorBuilder::new()
+///     .with_tls_config(tls)
+///     .https_only()
+///     .enable_all_versions()
+///     .wrap_connector(Connector::guarded(policy));
+/// # let _ = connector;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub struct Connector {
+    #[cfg(feature = "egress")]
     policy: Option<Arc<TargetPolicy>>,
     resolver: Resolver,
 }
 
 impl Connector {
-    pub(crate) fn unguarded() -> Self {
-        Self { policy: None, resolver: Arc::new(|name| Box::pin(look_up(name))) }
+    /// Connects to whatever it is asked for.
+    pub fn unguarded() -> Self {
+        Self {
+            #[cfg(feature = "egress")]
+            policy: None,
+            resolver: Arc::new(|name| Box::pin(look_up(name))),
+        }
+    }
+
+    /// Connects only where [`TargetPolicy::permits_address`] says yes.
+    #[cfg(feature = "egress")]
+    pub fn guarded(policy: TargetPolicy) -> Self {
+        Self { policy: Some(Arc::new(policy)), ..Self::unguarded() }
+    }
+
+    /// Looks names up with `resolver`, and not as the system does.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
     }
 
     /// Whether requests to `uri` may have a `host` for which HTTP/2 has no place.
+    #[cfg(feature = "egress")]
     pub(crate) fn needs_http1(&self, uri: &Uri) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.is_destination(uri))
+    }
+
+    #[cfg(not(feature = "egress"))]
+    pub(crate) fn needs_http1(&self, _: &Uri) -> bool {
+        false
+    }
+
+    /// Those of `addresses` that a connection for `uri` may go to.
+    #[cfg(feature = "egress")]
+    fn permitted(&self, uri: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressRefused> {
+        let Some(policy) = &self.policy else { return Ok(addresses) };
+        let permitted: Vec<_> =
+            addresses.into_iter().filter(|&address| policy.permits_address(uri, address)).collect();
+        if permitted.is_empty() { Err(AddressRefused) } else { Ok(permitted) }
+    }
+
+    #[cfg(not(feature = "egress"))]
+    fn permitted(&self, _: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressRefused> {
+        Ok(addresses)
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let mut addresses = match bare.parse::<IpAddr>() {
+        let addresses = match bare.parse::<IpAddr>() {
             Ok(address) => vec![address],
             Err(_) => (self.resolver)(host.to_owned()).await?,
         };
-        if let Some(policy) = &self.policy {
-            addresses.retain(|&address| policy.permits_address(&uri, address));
-            if addresses.is_empty() {
-                return Err(AddressRefused.into());
-            }
-        }
+        let addresses = self.permitted(&uri, addresses)?;
         // An address in the URI is taken from there, and it is the one just checked.
         let addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect();
         let mut tcp = HttpConnector::new_with_resolver(service_fn(move |_: Name| {
@@ -110,7 +141,7 @@ impl Connector {
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connector").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Connector").finish_non_exhaustive()
     }
 }
 

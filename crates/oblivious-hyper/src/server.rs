@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use oblivious_http::service::{BoxError, Shared};
+use oblivious_service::{BoxError, Shared};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -28,10 +28,12 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_service::Service;
 
-use crate::pieces::Pieces;
-pub use crate::request_body::RequestBody;
-use crate::streams::{StreamLimits, Streams};
+use crate::framed_body::FramedBody;
+use crate::http1_exchange::{Http1Exchange, WatchedBody, WatchedStream};
+use crate::http2_streams::{StreamLimits, Streams};
+use crate::request_body::RequestBody;
 use crate::transfer_coding;
+use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::workers::Workers;
 
 /// How long a TLS handshake may take.
@@ -39,13 +41,6 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often the peer of an HTTP/2 connection must show that it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How much of a body may be under way on an HTTP/2 stream before someone reads it.
-pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
-
-/// The same for all streams of a connection together: many bodies that nobody reads do not yet
-/// keep the others from coming through.
-pub(crate) const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 
 /// How long to wait when a connection cannot be accepted: until a file descriptor is free again,
 /// as a rule.
@@ -76,8 +71,10 @@ pub struct Options {
     pub write_limit: Duration,
     /// How long requests that are being answered have to finish when the server shuts down.
     pub drain_limit: Duration,
-    /// How long an HTTP/2 request may take, from its head to the last byte of its answer.
-    pub stream_limit: Duration,
+    /// How long an exchange may take, from the head of its request to the last byte of its answer.
+    /// Then its HTTP/2 stream is reset, or its HTTP/1.1 connection closed: a reader that takes a
+    /// byte now and then does not stand still.
+    pub exchange_limit: Duration,
     /// How many requests an HTTP/2 connection may have under way. Between a relay and a gateway
     /// there is but one for each thread.
     pub max_streams: u32,
@@ -88,7 +85,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No TLS, 30 seconds for a head and for a stalled reader, an hour for an HTTP/2 request, 10
+    /// No TLS, 30 seconds for a head and for a stalled reader, an hour for an exchange, 10
     /// seconds to finish, 20,000 connections of 1,000 streams, no workers.
     fn default() -> Self {
         Self {
@@ -96,7 +93,7 @@ impl Default for Options {
             head_limit: Duration::from_secs(30),
             write_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
-            stream_limit: Duration::from_secs(3600),
+            exchange_limit: Duration::from_secs(3600),
             max_streams: 1000,
             max_connections: 20_000,
             workers: None,
@@ -107,7 +104,7 @@ impl Default for Options {
 /// [`serve_with`] the default [`Options`], but for the TLS.
 pub async fn serve<S, B>(
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<rustls::ServerConfig>,
     service: S,
     shutdown: impl Future<Output = ()>,
 ) where
@@ -118,7 +115,7 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let tls = tls.map(|config| Shared::new(Arc::unwrap_or_clone(config)));
+    let tls = tls.map(Shared::new);
     serve_with(listener, Options { tls, ..Options::default() }, service, shutdown).await;
 }
 
@@ -162,10 +159,11 @@ pub async fn serve_with<S, B>(
             Ok((stream, peer)) => {
                 let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
                 let streams =
-                    StreamLimits { whole: options.stream_limit, stalled: options.write_limit };
+                    StreamLimits { whole: options.exchange_limit, stalled: options.write_limit };
                 let limits = Limits {
                     head: options.head_limit,
                     write: options.write_limit,
+                    exchange: options.exchange_limit,
                     max_streams: options.max_streams,
                     streams: Streams::new(workers.clone(), streams),
                 };
@@ -200,6 +198,7 @@ struct Arrival {
 struct Limits {
     head: Duration,
     write: Duration,
+    exchange: Duration,
     max_streams: u32,
     streams: Streams,
 }
@@ -271,10 +270,16 @@ async fn requests<S, B>(
         .initial_connection_window_size(CONNECTION_WINDOW);
 
     let began = Arc::new(AtomicBool::new(false));
+    let http1 = Http1Exchange::default();
     let service = {
-        let began = began.clone();
+        let (began, http1) = (began.clone(), http1.clone());
         service_fn(move |request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
+            // HTTP/2 streams are timed one by one.
+            let exchange = (request.version() <= Version::HTTP_11).then(|| http1.clone());
+            if let Some(exchange) = &exchange {
+                exchange.begin();
+            }
             let mut request = request.map(RequestBody::new);
             request.extensions_mut().insert(PeerAddr(arrival.peer));
             if arrival.certificate {
@@ -285,16 +290,17 @@ async fn requests<S, B>(
                 true => Err(refuse_transfer_coding()),
             };
             async move {
-                match answer {
-                    Ok(answer) => {
-                        answer.await.map(|response| response.map(Pieces::answer).map(Either::Left))
-                    }
-                    Err(refusal) => Ok(refusal.map(Either::Right)),
-                }
+                let response = match answer {
+                    Ok(answer) => answer.await?.map(FramedBody::new).map(Either::Left),
+                    Err(refusal) => refusal.map(Either::Right),
+                };
+                Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, exchange)))
             }
         })
     };
+    let stream = WatchedStream::new(stream, http1.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut overdue = pin!(http1.overdue(limits.exchange));
     // hyper's own limits begin once the version of HTTP is known. This one needs no version.
     let mut first_request = pin!(sleep(limits.head));
     // hyper has no such limit for HTTP/2.
@@ -317,6 +323,10 @@ async fn requests<S, B>(
                     return;
                 }
                 waiting = false;
+            }
+            () = &mut overdue => {
+                tracing::debug!("connection closed: an exchange took too long");
+                return;
             }
             () = &mut idling => {
                 if !serving {

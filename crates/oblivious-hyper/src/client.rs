@@ -1,4 +1,4 @@
-//! The HTTP client of the programs: hyper's, with what Oblivious HTTP asks of it.
+//! An HTTP client: hyper's, with what Oblivious HTTP asks of it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,16 +15,16 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use oblivious_http::service::BoxError;
+use oblivious_service::BoxError;
 use pin_project_lite::pin_project;
 use thiserror::Error;
 use thread_local::ThreadLocal;
 use tower_service::Service;
 
-use crate::egress::Connector;
-use crate::pieces::Pieces;
-use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::bytes_body::BytesBody;
+use crate::connector::Connector;
 use crate::transfer_coding;
+use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// How long an idle connection is kept. Shorter than servers wait, as a rule, so that a request
 /// seldom meets a connection that is just being closed: once a byte of it is written it fails with
@@ -58,20 +58,43 @@ struct Inner {
 /// hyper's client with its connections.
 type Pool = Client<Tls, UnsyncBoxBody<Bytes, BoxError>>;
 
-/// A client with this TLS, for instance that of [`tls::client_config`](crate::tls::client_config).
-pub fn new(tls: rustls::ClientConfig) -> HttpClient {
-    with_connector(tls, Connector::unguarded())
-}
-
-pub(crate) fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> HttpClient {
-    let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-    let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
-    let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
-    let connector = Tls(Arc::new(Connectors { tcp, http1, any }));
-    HttpClient { inner: Arc::new(Inner { connector, pools: ThreadLocal::new() }) }
-}
-
 impl HttpClient {
+    /// A client with this TLS, for instance that of
+    /// [`tls::client_config`](crate::tls::client_config). It connects to whatever it is asked for;
+    /// a gateway wants one that is [guarded](Self::guarded).
+    pub fn new(tls: rustls::ClientConfig) -> Self {
+        Self::with_connector(tls, Connector::unguarded())
+    }
+
+    /// A client whose connections go only where `policy` permits, on the address really connected
+    /// to. Names are looked up as the system does.
+    ///
+    /// A request to a target that has no permitted address fails as if the target could not be
+    /// reached: the gateway answers with an encapsulated 502, from which nobody learns what names
+    /// lead to inside.
+    #[cfg(feature = "egress")]
+    pub fn guarded(policy: oblivious_gateway::TargetPolicy, tls: rustls::ClientConfig) -> Self {
+        Self::with_connector(tls, Connector::guarded(policy))
+    }
+
+    /// As [`guarded`](Self::guarded), with a resolver of its own.
+    #[cfg(feature = "egress")]
+    pub fn guarded_with_resolver(
+        policy: oblivious_gateway::TargetPolicy,
+        tls: rustls::ClientConfig,
+        resolver: crate::Resolver,
+    ) -> Self {
+        Self::with_connector(tls, Connector::guarded(policy).with_resolver(resolver))
+    }
+
+    fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> Self {
+        let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
+        let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
+        let connector = Tls(Arc::new(Connectors { tcp, http1, any }));
+        Self { inner: Arc::new(Inner { connector, pools: ThreadLocal::new() }) }
+    }
+
     /// The connections of this thread.
     fn pool(&self) -> &Pool {
         let Inner { connector, pools } = &*self.inner;
@@ -143,7 +166,7 @@ where
         if expects_length(request.method(), request.headers()) && request.body().is_end_stream() {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
         }
-        let request = request.map(|body| UnsyncBoxBody::new(Pieces::whole(body)));
+        let request = request.map(|body| UnsyncBoxBody::new(BytesBody::new(body)));
         ResponseFuture { inner: self.pool().request(request) }
     }
 }

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use axum::{Router, routing::any};
-use examples::auth::Credentials;
-use examples::server::{Options, serve_with};
-use oblivious_http::service::Shared;
+use oblivious_hyper::Credentials;
+use oblivious_hyper::server::{Options, serve_with};
+use oblivious_service::Shared;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tower::{ServiceExt, service_fn};
@@ -48,7 +48,7 @@ async fn only_post_needs_the_token_and_it_goes_no_further() {
         let (refusal, router) = (guard.current().refusal(&mut request), router.clone());
         async move {
             match refusal {
-                Some(refusal) => Ok(refusal),
+                Some(refusal) => Ok(refusal.map(axum::body::Body::new)),
                 None => router.oneshot(request).await,
             }
         }

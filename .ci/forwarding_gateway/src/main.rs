@@ -1,0 +1,66 @@
+//! A gateway that forwards, asked by a client for where it must not go: it refuses the address at
+//! which clouds serve secrets, by name and by number, though the policy allows every https target.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::pending;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use oblivious_http::client::ClientLayer;
+use oblivious_http::gateway::{GatewayKeys, GatewayLayer, TargetPolicy, TargetRule};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_http::hyper::{Forward, HttpClient, RequestBody, Resolver, server, tls};
+use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
+use oblivious_http::service::FullBody;
+use tokio::net::TcpListener;
+use tower::{Layer, ServiceExt, service_fn};
+
+const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let target = format!("http://{}", listener.local_addr()?);
+    let hello = service_fn(|_: Request<RequestBody>| async {
+        Ok::<_, Infallible>(Response::new(FullBody::from("hello")))
+    });
+    tokio::spawn(server::serve(listener, None, hello, pending()));
+
+    // Every name leads to the address that must not be reached.
+    let resolver: Resolver = Arc::new(|_| Box::pin(async { Ok(vec![METADATA]) }));
+    let policy = TargetPolicy::deny_all()
+        .allow(TargetRule::any_https())
+        .allow(target.parse::<TargetRule>()?);
+    let forward = Forward::new(HttpClient::guarded_with_resolver(
+        policy.clone(),
+        tls::client_config(None)?,
+        resolver,
+    ));
+    let mut ring = KeyRing::new();
+    let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
+    ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
+    let published = ring.config_list()?;
+    let gateway = GatewayLayer::new(GatewayKeys::from(ring)).allow(policy).layer(forward);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let gateway_uri = format!("http://{}/", listener.local_addr()?).parse()?;
+    tokio::spawn(server::serve(listener, None, gateway, pending()));
+
+    let recipient = Recipient::select(&published, &Preferences::default(), Provider::default())?;
+    let client =
+        ClientLayer::new(gateway_uri, recipient).layer(HttpClient::new(tls::client_config(None)?));
+    for (uri, expected) in [
+        (format!("{target}/"), StatusCode::OK),
+        (format!("https://{METADATA}/latest/meta-data"), StatusCode::BAD_GATEWAY),
+        ("https://metadata.example/latest/meta-data".to_owned(), StatusCode::BAD_GATEWAY),
+    ] {
+        let request = Request::get(&uri).body(FullBody::empty())?;
+        let status = client.clone().oneshot(request).await?.status();
+        println!("{uri}: {status}");
+        if status != expected {
+            return Err(format!("{uri} should be {expected}").into());
+        }
+    }
+    Ok(())
+}

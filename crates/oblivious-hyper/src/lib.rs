@@ -1,0 +1,133 @@
+//! The network side of Oblivious HTTP (RFC 9458), over hyper, tokio and rustls: what the gateway,
+//! the relay and the client of the other crates, which know no socket, are served and sent by.
+//!
+//! - [`server`]: any tower service over HTTP/1.1 and HTTP/2, with TLS or without, and with a limit
+//!   on everything that a peer could do slowly or without end.
+//! - [`HttpClient`]: sends nothing twice, follows nothing, adds nothing.
+//! - [`Connector`]: for a gateway, connects only to addresses that its
+//!   [`TargetPolicy`](oblivious_gateway::TargetPolicy) permits, on the address really connected to.
+//! - [`Forward`]: the target service of a gateway that forwards.
+//! - [`Credentials`]: lets a gateway know its relays, by tokens or certificates.
+//! - [`tls`]: configurations of rustls from PEM files.
+//!
+//! # A gateway that forwards
+//!
+//! ```no_run
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use http::Request;
+//! use oblivious_gateway::{GatewayKeys, GatewayLayer, Origin, TargetPolicy};
+//! use oblivious_hpke::{KeyPair, KeyRing, Provider};
+//! use oblivious_hyper::{Forward, HttpClient, server, tls};
+//! use oblivious_keys::{KemId, SymmetricSuite};
+//! use oblivious_service::{Timeout, TokioTimer};
+//! use tower::Layer;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // A key that lasts as long as the process. In production take a KeySchedule, and publish
+//!     // its configurations with PublishKeys.
+//!     let mut ring = KeyRing::new();
+//!     let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
+//!     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
+//!
+//!     // One target. Were its name to lead to an address that is not public, it would be a 502.
+//!     let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?);
+//!     let http_client = HttpClient::guarded(policy.clone(), tls::client_config(None)?);
+//!     let timeout = Timeout::new(Duration::from_secs(30), TokioTimer);
+//!     let gateway = GatewayLayer::new(GatewayKeys::from(ring))
+//!         .allow(policy)
+//!         .request_timeout(timeout.clone())
+//!         .target_timeout(timeout)
+//!         .layer(Forward::new(http_client));
+//!
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8081").await?;
+//!     let end = async { _ = tokio::signal::ctrl_c().await };
+//!     server::serve(listener, None, gateway, end).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # A relay
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use oblivious_hyper::{HttpClient, server, tls};
+//! use oblivious_relay::Relay;
+//! use oblivious_service::{Timeout, TokioTimer};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let http_client = HttpClient::new(tls::client_config(None)?);
+//!     let relay = Relay::new(http_client)
+//!         .timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
+//!         .route("/gateway", "https://gateway.example/gateway".parse()?)?;
+//!     let tls = tls::server_config("cert.pem".as_ref(), "key.pem".as_ref(), None)?;
+//!     let listener = tokio::net::TcpListener::bind("0.0.0.0:443").await?;
+//!     let end = async { _ = tokio::signal::ctrl_c().await };
+//!     server::serve(listener, Some(tls), relay, end).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is ours, and why
+//!
+//! The protocols are hyper's and the TLS is rustls'. What they leave to others, and what the
+//! servers that are built on them do not have, is here: limits on connections that stand still, on
+//! HTTP/2 streams without a window, and on whole exchanges; connections that stay on one thread;
+//! early answers that a client still gets; a check of the address that a connection goes to, with
+//! no second look-up after it. axum-server and the limits of tower-http see requests, and not the
+//! connections on which a slow peer holds them.
+//!
+//! # Features
+//!
+//! `client`, `server`, `credentials` and `egress`, the guard of a gateway, are on by default.
+//! `self-signed` makes certificates on the spot, for tests. Without `egress` the crate knows nothing
+//! of gateways, nor of their cryptography.
+
+#[cfg(any(feature = "client", feature = "server"))]
+mod bytes_body;
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
+mod connector;
+#[cfg(feature = "credentials")]
+mod credentials;
+#[cfg(feature = "egress")]
+mod forward;
+#[cfg(feature = "server")]
+mod framed_body;
+#[cfg(feature = "server")]
+mod http1_exchange;
+#[cfg(feature = "server")]
+mod http2_streams;
+#[cfg(feature = "server")]
+mod request_body;
+#[cfg(feature = "self-signed")]
+mod self_signed;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(any(feature = "client", feature = "server"))]
+mod transfer_coding;
+#[cfg(any(feature = "client", feature = "server"))]
+mod windows;
+#[cfg(feature = "server")]
+mod workers;
+
+#[cfg(feature = "client")]
+pub use client::{HttpClient, HttpError, ResponseFuture};
+#[cfg(feature = "client")]
+pub use connector::{AddressRefused, Connector, Resolver, Resolving};
+#[cfg(feature = "credentials")]
+pub use credentials::{Credentials, CredentialsError};
+#[cfg(feature = "egress")]
+pub use forward::{Forward, TargetBody};
+#[cfg(feature = "server")]
+pub use request_body::RequestBody;
+#[cfg(feature = "self-signed")]
+pub use self_signed::self_signed;
+#[cfg(feature = "server")]
+pub use workers::Workers;

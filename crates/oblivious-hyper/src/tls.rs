@@ -1,0 +1,174 @@
+//! Configurations of rustls, with its ring provider, from PEM.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use thiserror::Error;
+
+/// The TLS of a server, with the certificate chain and the private key in these PEM files.
+///
+/// With `client_ca`, a PEM file of authorities, clients are asked for a certificate of one of them.
+/// They may show none; one that no such authority signed ends the handshake.
+///
+/// # Errors
+/// If a file cannot be read, holds something else, or the two do not go together.
+pub fn server_config(
+    certificate: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<ServerConfig, TlsError> {
+    let clients = client_ca.map(client_authorities).transpose()?;
+    let chain = certificates_in(certificate)?;
+    let private_key = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|error| TlsError::NoPrivateKey { path: key.into(), error })?;
+    server_config_with(chain, private_key, clients).map_err(|error| TlsError::Mismatch {
+        certificate: certificate.into(),
+        key: key.into(),
+        error,
+    })
+}
+
+/// The TLS of a client that trusts the public authorities, and those in `extra`, a text of PEM
+/// certificates.
+///
+/// # Errors
+/// If the text holds no certificates, or one that is not fit for an authority.
+pub fn client_config(extra: Option<&str>) -> Result<ClientConfig, TlsError> {
+    client_config_trusting(match extra {
+        Some(pem) => certificates(pem.as_bytes(), Path::new("the text"))?,
+        None => Vec::new(),
+    })
+}
+
+/// As [`client_config`], with the further certificates in a file.
+///
+/// # Errors
+/// Those of [`client_config`], or if the file cannot be read.
+pub fn client_config_with_file(extra: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    client_config_trusting(extra.map(certificates_in).transpose()?.unwrap_or_default())
+}
+
+fn client_config_trusting(extra: Vec<CertificateDer<'_>>) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in extra {
+        roots.add(certificate).map_err(TlsError::Authority)?;
+    }
+    // No ALPN here: the HTTP client adds the versions that it speaks.
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Rustls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+fn client_authorities(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates_in(path)? {
+        roots.add(certificate).map_err(TlsError::Authority)?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(TlsError::Clients)
+}
+
+pub(crate) fn server_config_with(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<ServerConfig, rustls::Error> {
+    let clients = clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates(&read(path)?, path)
+}
+
+fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(TlsError::NoCertificate { path: path.into(), error: pem::Error::NoItemsFound })
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(TlsError::NoCertificate { path: path.into(), error }),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::Unreadable { path: path.into(), error })
+}
+
+/// Named explicitly, so that no default of the whole process has to be installed.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// There is no TLS with these files. No error shows what is in a private key.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// A file holds no certificates.
+    #[error("{} is no PEM file with certificates", path.display())]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+        /// What is there instead.
+        #[source]
+        error: pem::Error,
+    },
+    /// A file holds no private key.
+    #[error("{} is no PEM file with a private key", path.display())]
+    NoPrivateKey {
+        /// Which.
+        path: PathBuf,
+        /// What is there instead.
+        #[source]
+        error: pem::Error,
+    },
+    /// The private key is not that of the certificate.
+    #[error("{} and {} do not go together", certificate.display(), key.display())]
+    Mismatch {
+        /// The file of the certificate chain.
+        certificate: PathBuf,
+        /// The file of the private key.
+        key: PathBuf,
+        /// What rustls says.
+        #[source]
+        error: rustls::Error,
+    },
+    /// A certificate cannot be that of an authority.
+    #[error("a certificate is not fit for an authority")]
+    Authority(#[source] rustls::Error),
+    /// The authorities of clients are of no use.
+    #[error("the authorities of clients are of no use")]
+    Clients(#[source] VerifierBuilderError),
+    /// rustls cannot be configured.
+    #[error("rustls cannot be configured")]
+    Rustls(#[source] rustls::Error),
+    /// No certificate could be made.
+    #[cfg(feature = "self-signed")]
+    #[error("no certificate could be made")]
+    SelfSigned(#[from] rcgen::Error),
+}

@@ -25,7 +25,7 @@ async fn main() -> anyhow::Result<()> {
 
     // Encapsulated requests for this origin are answered by the same app.
     let origin: Origin = "https://example.com".parse()?;
-    let gateway = GatewayLayer::new(keys.clone()).allow(origin).layer(app.clone());
+    let gateway = GatewayLayer::new(keys.clone()).targets(origin).layer(app.clone());
     let app = app
         .route("/gateway", any_service(gateway))
         .route("/ohttp-keys", any_service(PublishKeys::new(keys)));

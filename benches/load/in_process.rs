@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
     });
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_secs();
     let gateway = GatewayLayer::new(keys.clone())
-        .allow("http://127.0.0.1:18080".parse::<Origin>()?)
+        .targets("http://127.0.0.1:18080".parse::<Origin>()?)
         .replay_guard(MemoryReplayGuard::new(4 << 20, now)?)
         .layer(target);
     let router = Router::new()

@@ -80,7 +80,7 @@ impl Gateway {
                 Ok::<_, BoxError>(forward.oneshot(request).await?)
             }
         });
-        let gateway = GatewayLayer::new(keys.clone()).allow(origin).layer(ask);
+        let gateway = GatewayLayer::new(keys.clone()).targets(origin).layer(ask);
         let router = Router::new()
             .route("/gateway", any_service(gateway))
             .route("/ohttp-keys", get_service(PublishKeys::new(keys)));

@@ -91,7 +91,7 @@ fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
     let mut decoding = DecodeOptions::default();
     decoding.limits.content = settings.stream_limit;
     let layer = GatewayLayer::new(parts.keys)
-        .allow(parts.policy)
+        .targets(parts.policy)
         .body_limit(settings.body_limit)
         .response_limit(settings.response_limit)
         .stream_limit(settings.stream_limit)

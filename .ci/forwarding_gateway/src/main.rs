@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
     let published = ring.config_list()?;
-    let gateway = GatewayLayer::new(GatewayKeys::from(ring)).allow(policy).layer(forward);
+    let gateway = GatewayLayer::new(GatewayKeys::from(ring)).targets(policy).layer(forward);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let gateway_uri = format!("http://{}/", listener.local_addr()?).parse()?;
     tokio::spawn(server::serve(listener, None, gateway, pending()));

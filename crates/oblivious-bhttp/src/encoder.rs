@@ -3,9 +3,10 @@
 use bytes::BytesMut;
 use oblivious_wire::VarInt;
 
+use crate::encodable::{Head, HeadInfo, Kind, Section};
 use crate::error::EncodeError;
 use crate::fields::{Fields, length_varint};
-use crate::message::{RequestHead, ResponseHead};
+use crate::head::{RequestHead, ResponseHead};
 use crate::padding::Padding;
 
 /// How the parts of a message are told apart.
@@ -203,16 +204,16 @@ impl Encoder {
         head: &H,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.head_with(head, &head.facts()?, out)
+        self.head_with(head, &head.info()?, out)
     }
 
     fn head_with<H: Head>(
         &mut self,
         head: &H,
-        facts: &Facts,
+        info: &HeadInfo,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        let fitting = match facts.kind {
+        let fitting = match info.kind {
             Kind::Request => self.stage == Stage::Start,
             Kind::Informational | Kind::Final => {
                 matches!(self.stage, Stage::Start | Stage::Informational)
@@ -221,30 +222,30 @@ impl Encoder {
         if !fitting {
             return Err(EncodeError::OutOfOrder);
         }
-        if facts.kind != Kind::Informational {
-            self.declared = facts.content_length;
-            self.may_be_absent = facts.kind == Kind::Final;
+        if info.kind != Kind::Informational {
+            self.declared = info.content_length;
+            self.may_be_absent = info.kind == Kind::Final;
             if let Some(length) = self.length {
-                check_content_length(facts, length)?;
+                check_content_length(info, length)?;
             }
         }
         if self.stage == Stage::Start {
-            let request = facts.kind == Kind::Request;
+            let request = info.kind == Kind::Request;
             let indicator = u8::from(!request) + 2 * u8::from(self.length.is_none());
             self.put_varint(VarInt::from(indicator), out);
         }
         head.put_control(out);
-        self.written += facts.control_len as u64;
-        if facts.kind == Kind::Informational {
+        self.written += info.control_len as u64;
+        if info.kind == Kind::Informational {
             self.stage = Stage::Informational;
-            self.put_section(head.section(), facts.section_len, out);
+            self.put_section(head.section(), info.section_len, out);
             return Ok(());
         }
         self.stage = Stage::Content;
-        if facts.section_len == 0 && self.length.is_some() {
+        if info.section_len == 0 && self.length.is_some() {
             self.owed = 1;
         } else {
-            self.put_section(head.section(), facts.section_len, out);
+            self.put_section(head.section(), info.section_len, out);
         }
         Ok(())
     }
@@ -310,57 +311,6 @@ impl Encoder {
     }
 }
 
-/// Something that can be written as a field section.
-pub(crate) trait Section {
-    /// The number of bytes that [`put_lines`](Self::put_lines) writes, or why it cannot.
-    fn section_len(&self) -> Result<usize, EncodeError>;
-    /// Writes the lines without a length or terminator.
-    fn put_lines(&self, out: &mut BytesMut);
-    /// Whether it is free of what trailers must not have.
-    fn may_be_trailers(&self) -> bool;
-}
-
-/// Something that can be written as control data and a header section.
-pub(crate) trait Head {
-    type Section: Section;
-    /// Checks it, and says what has to be known beforehand.
-    fn facts(&self) -> Result<Facts, EncodeError>;
-    /// Writes the control data.
-    fn put_control(&self, out: &mut BytesMut);
-    /// The header section.
-    fn section(&self) -> &Self::Section;
-}
-
-/// What is known of a head once it has been checked.
-pub(crate) struct Facts {
-    pub(crate) control_len: usize,
-    pub(crate) section_len: usize,
-    pub(crate) content_length: Option<u64>,
-    pub(crate) kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Request,
-    Informational,
-    Final,
-}
-
-impl Kind {
-    /// RFC 9292 §3.5.
-    pub(crate) fn of_status(status: u16) -> Result<Self, EncodeError> {
-        match status {
-            100..=199 => Ok(Self::Informational),
-            200..=599 => Ok(Self::Final),
-            _ => Err(EncodeError::Status),
-        }
-    }
-}
-
-pub(crate) fn status_varint(status: u16) -> VarInt {
-    VarInt::from(status)
-}
-
 /// The length of a trailer section, if it may be one (RFC 9292 §3.6).
 pub(crate) fn trailers_len<S: Section>(trailers: &S) -> Result<usize, EncodeError> {
     if !trailers.may_be_trailers() {
@@ -371,9 +321,9 @@ pub(crate) fn trailers_len<S: Section>(trailers: &S) -> Result<usize, EncodeErro
 
 /// RFC 9113 §8.1.1; the answer to a HEAD and a 304 have no content whatever the field says, and
 /// an encoder is not told what a response answers.
-fn check_content_length(facts: &Facts, length: u64) -> Result<(), EncodeError> {
-    match facts.content_length {
-        Some(_) if length == 0 && facts.kind == Kind::Final => Ok(()),
+fn check_content_length(info: &HeadInfo, length: u64) -> Result<(), EncodeError> {
+    match info.content_length {
+        Some(_) if length == 0 && info.kind == Kind::Final => Ok(()),
         Some(declared) if declared != length => Err(EncodeError::ContentLengthMismatch),
         _ => Ok(()),
     }
@@ -389,10 +339,10 @@ pub(crate) fn encode_message<I: Head, H: Head, T: Section>(
     padding: &Padding,
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
-    let facts = head.facts()?;
+    let info = head.info()?;
     let trailers_len = trailers_len(trailers)?;
     let before = out.len();
-    let length = whole_len(informational, &facts, content.len(), trailers_len, framing)?;
+    let length = whole_len(informational, &info, content.len(), trailers_len, framing)?;
     let padded = padding.padded_len(length)?;
     before.checked_add(padded).ok_or(EncodeError::TooLong)?;
     out.reserve(padded);
@@ -404,7 +354,7 @@ pub(crate) fn encode_message<I: Head, H: Head, T: Section>(
     for head in informational {
         encoder.head(head, out)?;
     }
-    encoder.head_with(head, &facts, out)?;
+    encoder.head_with(head, &info, out)?;
     encoder.content(content, out)?;
     encoder.trailers_of(trailers, trailers_len, out)?;
     debug_assert_eq!(encoder.written, length as u64);
@@ -420,23 +370,23 @@ pub(crate) fn message_len<I: Head, H: Head, T: Section>(
     framing: Framing,
     padding: &Padding,
 ) -> Result<usize, EncodeError> {
-    let facts = head.facts()?;
+    let info = head.info()?;
     let trailers = trailers_len(trailers)?;
-    padding.padded_len(whole_len(informational, &facts, content.len(), trailers, framing)?)
+    padding.padded_len(whole_len(informational, &info, content.len(), trailers, framing)?)
 }
 
 /// The length without padding. All that could fail while writing fails here.
 fn whole_len<I: Head>(
     informational: &[I],
-    facts: &Facts,
+    info: &HeadInfo,
     content: usize,
     trailers: usize,
     framing: Framing,
 ) -> Result<usize, EncodeError> {
-    if facts.kind == Kind::Informational {
+    if info.kind == Kind::Informational {
         return Err(EncodeError::Status);
     }
-    check_content_length(facts, content as u64)?;
+    check_content_length(info, content as u64)?;
     let section = |length: usize| match framing {
         Framing::KnownLength => length_varint(length).encoded_len().saturating_add(length),
         Framing::IndeterminateLength => length.saturating_add(1),
@@ -446,18 +396,18 @@ fn whole_len<I: Head>(
         all = all.saturating_add(length);
     };
     for head in informational {
-        let facts = head.facts()?;
-        if facts.kind != Kind::Informational {
+        let info = head.info()?;
+        if info.kind != Kind::Informational {
             return Err(EncodeError::Status);
         }
-        add(facts.control_len);
-        add(section(facts.section_len));
+        add(info.control_len);
+        add(section(info.section_len));
     }
-    add(facts.control_len);
+    add(info.control_len);
     // RFC 9292 §3.8: of known length, a part is left out when it and all after it are empty.
     let all_parts = framing == Framing::IndeterminateLength;
-    if facts.section_len > 0 || content > 0 || trailers > 0 || all_parts {
-        add(section(facts.section_len));
+    if info.section_len > 0 || content > 0 || trailers > 0 || all_parts {
+        add(section(info.section_len));
     }
     if content > 0 {
         add(length_varint(content).encoded_len());

@@ -1,85 +1,17 @@
-//! Whole messages, and the heads that they share with the incremental codec.
+//! Whole messages.
 
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::control::ControlData;
 use crate::decoder::{Decoder, Event, Sink};
 use crate::encoder::{self, Framing};
 use crate::error::{DecodeError, EncodeError};
 use crate::fields::Fields;
+use crate::head::{RequestHead, ResponseHead};
+use crate::joined::Joined;
 use crate::options::DecodeOptions;
 use crate::padding::Padding;
-use crate::syntax;
-
-/// Control data and header section of a request (RFC 9292 §3.4, §3.6).
-///
-/// `Debug` shows how long the parts are, never what they say.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct RequestHead {
-    pub(crate) control: ControlData,
-    /// The header section.
-    pub fields: Fields,
-}
-
-impl RequestHead {
-    /// A head without fields. What it is made of is checked when it is encoded.
-    pub fn new(
-        method: impl AsRef<[u8]>,
-        scheme: impl AsRef<[u8]>,
-        authority: impl AsRef<[u8]>,
-        path: impl AsRef<[u8]>,
-    ) -> Self {
-        let parts = [method.as_ref(), scheme.as_ref(), authority.as_ref(), path.as_ref()];
-        Self { control: ControlData::join(parts), fields: Fields::new() }
-    }
-
-    /// The method, such as `GET`.
-    #[inline]
-    pub fn method(&self) -> &[u8] {
-        self.control.method()
-    }
-
-    /// The scheme, such as `https`; empty for CONNECT.
-    #[inline]
-    pub fn scheme(&self) -> &[u8] {
-        self.control.scheme()
-    }
-
-    /// The authority of the control data. May be empty, with a `host` field in its place: see
-    /// [`effective_authority`](Self::effective_authority).
-    #[inline]
-    pub fn authority(&self) -> &[u8] {
-        self.control.authority()
-    }
-
-    /// Path and query; empty for CONNECT.
-    #[inline]
-    pub fn path(&self) -> &[u8] {
-        self.control.path()
-    }
-
-    /// What the request is addressed to: the authority of the control data, or else the `host`
-    /// field (RFC 9292 §3.4, RFC 9113 §8.3.1). Decoding has made sure that they agree.
-    pub fn effective_authority(&self) -> Option<&[u8]> {
-        if self.authority().is_empty() {
-            return self.fields.get("host").filter(|host| !host.is_empty());
-        }
-        Some(self.authority())
-    }
-}
-
-/// Control data and header section of a response, informational or final (RFC 9292 §3.5, §3.6).
-///
-/// `Debug` shows how long the parts are, never what they say.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct ResponseHead {
-    /// The status code.
-    pub status: u16,
-    /// The header section.
-    pub fields: Fields,
-}
 
 /// A whole request.
 ///
@@ -333,158 +265,6 @@ impl Sink for WholeResponse {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// All content of a message that is there as a whole: the only piece as it is, several joined.
-pub(crate) struct Joined {
-    only: Option<Bytes>,
-    joined: BytesMut,
-    /// The length of the message, which is more than all its content.
-    most: usize,
-}
-
-impl Joined {
-    pub(crate) fn of(message: &Bytes) -> Self {
-        Self { only: None, joined: BytesMut::new(), most: message.len() }
-    }
-
-    #[inline]
-    pub(crate) fn push(&mut self, piece: Bytes) {
-        if self.only.is_none() && self.joined.is_empty() {
-            self.only = Some(piece);
-            return;
-        }
-        if let Some(first) = self.only.take() {
-            // The message is in memory, so its length is no claim; and this is the one allocation.
-            self.joined.reserve(self.most);
-            self.joined.extend_from_slice(&first);
-        }
-        self.joined.extend_from_slice(&piece);
-    }
-
-    #[inline]
-    pub(crate) fn into_bytes(self) -> Bytes {
-        self.only.unwrap_or_else(|| self.joined.freeze())
-    }
-}
-
-impl encoder::Section for Fields {
-    fn section_len(&self) -> Result<usize, EncodeError> {
-        Ok(self.as_bytes().len())
-    }
-
-    fn put_lines(&self, out: &mut BytesMut) {
-        out.extend_from_slice(self.as_bytes());
-    }
-
-    fn may_be_trailers(&self) -> bool {
-        !self.has_pseudo_fields()
-    }
-}
-
-impl encoder::Head for RequestHead {
-    type Section = Fields;
-
-    fn facts(&self) -> Result<encoder::Facts, EncodeError> {
-        let mut content_length = None;
-        let mut host = None;
-        let mut extended_connect = false;
-        for field in &self.fields {
-            match field.name {
-                b"content-length" => note_content_length(&mut content_length, field.value)?,
-                b"host" if host.is_some() => return Err(EncodeError::Host),
-                b"host" => host = Some(field.value),
-                b":protocol" => extended_connect = true,
-                _ => {}
-            }
-        }
-        let control = self.control.parts();
-        let [method, scheme, authority, path] = control;
-        syntax::check_control(method, scheme, authority, path, extended_connect)?;
-        if let Some(host) = host
-            && !syntax::host_agrees(scheme, authority, host)
-        {
-            return Err(EncodeError::Host);
-        }
-        Ok(encoder::Facts {
-            control_len: control.iter().map(|part| crate::fields::prefixed_len(part.len())).sum(),
-            section_len: self.fields.as_bytes().len(),
-            content_length,
-            kind: encoder::Kind::Request,
-        })
-    }
-
-    fn put_control(&self, out: &mut BytesMut) {
-        for part in self.control.parts() {
-            crate::fields::put_prefixed(out, part);
-        }
-    }
-
-    fn section(&self) -> &Fields {
-        &self.fields
-    }
-}
-
-impl encoder::Head for ResponseHead {
-    type Section = Fields;
-
-    fn facts(&self) -> Result<encoder::Facts, EncodeError> {
-        let kind = encoder::Kind::of_status(self.status)?;
-        let mut content_length = None;
-        if kind == encoder::Kind::Final {
-            for value in self.fields.get_all("content-length") {
-                note_content_length(&mut content_length, value)?;
-            }
-        }
-        Ok(encoder::Facts {
-            control_len: encoder::status_varint(self.status).encoded_len(),
-            section_len: self.fields.as_bytes().len(),
-            content_length,
-            kind,
-        })
-    }
-
-    fn put_control(&self, out: &mut BytesMut) {
-        encoder::status_varint(self.status).encode(out);
-    }
-
-    fn section(&self) -> &Fields {
-        &self.fields
-    }
-}
-
-/// Takes note of a `content-length`: a single number (RFC 9110 §8.6).
-pub(crate) fn note_content_length(
-    noted: &mut Option<u64>,
-    value: &[u8],
-) -> Result<(), EncodeError> {
-    let length = syntax::content_length(value);
-    if length.is_none() || noted.is_some() {
-        return Err(EncodeError::InvalidContentLength);
-    }
-    *noted = length;
-    Ok(())
-}
-
-impl core::fmt::Debug for RequestHead {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("RequestHead")
-            .field("method", &self.method().len())
-            .field("scheme", &self.scheme().len())
-            .field("authority", &self.authority().len())
-            .field("path", &self.path().len())
-            .field("fields", &self.fields)
-            .finish()
-    }
-}
-
-impl core::fmt::Debug for ResponseHead {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("ResponseHead")
-            .field("status", &self.status)
-            .field("fields", &self.fields)
-            .finish()
     }
 }
 

@@ -13,7 +13,7 @@ use oblivious_service::{
 };
 use tower_service::Service;
 
-use crate::{ClientError, layer::Config};
+use crate::{ClientError, config::Config};
 
 /// More of an answer that is not encapsulated is not read.
 const MAX_PROBLEM: usize = 16 << 10;

@@ -17,7 +17,7 @@ use oblivious_service::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{ClientError, exchange};
+use crate::{ClientError, config::Config, exchange};
 
 /// The default of [`ClientLayer::request_limit`]: 16 MiB.
 const DEFAULT_REQUEST_LIMIT: usize = 16 << 20;
@@ -35,20 +35,6 @@ const DEFAULT_RESPONSE_LIMIT: usize = 64 << 20;
 pub struct ClientLayer<P = BinaryHttp> {
     config: Config,
     payload: P,
-}
-
-/// What a client has been told.
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) relay: Uri,
-    pub(crate) recipient: Shared<Recipient>,
-    pub(crate) request_limit: usize,
-    pub(crate) response_limit: usize,
-    pub(crate) timeout: Option<Timeout>,
-    /// For the `Date` of requests; `None` if none is to be added.
-    pub(crate) clock: Option<Arc<dyn Clock>>,
-    pub(crate) padding: Padding,
-    pub(crate) decode_options: DecodeOptions,
 }
 
 impl ClientLayer {

@@ -59,6 +59,7 @@
 //! Nothing is ever sent twice (RFC 9458 §6.5). The inner service must not either: many clients
 //! repeat a request when a connection breaks, and that has to be switched off.
 
+mod config;
 mod error;
 mod exchange;
 mod layer;

@@ -13,7 +13,7 @@ use oblivious_service::{BoxError, FullBody, strip_connection_fields, strip_forwa
 
 use crate::{
     chunked::{ChunkedAnswer, OpenedRequest, Renewal},
-    fault::{Fault, RequestFault},
+    refusal::{Fault, RequestFault},
 };
 
 /// The content of a decapsulated request, with its trailers: what the target gets to read.

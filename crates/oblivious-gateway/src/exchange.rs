@@ -9,8 +9,8 @@ use tower_service::Service;
 use tracing::Instrument;
 
 use crate::{
-    EncapsulatedBody, GatewayBody, chunked, layer::Config, observe::Exchange,
-    refusal::OuterRefusal, whole,
+    EncapsulatedBody, GatewayBody, chunked, config::Config, observe::Exchange,
+    refusal::OuterRefusal, unchunked,
 };
 
 /// Serves a request: what goes wrong before it is decapsulated is answered in clear, everything
@@ -69,7 +69,7 @@ where
     match kind {
         Some(MediaType::OhttpRequest) => {
             let response =
-                whole::serve(&config, target, request.into_body(), hops, exchange).await?;
+                unchunked::serve(&config, target, request.into_body(), hops, exchange).await?;
             let counted = |body: FullBody| FullBody::from(permit.held_by(body.into_bytes()));
             Ok(response.map(|body| counted(body).into()))
         }

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -21,7 +20,7 @@ use tower_service::Service;
 use crate::{
     DatePolicy, EncapsulatedBody, GatewayBody, GatewayKeys, MemoryReplayGuard, ReplayCheck,
     ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, TargetPolicy, concurrency::Concurrency,
-    exchange, keys::unix_seconds, nesting::Nesting, payload,
+    config::Config, exchange, keys::unix_seconds, nesting::Nesting, payload,
 };
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
@@ -48,53 +47,6 @@ pub struct GatewayLayer<P = BinaryHttp> {
     has_default_guard: bool,
 }
 
-/// What a gateway has been told.
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) keys: Shared<GatewayKeys>,
-    pub(crate) policy: TargetPolicy,
-    pub(crate) body_limit: usize,
-    pub(crate) response_limit: usize,
-    pub(crate) stream_limit: u64,
-    pub(crate) chunk_limits: ChunkLimits,
-    pub(crate) chunked: bool,
-    pub(crate) concurrency: Concurrency,
-    pub(crate) request_timeout: Option<Timeout>,
-    pub(crate) target_timeout: Option<Timeout>,
-    pub(crate) idle_timeout: Option<Timeout>,
-    pub(crate) exchange_timeout: Option<Timeout>,
-    pub(crate) clock: Arc<dyn Clock>,
-    /// None without protection.
-    pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
-    pub(crate) dates: DatePolicy,
-    pub(crate) nesting: Nesting,
-    pub(crate) padding: Padding,
-    pub(crate) decode_options: DecodeOptions,
-}
-
-impl Config {
-    /// The time now, in seconds since the Unix epoch.
-    pub(crate) fn now(&self) -> u64 {
-        unix_seconds(self.clock.now())
-    }
-
-    /// How a request of which no more than `limit` bytes are taken is read. The default of the
-    /// limit on content is not to undercut what was said about whole requests and chunks.
-    pub(crate) fn decode_options(&self, limit: u64) -> DecodeOptions {
-        let mut options = self.decode_options;
-        if options.limits.content == DecodeOptions::default().limits.content {
-            options.limits.content = limit;
-        }
-        options
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("policy", &self.policy).finish_non_exhaustive()
-    }
-}
-
 impl GatewayLayer {
     /// A gateway that decapsulates with `keys`.
     pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
@@ -104,7 +56,7 @@ impl GatewayLayer {
     /// Sets which targets may be asked: an [`Origin`](crate::Origin), or a [`TargetPolicy`]. It
     /// replaces what was set before.
     #[must_use]
-    pub fn allow(mut self, policy: impl Into<TargetPolicy>) -> Self {
+    pub fn targets(mut self, policy: impl Into<TargetPolicy>) -> Self {
         self.config.policy = policy.into();
         self
     }

@@ -28,7 +28,7 @@
 //!
 //! // POST to this one ...
 //! let origin: Origin = "https://example.com".parse()?;
-//! let gateway = GatewayLayer::new(keys.clone()).allow(origin).layer(target);
+//! let gateway = GatewayLayer::new(keys.clone()).targets(origin).layer(target);
 //! // ... and GET from this one.
 //! let published = PublishKeys::new(keys);
 //! # let _ = (gateway, published);
@@ -89,13 +89,13 @@
 //! need tokio. Off by default.
 
 mod address;
-mod answer;
+mod admit;
 mod body;
 mod chunked;
 mod concurrency;
+mod config;
 mod date;
 mod exchange;
-mod fault;
 mod informational;
 mod keys;
 mod layer;
@@ -108,7 +108,7 @@ mod publish;
 mod refusal;
 mod replay;
 mod target_error;
-mod whole;
+mod unchunked;
 
 pub use address::is_public;
 pub use body::{EncapsulatedBody, GatewayBody};

@@ -12,12 +12,12 @@ use tracing::Instrument;
 
 use crate::{
     EncapsulatedBody,
-    answer::{Opened, guard},
-    layer::Config,
+    admit::{Opened, guard},
+    config::Config,
     nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal},
-    whole::receive,
+    unchunked::receive,
 };
 
 /// Serves a request. All that is wrong is told in clear: inside, only the target service can speak.

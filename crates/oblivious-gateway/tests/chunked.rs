@@ -335,7 +335,7 @@ async fn head_gets_the_header_alone() {
 
     let (mut sealing, pending) = Sealing::start();
     let refused = FullBody::from(sealing.finish(&message));
-    let response = send(layer().allow(TargetPolicy::deny_all()).layer(target), refused).await;
+    let response = send(layer().targets(TargetPolicy::deny_all()).layer(target), refused).await;
     let opening = Opening::new(pending, response.into_body());
     let response = opening.response(&Method::HEAD).await.unwrap();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);

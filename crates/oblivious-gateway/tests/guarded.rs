@@ -136,7 +136,7 @@ async fn a_copy_held_open_over_the_end_of_its_key_is_a_408_inside() {
     const END: u64 = NOW + 5;
     let clock = SetClock::new();
     let keys = GatewayKeys::from(ring_until(END));
-    let layer = GatewayLayer::new(keys).allow("https://example.com".parse::<Origin>().unwrap());
+    let layer = GatewayLayer::new(keys).targets("https://example.com".parse::<Origin>().unwrap());
     let guard = MemoryReplayGuard::new(100, NOW).unwrap();
     let (gateway, asked) = counting(layer.clock(clock.clone()).replay_guard(guard));
     for (held_until, status) in [(END, 409), (END + 1, 408), (END + 1000, 408)] {

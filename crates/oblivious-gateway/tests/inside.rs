@@ -183,7 +183,7 @@ async fn targets_that_are_not_allowed_are_a_403_inside() {
         let response = ask(gateway_without_target(), get(uri)).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{uri}");
     }
-    let denied = gateway_with(layer().allow(TargetPolicy::deny_all()), |_| panic!("allowed"));
+    let denied = gateway_with(layer().targets(TargetPolicy::deny_all()), |_| panic!("allowed"));
     let response = ask(denied, get("https://example.com/")).await;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }

@@ -139,7 +139,7 @@ async fn an_answer_longer_than_its_padding_is_an_answer() {
         let layer = layer().pad_responses(Padding::ToExact(length));
         for (layer, status) in [
             (layer.clone(), StatusCode::OK),
-            (layer.allow(TargetPolicy::deny_all()), StatusCode::FORBIDDEN),
+            (layer.targets(TargetPolicy::deny_all()), StatusCode::FORBIDDEN),
         ] {
             let whole = ask_bytes(layer.clone().layer(target), &post(""), &Method::POST).await;
             assert_eq!(whole.status(), status);

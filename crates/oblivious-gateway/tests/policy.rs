@@ -220,7 +220,7 @@ async fn the_target_of_a_rewrite_is_told_the_host_that_the_client_named() {
     let to: Origin = "http://localhost:8080".parse().unwrap();
     let rule = rule("https://example.com");
     let policy = TargetPolicy::from(rule).rewrite(Rewrite::new("example.com", to).unwrap());
-    let gateway = gateway_with(layer().allow(policy), |request| {
+    let gateway = gateway_with(layer().targets(policy), |request| {
         assert_eq!(request.uri(), "http://localhost:8080/x?y");
         assert_eq!(request.headers()["host"], "example.com");
         assert_eq!(request.headers().len(), 1);

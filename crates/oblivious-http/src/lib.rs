@@ -50,7 +50,7 @@
 //! ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
 //! let published = ring.config_list()?;
 //! let gateway = GatewayLayer::new(GatewayKeys::from(ring))
-//!     .allow("https://example.com".parse::<Origin>()?)
+//!     .targets("https://example.com".parse::<Origin>()?)
 //!     .layer(target);
 //!
 //! // The relay knows where its gateway is.

@@ -36,7 +36,7 @@
 //!     let http_client = HttpClient::guarded(policy.clone(), tls::client_config(None)?);
 //!     let timeout = Timeout::new(Duration::from_secs(30), TokioTimer);
 //!     let gateway = GatewayLayer::new(GatewayKeys::from(ring))
-//!         .allow(policy)
+//!         .targets(policy)
 //!         .request_timeout(timeout.clone())
 //!         .target_timeout(timeout)
 //!         .layer(Forward::new(http_client));

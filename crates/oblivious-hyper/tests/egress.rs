@@ -85,7 +85,7 @@ async fn ask(policy: &TargetPolicy, resolver: Resolver, message: &[u8]) -> Respo
         resolver,
     );
     let gateway = GatewayLayer::new(GatewayKeys::from(ring))
-        .allow(policy.clone())
+        .targets(policy.clone())
         .without_replay_guard()
         .layer(Forward::new(target));
 

@@ -10,7 +10,8 @@ use super::fields::{self, Named, Of, header_map};
 use super::{Content, ConvertError};
 use crate::decoder::{Decoder, Event, Sink};
 use crate::fields::Fields;
-use crate::message::{Joined, RequestHead, ResponseHead};
+use crate::head::{RequestHead, ResponseHead};
+use crate::joined::Joined;
 use crate::options::DecodeOptions;
 
 /// The informational responses that came before a response (RFC 9292 §3.5.1), in their order: an

@@ -9,10 +9,10 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use super::Content;
 use super::decode::Informational;
 use super::fields::{Lines, Named, Of};
-use crate::encoder::{self, Facts, Framing, Head, Kind, Section};
+use crate::encodable::{Head, HeadInfo, Kind, Section, note_content_length, status_varint};
+use crate::encoder::{self, Framing};
 use crate::error::EncodeError;
 use crate::fields::{prefixed_len, put_prefixed};
-use crate::message::note_content_length;
 use crate::padding::Padding;
 use crate::syntax;
 
@@ -165,7 +165,7 @@ impl<'a> RequestParts<'a> {
 impl<'a> Head for RequestParts<'a> {
     type Section = Lines<'a>;
 
-    fn facts(&self) -> Result<Facts, EncodeError> {
+    fn info(&self) -> Result<HeadInfo, EncodeError> {
         if *self.method == Method::CONNECT {
             return Err(EncodeError::Connect);
         }
@@ -186,7 +186,7 @@ impl<'a> Head for RequestParts<'a> {
             return Err(EncodeError::Host);
         }
         let parts = [method.len(), scheme.len(), authority.len(), slash.len() + path.len()];
-        Ok(Facts {
+        Ok(HeadInfo {
             control_len: parts.into_iter().map(prefixed_len).sum(),
             section_len: self.fields.section_len()?,
             content_length: content_length(self.headers)?,
@@ -195,7 +195,7 @@ impl<'a> Head for RequestParts<'a> {
     }
 
     fn put_control(&self, out: &mut BytesMut) {
-        // `facts` has refused a request without a target.
+        // `info` has refused a request without a target.
         let Ok([scheme, authority, slash, path]) = self.target() else { return };
         put_prefixed(out, self.method.as_str().as_bytes());
         put_prefixed(out, scheme.as_bytes());
@@ -231,11 +231,11 @@ impl<'a> StatusParts<'a> {
 impl<'a> Head for StatusParts<'a> {
     type Section = Lines<'a>;
 
-    fn facts(&self) -> Result<Facts, EncodeError> {
+    fn info(&self) -> Result<HeadInfo, EncodeError> {
         let kind = Kind::of_status(self.status.as_u16())?;
         let content_length = if kind == Kind::Final { content_length(self.headers)? } else { None };
-        Ok(Facts {
-            control_len: encoder::status_varint(self.status.as_u16()).encoded_len(),
+        Ok(HeadInfo {
+            control_len: status_varint(self.status.as_u16()).encoded_len(),
             section_len: self.fields.section_len()?,
             content_length,
             kind,
@@ -243,7 +243,7 @@ impl<'a> Head for StatusParts<'a> {
     }
 
     fn put_control(&self, out: &mut BytesMut) {
-        encoder::status_varint(self.status.as_u16()).encode(out);
+        status_varint(self.status.as_u16()).encode(out);
     }
 
     fn section(&self) -> &Lines<'a> {

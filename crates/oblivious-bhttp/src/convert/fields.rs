@@ -7,7 +7,7 @@ use http::header::{CONNECTION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ConvertError;
-use crate::encoder::Section;
+use crate::encodable::Section;
 use crate::error::EncodeError;
 use crate::fields::{Fields, is_pseudo_field, line_at, line_len, put_prefixed};
 use crate::syntax;

@@ -7,8 +7,8 @@ use super::{ContentCheck, Control, Decoder, Event, Expected, Section, Sink, Stat
 use crate::control::ControlData;
 use crate::error::{DecodeError, Limit, Part};
 use crate::fields::Fields;
+use crate::head::{RequestHead, ResponseHead};
 use crate::input::Missing;
-use crate::message::{RequestHead, ResponseHead};
 use crate::options::Limits;
 use crate::scan::{Scan, Stop};
 use crate::syntax;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::control::ControlData;
 use crate::error::DecodeError;
 use crate::fields::Fields;
+use crate::head::{RequestHead, ResponseHead};
 use crate::input::Input;
-use crate::message::{RequestHead, ResponseHead};
 use crate::options::DecodeOptions;
 use crate::scan::Scan;
 

@@ -1,22 +1,18 @@
 //! Exchanges in chunks (draft-ietf-ohai-chunked-ohttp): both messages stream, and memory is bounded
 //! by a chunk, whatever the length of the messages.
 
+mod any_body;
+mod deadline;
 mod idle;
 mod request;
 mod response;
 mod target_time;
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use http_body::Body;
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use oblivious_bhttp::read_request;
 use oblivious_service::{BoxError, MediaType, Sleep, Timeout};
 use tower_service::Service;
@@ -24,39 +20,21 @@ use tracing::Instrument;
 
 use crate::{
     EncapsulatedBody, GatewayBody, InformationalSender,
-    answer::{Opened, admit, call},
+    admit::{Opened, admit, call},
     concurrency::Permit,
-    fault::{Fault, RequestFault},
-    layer::Config,
+    config::Config,
     nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
-    refusal::{InnerRefusal, OuterRefusal},
+    refusal::{Fault, InnerRefusal, OuterRefusal, RequestFault},
 };
 
+use any_body::{AnyBody, any_body};
+use deadline::until;
 pub(crate) use request::OpenedRequest;
 pub(crate) use response::ChunkedAnswer;
 use response::{Asked, Settings};
 pub(crate) use target_time::Renewal;
 use target_time::TargetTime;
-
-/// A body of no particular type: those that a stream is made of outlive the call that got them.
-pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
-
-pub(crate) fn any_body<B>(body: B) -> AnyBody
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    body.map_frame(|frame| {
-        frame.map_data(|mut data| {
-            let length = data.remaining();
-            data.copy_to_bytes(length)
-        })
-    })
-    .map_err(Into::into)
-    .boxed_unsync()
-}
 
 const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 
@@ -129,27 +107,6 @@ where
     // RFC 10036: whoever passes this on should not wait for its end.
     headers.insert(INCREMENTAL, HeaderValue::from_static("?1"));
     Ok(response)
-}
-
-/// What the future returns; `None` if the deadline, if there is one, passes first.
-async fn until<F: Future>(deadline: &mut Option<Sleep>, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if has_passed(deadline, cx) {
-            return Poll::Ready(None);
-        }
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
-}
-
-/// Whether the deadline, if there is one, has passed. Then there is none any more.
-fn has_passed(deadline: &mut Option<Sleep>, cx: &mut Context<'_>) -> bool {
-    let passed = deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-    if passed {
-        *deadline = None;
-    }
-    passed
 }
 
 /// The target's answer to a request whose first chunk has been opened, or the gateway's own.

@@ -11,8 +11,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use oblivious_hpke::{ChunkOpener, ChunkedReply, RequestHeader};
 
-use super::{AnyBody, idle::Idle};
-use crate::{fault::RequestFault, layer::Config, refusal::OuterRefusal};
+use super::{any_body::AnyBody, idle::Idle};
+use crate::{
+    config::Config,
+    refusal::{OuterRefusal, RequestFault},
+};
 
 /// The tag of a sealed message: all three AEADs have one of this length (RFC 9180 §7.3).
 const TAG_LEN: usize = 16;

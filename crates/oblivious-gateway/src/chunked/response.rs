@@ -15,7 +15,11 @@ use oblivious_hpke::ChunkSealer;
 use oblivious_service::{BoxError, Sleep, Timeout};
 use thiserror::Error;
 
-use super::{AnyBody, any_body, has_passed, idle::Idle};
+use super::{
+    any_body::{AnyBody, any_body},
+    deadline::has_passed,
+    idle::Idle,
+};
 use crate::{
     InformationalSender, TargetError, concurrency::Permit, observe::Exchange, refusal::InnerRefusal,
 };

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_bhttp::{Content, ConvertError};
 
+use super::RequestFault;
 use crate::{DateRefusal, PolicyRefusal, TargetError};
 
 /// A request that was decapsulated but gets no answer of the target: answered encapsulated.
@@ -44,6 +45,17 @@ impl From<PolicyRefusal> for InnerRefusal {
             PolicyRefusal::NotAnOrigin => Self::NotAnOrigin,
             PolicyRefusal::InvalidPath => Self::InvalidPath,
             PolicyRefusal::Method | PolicyRefusal::NotAllowed => Self::Forbidden,
+        }
+    }
+}
+
+impl From<RequestFault> for InnerRefusal {
+    fn from(fault: RequestFault) -> Self {
+        match fault {
+            RequestFault::Broken | RequestFault::Chunk(_) => Self::RequestCutOff,
+            RequestFault::TooLarge => Self::RequestTooLarge,
+            RequestFault::TooSlow => Self::RequestTooSlow,
+            RequestFault::NotBinaryHttp(error) => Self::NotBinaryHttp(error),
         }
     }
 }

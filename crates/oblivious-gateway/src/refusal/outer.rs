@@ -4,8 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_hpke::{ChunkError, DecapsulateError};
 use oblivious_service::{FullBody, Problem, plain_text};
 
-use super::InnerRefusal;
-use crate::fault::RequestFault;
+use super::{InnerRefusal, RequestFault};
 
 /// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub(crate) fn ring_until(not_after: u64) -> KeyRing {
 /// A gateway that allows `https://example.com`.
 pub(crate) fn layer() -> GatewayLayer {
     GatewayLayer::new(GatewayKeys::from(ring()))
-        .allow("https://example.com".parse::<Origin>().unwrap())
+        .targets("https://example.com".parse::<Origin>().unwrap())
 }
 
 /// Seals any bytes to the gateway's key.

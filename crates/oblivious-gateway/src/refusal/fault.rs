@@ -6,8 +6,6 @@ use oblivious_bhttp::{ConvertError, DecodeError, Limit, ReadError};
 use oblivious_hpke::ChunkError;
 use thiserror::Error;
 
-use crate::refusal::InnerRefusal;
-
 /// What went wrong with a request after it, or its first chunk, had been opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum RequestFault {
@@ -39,17 +37,6 @@ impl From<ConvertError> for RequestFault {
             // Nothing is wrong with the message but its length.
             ConvertError::Decode(DecodeError::Limit(Limit::Content)) => Self::TooLarge,
             error => Self::NotBinaryHttp(error),
-        }
-    }
-}
-
-impl From<RequestFault> for InnerRefusal {
-    fn from(fault: RequestFault) -> Self {
-        match fault {
-            RequestFault::Broken | RequestFault::Chunk(_) => Self::RequestCutOff,
-            RequestFault::TooLarge => Self::RequestTooLarge,
-            RequestFault::TooSlow => Self::RequestTooSlow,
-            RequestFault::NotBinaryHttp(error) => Self::NotBinaryHttp(error),
         }
     }
 }

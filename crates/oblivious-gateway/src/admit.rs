@@ -13,7 +13,7 @@ use oblivious_service::{
 use tower_service::Service;
 
 use crate::{
-    DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, TargetError, layer::Config, max_forwards,
+    DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, TargetError, config::Config, max_forwards,
     nesting::Hops, observe, refusal::InnerRefusal,
 };
 

@@ -13,12 +13,11 @@ use tower_service::Service;
 
 use crate::{
     GatewayBody, InformationalSender, TargetError,
-    answer::{Opened, admit, call},
-    fault::RequestFault,
-    layer::Config,
+    admit::{Opened, admit, call},
+    config::Config,
     nesting::Hops,
     observe::{Exchange, Stage, Stopwatch},
-    refusal::{InnerRefusal, OuterRefusal},
+    refusal::{InnerRefusal, OuterRefusal, RequestFault},
 };
 
 /// A whole message has known lengths.

@@ -1,0 +1,158 @@
+//! What the encoder can write: heads and field sections, of this crate's types and of others.
+
+use bytes::BytesMut;
+use oblivious_wire::VarInt;
+
+use crate::error::EncodeError;
+use crate::fields::{Fields, prefixed_len, put_prefixed};
+use crate::head::{RequestHead, ResponseHead};
+use crate::syntax;
+
+/// Something that can be written as a field section.
+pub(crate) trait Section {
+    /// The number of bytes that [`put_lines`](Self::put_lines) writes, or why it cannot.
+    fn section_len(&self) -> Result<usize, EncodeError>;
+    /// Writes the lines without a length or terminator.
+    fn put_lines(&self, out: &mut BytesMut);
+    /// Whether it is free of what trailers must not have.
+    fn may_be_trailers(&self) -> bool;
+}
+
+/// Something that can be written as control data and a header section.
+pub(crate) trait Head {
+    type Section: Section;
+    /// Checks it, and says what has to be known beforehand.
+    fn info(&self) -> Result<HeadInfo, EncodeError>;
+    /// Writes the control data.
+    fn put_control(&self, out: &mut BytesMut);
+    /// The header section.
+    fn section(&self) -> &Self::Section;
+}
+
+/// What is known of a head once it has been checked.
+pub(crate) struct HeadInfo {
+    pub(crate) control_len: usize,
+    pub(crate) section_len: usize,
+    pub(crate) content_length: Option<u64>,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    Informational,
+    Final,
+}
+
+impl Kind {
+    /// RFC 9292 §3.5.
+    pub(crate) fn of_status(status: u16) -> Result<Self, EncodeError> {
+        match status {
+            100..=199 => Ok(Self::Informational),
+            200..=599 => Ok(Self::Final),
+            _ => Err(EncodeError::Status),
+        }
+    }
+}
+
+pub(crate) fn status_varint(status: u16) -> VarInt {
+    VarInt::from(status)
+}
+
+impl Section for Fields {
+    fn section_len(&self) -> Result<usize, EncodeError> {
+        Ok(self.as_bytes().len())
+    }
+
+    fn put_lines(&self, out: &mut BytesMut) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn may_be_trailers(&self) -> bool {
+        !self.has_pseudo_fields()
+    }
+}
+
+impl Head for RequestHead {
+    type Section = Fields;
+
+    fn info(&self) -> Result<HeadInfo, EncodeError> {
+        let mut content_length = None;
+        let mut host = None;
+        let mut extended_connect = false;
+        for field in &self.fields {
+            match field.name {
+                b"content-length" => note_content_length(&mut content_length, field.value)?,
+                b"host" if host.is_some() => return Err(EncodeError::Host),
+                b"host" => host = Some(field.value),
+                b":protocol" => extended_connect = true,
+                _ => {}
+            }
+        }
+        let control = self.control.parts();
+        let [method, scheme, authority, path] = control;
+        syntax::check_control(method, scheme, authority, path, extended_connect)?;
+        if let Some(host) = host
+            && !syntax::host_agrees(scheme, authority, host)
+        {
+            return Err(EncodeError::Host);
+        }
+        Ok(HeadInfo {
+            control_len: control.iter().map(|part| prefixed_len(part.len())).sum(),
+            section_len: self.fields.as_bytes().len(),
+            content_length,
+            kind: Kind::Request,
+        })
+    }
+
+    fn put_control(&self, out: &mut BytesMut) {
+        for part in self.control.parts() {
+            put_prefixed(out, part);
+        }
+    }
+
+    fn section(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+impl Head for ResponseHead {
+    type Section = Fields;
+
+    fn info(&self) -> Result<HeadInfo, EncodeError> {
+        let kind = Kind::of_status(self.status)?;
+        let mut content_length = None;
+        if kind == Kind::Final {
+            for value in self.fields.get_all("content-length") {
+                note_content_length(&mut content_length, value)?;
+            }
+        }
+        Ok(HeadInfo {
+            control_len: status_varint(self.status).encoded_len(),
+            section_len: self.fields.as_bytes().len(),
+            content_length,
+            kind,
+        })
+    }
+
+    fn put_control(&self, out: &mut BytesMut) {
+        status_varint(self.status).encode(out);
+    }
+
+    fn section(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+/// Takes note of a `content-length`: a single number (RFC 9110 §8.6).
+pub(crate) fn note_content_length(
+    noted: &mut Option<u64>,
+    value: &[u8],
+) -> Result<(), EncodeError> {
+    let length = syntax::content_length(value);
+    if length.is_none() || noted.is_some() {
+        return Err(EncodeError::InvalidContentLength);
+    }
+    *noted = length;
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The settings of a gateway, as an exchange reads them.
+
+use std::{fmt, sync::Arc};
+
+use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_hpke::ChunkLimits;
+use oblivious_service::{Clock, Shared, Timeout};
+
+use crate::{
+    DatePolicy, GatewayKeys, ReplayGuard, TargetPolicy, concurrency::Concurrency,
+    keys::unix_seconds, nesting::Nesting,
+};
+
+/// The settings that [`GatewayLayer`](crate::GatewayLayer) collects.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) keys: Shared<GatewayKeys>,
+    pub(crate) policy: TargetPolicy,
+    pub(crate) body_limit: usize,
+    pub(crate) response_limit: usize,
+    pub(crate) stream_limit: u64,
+    pub(crate) chunk_limits: ChunkLimits,
+    pub(crate) chunked: bool,
+    pub(crate) concurrency: Concurrency,
+    pub(crate) request_timeout: Option<Timeout>,
+    pub(crate) target_timeout: Option<Timeout>,
+    pub(crate) idle_timeout: Option<Timeout>,
+    pub(crate) exchange_timeout: Option<Timeout>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// None without protection.
+    pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
+    pub(crate) dates: DatePolicy,
+    pub(crate) nesting: Nesting,
+    pub(crate) padding: Padding,
+    pub(crate) decode_options: DecodeOptions,
+}
+
+impl Config {
+    /// The time now, in seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        unix_seconds(self.clock.now())
+    }
+
+    /// How a request of which no more than `limit` bytes are taken is read. The default of the
+    /// limit on content is not to undercut what was said about whole requests and chunks.
+    pub(crate) fn decode_options(&self, limit: u64) -> DecodeOptions {
+        let mut options = self.decode_options;
+        if options.limits.content == DecodeOptions::default().limits.content {
+            options.limits.content = limit;
+        }
+        options
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}

@@ -9,7 +9,7 @@ use sha2::{Sha256, Sha384, Sha512};
 use crate::aead::{AwsAes128Gcm, AwsAes256Gcm, AwsChaCha20Poly1305};
 use crate::{
     aead::{Aes128Gcm, Aes256Gcm, ChaCha20Poly1305},
-    kem::{DhKem, X25519},
+    kem::{self, DhKem},
     suite::{Kdf, KemTable, SuiteTable},
 };
 
@@ -23,14 +23,15 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Primitives in pure Rust, from the RustCrypto and dalek projects.
+    /// Primitives in pure Rust, from the RustCrypto, dalek and libcrux projects.
     pub const fn rust_crypto() -> Self {
         Self { name: "rust_crypto", kems: RUST_CRYPTO }
     }
 
-    /// Primitives of AWS-LC: X25519, the NIST curves and the AEADs. ML-KEM and the hashes are those
-    /// of [`rust_crypto`](Self::rust_crypto), and so are the hybrid KEMs, but for the gateway's
-    /// X25519 in X-Wing.
+    /// Primitives of AWS-LC: X25519, the NIST curves, the AEADs, and the gateway's side of ML-KEM.
+    /// The client's side of ML-KEM and the hashes are those of
+    /// [`rust_crypto`](Self::rust_crypto): AWS-LC expands a public key anew for every
+    /// encapsulation, and cannot be given its randomness.
     #[cfg(feature = "aws-lc")]
     pub const fn aws_lc() -> Self {
         Self { name: "aws_lc", kems: AWS_LC }
@@ -87,23 +88,23 @@ macro_rules! rust_crypto {
 }
 
 static RUST_CRYPTO: &[KemTable] = &[
-    rust_crypto!(DhKem<X25519>),
+    rust_crypto!(DhKem<kem::X25519>),
     #[cfg(feature = "nist")]
-    rust_crypto!(DhKem<crate::kem::P256>),
+    rust_crypto!(DhKem<kem::P256>),
     #[cfg(feature = "nist")]
-    rust_crypto!(DhKem<crate::kem::P384>),
+    rust_crypto!(DhKem<kem::P384>),
     #[cfg(feature = "nist")]
-    rust_crypto!(DhKem<crate::kem::P521>),
+    rust_crypto!(DhKem<kem::P521>),
     #[cfg(feature = "post-quantum")]
-    rust_crypto!(crate::kem::XWing<X25519>),
+    rust_crypto!(kem::HybridKem<kem::XWing, kem::MlKem768, kem::X25519>),
     #[cfg(feature = "post-quantum")]
-    rust_crypto!(hpke::kem::MlKem768),
+    rust_crypto!(kem::PureMlKem<kem::MlKem768>),
     #[cfg(feature = "post-quantum")]
-    rust_crypto!(hpke::kem::MlKem1024),
+    rust_crypto!(kem::PureMlKem<kem::MlKem1024>),
     #[cfg(all(feature = "post-quantum", feature = "nist"))]
-    rust_crypto!(hpke::kem::MlKem768P256),
+    rust_crypto!(kem::HybridKem<kem::MlKem768P256, kem::MlKem768, kem::P256>),
     #[cfg(all(feature = "post-quantum", feature = "nist"))]
-    rust_crypto!(hpke::kem::MlKem1024P384),
+    rust_crypto!(kem::HybridKem<kem::MlKem1024P384, kem::MlKem1024, kem::P384>),
 ];
 
 #[cfg(feature = "aws-lc")]
@@ -115,23 +116,23 @@ macro_rules! aws_lc {
 
 #[cfg(feature = "aws-lc")]
 static AWS_LC: &[KemTable] = &[
-    aws_lc!(DhKem<crate::kem::AwsX25519>),
+    aws_lc!(DhKem<kem::AwsX25519>),
     #[cfg(feature = "nist")]
-    aws_lc!(DhKem<crate::kem::AwsP256>),
+    aws_lc!(DhKem<kem::AwsP256>),
     #[cfg(feature = "nist")]
-    aws_lc!(DhKem<crate::kem::AwsP384>),
+    aws_lc!(DhKem<kem::AwsP384>),
     #[cfg(feature = "nist")]
-    aws_lc!(DhKem<crate::kem::AwsP521>),
+    aws_lc!(DhKem<kem::AwsP521>),
     #[cfg(feature = "post-quantum")]
-    aws_lc!(crate::kem::XWing<crate::kem::AwsX25519>),
+    aws_lc!(kem::HybridKem<kem::XWing, kem::AwsMlKem768, kem::AwsX25519>),
     #[cfg(feature = "post-quantum")]
-    aws_lc!(hpke::kem::MlKem768),
+    aws_lc!(kem::PureMlKem<kem::AwsMlKem768>),
     #[cfg(feature = "post-quantum")]
-    aws_lc!(hpke::kem::MlKem1024),
+    aws_lc!(kem::PureMlKem<kem::AwsMlKem1024>),
     #[cfg(all(feature = "post-quantum", feature = "nist"))]
-    aws_lc!(hpke::kem::MlKem768P256),
+    aws_lc!(kem::HybridKem<kem::MlKem768P256, kem::AwsMlKem768, kem::AwsP256>),
     #[cfg(all(feature = "post-quantum", feature = "nist"))]
-    aws_lc!(hpke::kem::MlKem1024P384),
+    aws_lc!(kem::HybridKem<kem::MlKem1024P384, kem::AwsMlKem1024, kem::AwsP384>),
 ];
 
 #[cfg(fuzzing)]

@@ -6,7 +6,7 @@ use core::convert::Infallible;
 use hpke::{Deserializable, HpkeError, Kem, Serializable};
 use rand_core::{TryCryptoRng, TryRng};
 
-use super::*;
+use super::{ml_kem::MlKem, *};
 
 /// A vector: see the file.
 struct Vector {
@@ -127,17 +127,21 @@ fn diffie_hellman_over_aws_lc() {
 
 #[test]
 fn post_quantum() {
-    check_post_quantum::<hpke::kem::MlKem768>();
-    check_post_quantum::<hpke::kem::MlKem1024>();
-    check_post_quantum::<XWing<X25519>>();
-    check_post_quantum::<hpke::kem::MlKem768P256>();
-    check_post_quantum::<hpke::kem::MlKem1024P384>();
+    check_post_quantum::<PureMlKem<MlKem768>>();
+    check_post_quantum::<PureMlKem<MlKem1024>>();
+    check_post_quantum::<HybridKem<XWing, MlKem768, X25519>>();
+    check_post_quantum::<HybridKem<hybrid::MlKem768P256, MlKem768, P256>>();
+    check_post_quantum::<HybridKem<hybrid::MlKem1024P384, MlKem1024, P384>>();
 }
 
 #[cfg(feature = "aws-lc")]
 #[test]
-fn x_wing_over_aws_lc() {
-    check_post_quantum::<XWing<AwsX25519>>();
+fn post_quantum_over_aws_lc() {
+    check_post_quantum::<PureMlKem<AwsMlKem768>>();
+    check_post_quantum::<PureMlKem<AwsMlKem1024>>();
+    check_post_quantum::<HybridKem<XWing, AwsMlKem768, AwsX25519>>();
+    check_post_quantum::<HybridKem<hybrid::MlKem768P256, AwsMlKem768, AwsP256>>();
+    check_post_quantum::<HybridKem<hybrid::MlKem1024P384, AwsMlKem1024, AwsP384>>();
 }
 
 /// FIPS 203 §7.2: a public key of ML-KEM, which comes first in that of a hybrid, must have every
@@ -165,18 +169,68 @@ fn check_coefficients<K: PreparedKem>(coefficients: usize) {
     }
 }
 
+/// libcrux beside the implementation that the `hpke` crate uses: keys, encapsulation, and
+/// decapsulation of ciphertexts that are right and that are not (FIPS 203 §6.3, implicit
+/// rejection).
+fn check_against_hpke<M: MlKem>() {
+    for seed in 0..20 {
+        let seed = [seed; 64];
+        let theirs = <M::Hpke as Kem>::PrivateKey::from_bytes(&seed).unwrap();
+        let ours = <PureMlKem<M> as Kem>::PrivateKey::from_bytes(&seed).unwrap();
+        let their_public = M::Hpke::sk_to_pk(&theirs);
+        let our_public = PureMlKem::<M>::sk_to_pk(&ours);
+        assert_eq!(our_public.to_bytes()[..], their_public.to_bytes()[..]);
+
+        let mut rng = FixedRng(seed[..32].to_vec());
+        let (their_secret, their_enc) =
+            M::Hpke::encap_with_rng(&their_public, None, &mut rng).unwrap();
+        let mut rng = FixedRng(seed[..32].to_vec());
+        let (secret, enc) = PureMlKem::<M>::encap_with_rng(&our_public, None, &mut rng).unwrap();
+        let mut enc = enc.to_bytes().to_vec();
+        assert_eq!(enc, their_enc.to_bytes()[..]);
+        assert_eq!(secret.0[..], their_secret.0[..]);
+
+        for damage in [0, 1, 0xff] {
+            let at = usize::from(seed[0]) * 37 % enc.len();
+            enc[at] ^= damage;
+            let their_enc = <M::Hpke as Kem>::EncappedKey::from_bytes(&enc).unwrap();
+            let expected = M::Hpke::decap(&theirs, None, &their_enc).unwrap();
+            let our_enc = <PureMlKem<M> as Kem>::EncappedKey::from_bytes(&enc).unwrap();
+            let secret = PureMlKem::<M>::decap(&ours, None, &our_enc).unwrap();
+            assert_eq!(secret.0[..], expected.0[..], "{damage}");
+        }
+    }
+}
+
+#[test]
+fn ml_kem_is_that_of_another_implementation() {
+    check_against_hpke::<MlKem768>();
+    check_against_hpke::<MlKem1024>();
+    #[cfg(feature = "aws-lc")]
+    {
+        check_against_hpke::<AwsMlKem768>();
+        check_against_hpke::<AwsMlKem1024>();
+    }
+}
+
 /// The modulus of ML-KEM (FIPS 203 §2.4).
 const Q: u16 = 3329;
 
 #[test]
 fn ml_kem_keys_with_a_coefficient_out_of_range_are_refused() {
-    check_coefficients::<hpke::kem::MlKem768>(3 * 256);
-    check_coefficients::<hpke::kem::MlKem1024>(4 * 256);
-    check_coefficients::<XWing<X25519>>(3 * 256);
-    check_coefficients::<hpke::kem::MlKem768P256>(3 * 256);
-    check_coefficients::<hpke::kem::MlKem1024P384>(4 * 256);
+    check_coefficients::<PureMlKem<MlKem768>>(3 * 256);
+    check_coefficients::<PureMlKem<MlKem1024>>(4 * 256);
+    check_coefficients::<HybridKem<XWing, MlKem768, X25519>>(3 * 256);
+    check_coefficients::<HybridKem<hybrid::MlKem768P256, MlKem768, P256>>(3 * 256);
+    check_coefficients::<HybridKem<hybrid::MlKem1024P384, MlKem1024, P384>>(4 * 256);
     #[cfg(feature = "aws-lc")]
-    check_coefficients::<XWing<AwsX25519>>(3 * 256);
+    {
+        check_coefficients::<PureMlKem<AwsMlKem768>>(3 * 256);
+        check_coefficients::<PureMlKem<AwsMlKem1024>>(4 * 256);
+        check_coefficients::<HybridKem<XWing, AwsMlKem768, AwsX25519>>(3 * 256);
+        check_coefficients::<HybridKem<hybrid::MlKem768P256, AwsMlKem768, AwsP256>>(3 * 256);
+        check_coefficients::<HybridKem<hybrid::MlKem1024P384, AwsMlKem1024, AwsP384>>(4 * 256);
+    }
 }
 
 /// The encodings of all X25519 points of low order (RFC 7748 §6.1): 0, 1, the two of order 8, p-1,
@@ -227,9 +281,9 @@ fn check_low_order<K: PreparedKem>() {
 
 #[test]
 fn x_wing_refuses_points_of_low_order() {
-    check_low_order::<XWing<X25519>>();
+    check_low_order::<HybridKem<XWing, MlKem768, X25519>>();
     #[cfg(feature = "aws-lc")]
-    check_low_order::<XWing<AwsX25519>>();
+    check_low_order::<HybridKem<XWing, AwsMlKem768, AwsX25519>>();
 }
 
 /// A point that is not on the curve, one in the wrong form, and one at infinity (RFC 9180 §7.1.4).

@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::scheme::{Of, Scheme};
 
 /// The length of a private key, which is a seed, in bytes.
-pub(super) const SEED_LEN: usize = 64;
+pub(crate) const SEED_LEN: usize = 64;
 /// The length of a shared secret, in bytes, and that of the randomness of an encapsulation.
 pub(super) const SECRET_LEN: usize = 32;
 
 /// A shared secret.
-pub(super) type Secret = Zeroizing<[u8; SECRET_LEN]>;
+pub(crate) type Secret = Zeroizing<[u8; SECRET_LEN]>;
 
 /// ML-KEM with one set of parameters, on byte strings that have the right lengths.
 pub(crate) trait MlKem: Sized + Send + Sync + 'static {

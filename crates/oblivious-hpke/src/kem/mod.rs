@@ -24,7 +24,7 @@ mod x25519;
 use hpke::Kem;
 
 pub(crate) use dh::DhKem;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, feature = "graviola"))]
 pub(crate) use dh::Group;
 #[cfg(feature = "post-quantum")]
 pub(crate) use hybrid::{HybridKem, XWing};
@@ -34,6 +34,12 @@ pub(crate) use hybrid::{MlKem768P256, MlKem1024P384};
 pub(crate) use libcrux::{MlKem768, MlKem1024};
 #[cfg(feature = "post-quantum")]
 pub(crate) use ml_kem::PureMlKem;
+#[cfg(all(feature = "post-quantum", feature = "graviola"))]
+pub(crate) use ml_kem::{MlKem, SEED_LEN, Secret};
+#[cfg(all(feature = "nist", feature = "graviola"))]
+pub(crate) use nist::is_uncompressed;
+#[cfg(feature = "graviola")]
+pub(crate) use x25519::Table;
 pub(crate) use x25519::X25519;
 
 #[cfg(feature = "aws-lc")]

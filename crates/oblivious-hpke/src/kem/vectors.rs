@@ -108,42 +108,6 @@ fn check_post_quantum<K: PreparedKem>() {
     check_with::<K>(&vector, vector.ikm_e.clone());
 }
 
-#[test]
-fn diffie_hellman() {
-    check_dh::<DhKem<X25519>>();
-    check_dh::<DhKem<P256>>();
-    check_dh::<DhKem<P384>>();
-    check_dh::<DhKem<P521>>();
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
-fn diffie_hellman_over_aws_lc() {
-    check_dh::<DhKem<AwsX25519>>();
-    check_dh::<DhKem<AwsP256>>();
-    check_dh::<DhKem<AwsP384>>();
-    check_dh::<DhKem<AwsP521>>();
-}
-
-#[test]
-fn post_quantum() {
-    check_post_quantum::<PureMlKem<MlKem768>>();
-    check_post_quantum::<PureMlKem<MlKem1024>>();
-    check_post_quantum::<HybridKem<XWing, MlKem768, X25519>>();
-    check_post_quantum::<HybridKem<hybrid::MlKem768P256, MlKem768, P256>>();
-    check_post_quantum::<HybridKem<hybrid::MlKem1024P384, MlKem1024, P384>>();
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
-fn post_quantum_over_aws_lc() {
-    check_post_quantum::<PureMlKem<AwsMlKem768>>();
-    check_post_quantum::<PureMlKem<AwsMlKem1024>>();
-    check_post_quantum::<HybridKem<XWing, AwsMlKem768, AwsX25519>>();
-    check_post_quantum::<HybridKem<hybrid::MlKem768P256, AwsMlKem768, AwsP256>>();
-    check_post_quantum::<HybridKem<hybrid::MlKem1024P384, AwsMlKem1024, AwsP384>>();
-}
-
 /// FIPS 203 §7.2: a public key of ML-KEM, which comes first in that of a hybrid, must have every
 /// coefficient below q. They take 12 bits each, two in three bytes; `coefficients` says how many.
 fn check_coefficients<K: PreparedKem>(coefficients: usize) {
@@ -202,36 +166,8 @@ fn check_against_hpke<M: MlKem>() {
     }
 }
 
-#[test]
-fn ml_kem_is_that_of_another_implementation() {
-    check_against_hpke::<MlKem768>();
-    check_against_hpke::<MlKem1024>();
-    #[cfg(feature = "aws-lc")]
-    {
-        check_against_hpke::<AwsMlKem768>();
-        check_against_hpke::<AwsMlKem1024>();
-    }
-}
-
 /// The modulus of ML-KEM (FIPS 203 §2.4).
 const Q: u16 = 3329;
-
-#[test]
-fn ml_kem_keys_with_a_coefficient_out_of_range_are_refused() {
-    check_coefficients::<PureMlKem<MlKem768>>(3 * 256);
-    check_coefficients::<PureMlKem<MlKem1024>>(4 * 256);
-    check_coefficients::<HybridKem<XWing, MlKem768, X25519>>(3 * 256);
-    check_coefficients::<HybridKem<hybrid::MlKem768P256, MlKem768, P256>>(3 * 256);
-    check_coefficients::<HybridKem<hybrid::MlKem1024P384, MlKem1024, P384>>(4 * 256);
-    #[cfg(feature = "aws-lc")]
-    {
-        check_coefficients::<PureMlKem<AwsMlKem768>>(3 * 256);
-        check_coefficients::<PureMlKem<AwsMlKem1024>>(4 * 256);
-        check_coefficients::<HybridKem<XWing, AwsMlKem768, AwsX25519>>(3 * 256);
-        check_coefficients::<HybridKem<hybrid::MlKem768P256, AwsMlKem768, AwsP256>>(3 * 256);
-        check_coefficients::<HybridKem<hybrid::MlKem1024P384, AwsMlKem1024, AwsP384>>(4 * 256);
-    }
-}
 
 /// The encodings of all X25519 points of low order (RFC 7748 §6.1): 0, 1, the two of order 8, p-1,
 /// p, p+1, and each again with the highest bit, which is ignored.
@@ -279,46 +215,33 @@ fn check_low_order<K: PreparedKem>() {
     }
 }
 
-#[test]
-fn x_wing_refuses_points_of_low_order() {
-    check_low_order::<HybridKem<XWing, MlKem768, X25519>>();
-    #[cfg(feature = "aws-lc")]
-    check_low_order::<HybridKem<XWing, AwsMlKem768, AwsX25519>>();
-}
-
 /// A point that is not on the curve, one in the wrong form, and one at infinity (RFC 9180 §7.1.4).
-fn check_invalid_points<K: PreparedKem>() {
+/// `start` says where the point begins in a public key, and from the end in `enc`.
+fn check_invalid_points<K: PreparedKem>(start: usize) {
     let vector = vector(K::KEM_ID);
-    let mut off_curve = vector.public_key.clone();
+    let point = &vector.public_key[start..];
+    let mut off_curve = point.to_vec();
     *off_curve.last_mut().unwrap() ^= 1;
-    let mut hybrid = vector.public_key.clone();
+    let mut hybrid = point.to_vec();
     hybrid[0] = 6 + (hybrid.last().unwrap() & 1);
-    let infinity = vec![0; vector.public_key.len()];
+    let infinity = vec![0; point.len()];
     let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
     for point in [off_curve, hybrid, infinity] {
-        assert!(K::PublicKey::from_bytes(&point).is_err());
-        let enc = K::EncappedKey::from_bytes(&point).unwrap();
+        let public_key = [&vector.public_key[..start], &point].concat();
+        assert!(K::PublicKey::from_bytes(&public_key).is_err());
+        let enc = [&vector.enc[..vector.enc.len() - point.len()], &point].concat();
+        let enc = K::EncappedKey::from_bytes(&enc).unwrap();
         let decapsulated = K::decap(&secret_key, None, &enc);
         assert_eq!(decapsulated.err(), Some(HpkeError::DecapError));
     }
     assert!(K::PublicKey::from_bytes(&vector.public_key[1..]).is_err());
-    let zero = vec![0; vector.secret_key.len()];
-    assert!(K::PrivateKey::from_bytes(&zero).is_err());
-}
-
-#[test]
-fn invalid_points_are_refused_on_both_sides() {
-    check_invalid_points::<DhKem<P256>>();
-    check_invalid_points::<DhKem<P384>>();
-    check_invalid_points::<DhKem<P521>>();
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
-fn invalid_points_are_refused_by_aws_lc_too() {
-    check_invalid_points::<DhKem<AwsP256>>();
-    check_invalid_points::<DhKem<AwsP384>>();
-    check_invalid_points::<DhKem<AwsP521>>();
+    // The private key of a hybrid is a seed, of which any is valid.
+    if start == 0 {
+        let zero = vec![0; vector.secret_key.len()];
+        assert!(K::PrivateKey::from_bytes(&zero).is_err());
+        let above = vec![0xff; vector.secret_key.len()];
+        assert!(K::PrivateKey::from_bytes(&above).is_err());
+    }
 }
 
 /// RFC 9180 §7.1.3: a random private key that is out of range is drawn again.
@@ -331,3 +254,82 @@ fn an_ephemeral_key_out_of_range_is_drawn_again() {
     randomness.extend(ephemeral.to_bytes());
     check_with::<DhKem<P256>>(&vector, randomness);
 }
+
+/// All of it over the primitives of one provider.
+macro_rules! over {
+    ($(#[$attribute:meta])* $provider:ident {
+        $x25519:ty, $p256:ty, $p384:ty, $p521:ty, $ml_kem_768:ty, $ml_kem_1024:ty $(,)?
+    }) => {
+        $(#[$attribute])*
+        mod $provider {
+            use super::*;
+
+            type XWingKem = HybridKem<XWing, $ml_kem_768, $x25519>;
+            type MlKem768P256Kem = HybridKem<hybrid::MlKem768P256, $ml_kem_768, $p256>;
+            type MlKem1024P384Kem = HybridKem<hybrid::MlKem1024P384, $ml_kem_1024, $p384>;
+
+            #[test]
+            fn diffie_hellman() {
+                check_dh::<DhKem<$x25519>>();
+                check_dh::<DhKem<$p256>>();
+                check_dh::<DhKem<$p384>>();
+                check_dh::<DhKem<$p521>>();
+            }
+
+            #[test]
+            fn post_quantum() {
+                check_post_quantum::<PureMlKem<$ml_kem_768>>();
+                check_post_quantum::<PureMlKem<$ml_kem_1024>>();
+                check_post_quantum::<XWingKem>();
+                check_post_quantum::<MlKem768P256Kem>();
+                check_post_quantum::<MlKem1024P384Kem>();
+            }
+
+            #[test]
+            fn ml_kem_is_that_of_another_implementation() {
+                check_against_hpke::<$ml_kem_768>();
+                check_against_hpke::<$ml_kem_1024>();
+            }
+
+            #[test]
+            fn ml_kem_keys_with_a_coefficient_out_of_range_are_refused() {
+                check_coefficients::<PureMlKem<$ml_kem_768>>(3 * 256);
+                check_coefficients::<PureMlKem<$ml_kem_1024>>(4 * 256);
+                check_coefficients::<XWingKem>(3 * 256);
+                check_coefficients::<MlKem768P256Kem>(3 * 256);
+                check_coefficients::<MlKem1024P384Kem>(4 * 256);
+            }
+
+            #[test]
+            fn x_wing_refuses_points_of_low_order() {
+                check_low_order::<XWingKem>();
+            }
+
+            #[test]
+            fn invalid_points_are_refused_on_both_sides() {
+                check_invalid_points::<DhKem<$p256>>(0);
+                check_invalid_points::<DhKem<$p384>>(0);
+                check_invalid_points::<DhKem<$p521>>(0);
+                check_invalid_points::<MlKem768P256Kem>(1184);
+                check_invalid_points::<MlKem1024P384Kem>(1568);
+            }
+        }
+    };
+}
+
+over!(rust_crypto { X25519, P256, P384, P521, MlKem768, MlKem1024 });
+over!(
+    #[cfg(feature = "aws-lc")]
+    aws_lc { AwsX25519, AwsP256, AwsP384, AwsP521, AwsMlKem768, AwsMlKem1024 }
+);
+over!(
+    #[cfg(feature = "graviola")]
+    graviola {
+        crate::graviola::X25519,
+        crate::graviola::P256,
+        crate::graviola::P384,
+        P521,
+        crate::graviola::MlKem768,
+        MlKem1024,
+    }
+);

@@ -9,8 +9,15 @@ use criterion::Criterion;
 use oblivious_hpke::{ChunkLimits, ChunkOpener, ChunkSealer, Provider};
 use oblivious_keys::KemId;
 
+#[cfg(feature = "aws-lc")]
+use crate::{floor::Aws, parties::OURS_AWS};
+#[cfg(feature = "graviola")]
 use crate::{
-    floor,
+    floor::Graviola,
+    parties::{OURS_GRAVIOLA, graviola},
+};
+use crate::{
+    floor::{Primitives, Rust},
     parties::{OURS, ours},
 };
 
@@ -71,49 +78,24 @@ fn opening(provider: Provider) -> impl FnMut(u64) -> Duration {
     }
 }
 
-fn bare_sealing() -> impl FnMut() {
-    let (aead, mut buffer) = (floor::aes(), vec![3; CHUNK]);
+fn bare_sealing<P: Primitives>() -> impl FnMut() {
+    let (aead, mut buffer) = (P::aes(), vec![3; CHUNK]);
     move || {
         for _ in 0..CHUNKS {
-            black_box(floor::seal(&aead, &mut buffer));
+            let _ = black_box(P::seal(&aead, &mut buffer));
         }
     }
 }
 
 /// What was opened is sealed again, which is not counted.
-fn bare_opening() -> impl FnMut(u64) -> Duration {
-    let (aead, mut buffer) = (floor::aes(), vec![3; CHUNK]);
+fn bare_opening<P: Primitives>() -> impl FnMut(u64) -> Duration {
+    let (aead, mut buffer) = (P::aes(), vec![3; CHUNK]);
     move |count| {
         let mut total = Duration::ZERO;
         for _ in 0..count * u64::from(CHUNKS) {
-            let tag = floor::seal(&aead, &mut buffer);
+            let tag = P::seal(&aead, &mut buffer);
             let start = Instant::now();
-            floor::open(&aead, &mut buffer, &tag);
-            total += start.elapsed();
-        }
-        total
-    }
-}
-
-#[cfg(feature = "aws-lc")]
-fn bare_sealing_aws() -> impl FnMut() {
-    let (aead, mut buffer) = (floor::aws::aes(), vec![3; CHUNK]);
-    move || {
-        for _ in 0..CHUNKS {
-            let _ = black_box(floor::aws::seal(&aead, &mut buffer));
-        }
-    }
-}
-
-#[cfg(feature = "aws-lc")]
-fn bare_opening_aws() -> impl FnMut(u64) -> Duration {
-    let (aead, mut buffer) = (floor::aws::aes(), vec![3; CHUNK]);
-    move |count| {
-        let mut total = Duration::ZERO;
-        for _ in 0..count * u64::from(CHUNKS) {
-            let tag = floor::aws::seal(&aead, &mut buffer);
-            let start = Instant::now();
-            floor::aws::open(&aead, &mut buffer, &tag);
+            P::open(&aead, &mut buffer, &tag);
             total += start.elapsed();
         }
         total
@@ -125,13 +107,18 @@ pub(crate) fn seal(criterion: &mut Criterion, report: &mut Report) {
     let race = Race::new("chunked: seal 64 MiB in chunks of 16 KiB, per chunk")
         .units(CHUNKS)
         .contender(OURS, sealing(Provider::rust_crypto()))
-        .contender(floor::DALEK, bare_sealing())
-        .at_most(OURS, 1.0 / 0.85, floor::DALEK);
+        .contender(Rust::BARE, bare_sealing::<Rust>())
+        .at_most(OURS, 1.0 / 0.85, Rust::BARE);
     #[cfg(feature = "aws-lc")]
     let race = race
-        .contender(crate::parties::OURS_AWS, sealing(Provider::aws_lc()))
-        .contender(floor::AWS, bare_sealing_aws())
-        .at_most(crate::parties::OURS_AWS, 1.0 / 0.6, floor::AWS);
+        .contender(OURS_AWS, sealing(Provider::aws_lc()))
+        .contender(Aws::BARE, bare_sealing::<Aws>())
+        .at_most(OURS_AWS, 1.0 / 0.6, Aws::BARE);
+    #[cfg(feature = "graviola")]
+    let race = race
+        .contender(OURS_GRAVIOLA, sealing(graviola()))
+        .contender(Graviola::BARE, bare_sealing::<Graviola>())
+        .at_most(OURS_GRAVIOLA, 1.0 / 0.6, Graviola::BARE);
     race.run(criterion, report);
 }
 
@@ -140,12 +127,17 @@ pub(crate) fn open(criterion: &mut Criterion, report: &mut Report) {
     let race = Race::new("chunked: open 64 MiB in chunks of 16 KiB, per chunk")
         .units(CHUNKS)
         .timed(OURS, opening(Provider::rust_crypto()))
-        .timed(floor::DALEK, bare_opening())
-        .at_most(OURS, 1.0 / 0.85, floor::DALEK);
+        .timed(Rust::BARE, bare_opening::<Rust>())
+        .at_most(OURS, 1.0 / 0.85, Rust::BARE);
     #[cfg(feature = "aws-lc")]
     let race = race
-        .timed(crate::parties::OURS_AWS, opening(Provider::aws_lc()))
-        .timed(floor::AWS, bare_opening_aws())
-        .at_most(crate::parties::OURS_AWS, 1.0 / 0.6, floor::AWS);
+        .timed(OURS_AWS, opening(Provider::aws_lc()))
+        .timed(Aws::BARE, bare_opening::<Aws>())
+        .at_most(OURS_AWS, 1.0 / 0.6, Aws::BARE);
+    #[cfg(feature = "graviola")]
+    let race = race
+        .timed(OURS_GRAVIOLA, opening(graviola()))
+        .timed(Graviola::BARE, bare_opening::<Graviola>())
+        .at_most(OURS_GRAVIOLA, 1.0 / 0.6, Graviola::BARE);
     race.run(criterion, report);
 }

@@ -1,6 +1,7 @@
 //! The client's side: seal a request, open its answer. The gateway that answers in between is not
 //! counted.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::{Race, Report};
@@ -10,12 +11,25 @@ use oblivious_hpke::{KeyRing, Provider, Recipient};
 use oblivious_keys::KemId;
 use ohttp::hpke::Kem;
 
-use crate::parties::{OHTTP, OURS, ours, theirs};
+use crate::{
+    derived,
+    floor::{Primitives, Rust},
+    parties::{OHTTP, OURS, ours, theirs},
+};
+#[cfg(feature = "aws-lc")]
+use crate::{floor::Aws, parties::OURS_AWS};
+#[cfg(feature = "graviola")]
+use crate::{
+    floor::Graviola,
+    parties::{OURS_GRAVIOLA, graviola},
+};
 
 const KIB: usize = 1 << 10;
 const PRECOMPUTED: &str = "precomputed, rust_crypto";
 #[cfg(feature = "aws-lc")]
 const PRECOMPUTED_AWS: &str = "precomputed, aws_lc";
+#[cfg(feature = "graviola")]
+const PRECOMPUTED_GRAVIOLA: &str = "precomputed, graviola";
 
 /// Times `ask` and `read`, and not `answer` between them.
 fn timed<P, R, S>(
@@ -50,8 +64,8 @@ fn our_client((ring, recipient): (KeyRing, Recipient)) -> impl FnMut(u64) -> Dur
     )
 }
 
-fn their_client() -> impl FnMut(u64) -> Duration {
-    let (server, _) = theirs(Kem::X25519Sha256);
+fn their_client(kem: Kem) -> impl FnMut(u64) -> Duration {
+    let (server, _) = theirs(kem);
     let mut config = server.config().clone();
     let (question, answer) = (vec![1; KIB], vec![2; KIB]);
     timed(
@@ -68,39 +82,99 @@ fn their_client() -> impl FnMut(u64) -> Duration {
     )
 }
 
-fn x25519(provider: Provider) -> (KeyRing, Recipient) {
-    ours(KemId::X25519_HKDF_SHA256, provider)
+fn prepared(kem: KemId, provider: Provider) -> (KeyRing, Recipient) {
+    let (ring, recipient) = ours(kem, provider);
+    (ring, recipient.precomputed())
 }
 
-fn prepared(provider: Provider) -> (KeyRing, Recipient) {
-    let (ring, recipient) = x25519(provider);
-    (ring, recipient.precomputed())
+/// The work of a client that cannot be done before there is a request: a new X25519 key, an
+/// agreement, an ML-KEM encapsulation, the keys, one message sealed and one opened.
+fn derived_x_wing<P: Primitives>() -> impl FnMut(u64) -> Duration {
+    let (mut generate, mut agree) = (P::key_generation(), P::agreement());
+    let mut encapsulate = P::encapsulation();
+    let (mut question, mut sealed) = (vec![1; KIB], vec![2; KIB]);
+    let tag = P::seal(&P::aes(), &mut sealed);
+    move |count| {
+        let mut total = Duration::ZERO;
+        for _ in 0..count {
+            let mut answer = sealed.clone();
+            let start = Instant::now();
+            black_box(generate());
+            derived::from_x_wing(&encapsulate(), &agree());
+            let _ = black_box(P::seal(&P::aes(), &mut question));
+            P::open(&P::aes(), &mut answer, &tag);
+            total += start.elapsed();
+        }
+        total
+    }
 }
 
 /// 1 KiB each way.
 pub(crate) fn exchange(criterion: &mut Criterion, report: &mut Report) {
+    let kem = KemId::X25519_HKDF_SHA256;
     let race = Race::new("client: encapsulate 1 KiB and open 1 KiB")
-        .timed(OURS, our_client(x25519(Provider::rust_crypto())))
-        .timed(OHTTP, their_client())
+        .timed(OURS, our_client(ours(kem, Provider::rust_crypto())))
+        .timed(OHTTP, their_client(Kem::X25519Sha256))
         .at_most(OURS, 1.0 / 1.2, OHTTP);
     #[cfg(feature = "aws-lc")]
-    let race = race
-        .timed(crate::parties::OURS_AWS, our_client(x25519(Provider::aws_lc())))
-        .at_most(crate::parties::OURS_AWS, 1.0 / 2.0, OHTTP);
+    let race = race.timed(OURS_AWS, our_client(ours(kem, Provider::aws_lc()))).at_most(
+        OURS_AWS,
+        1.0 / 2.0,
+        OHTTP,
+    );
+    #[cfg(feature = "graviola")]
+    let race = race.timed(OURS_GRAVIOLA, our_client(ours(kem, graviola())));
     race.run(criterion, report);
 }
 
 /// The same with a recipient that was prepared for many requests.
 pub(crate) fn precomputed(criterion: &mut Criterion, report: &mut Report) {
+    let kem = KemId::X25519_HKDF_SHA256;
     let race = Race::new("client: the same with a precomputed recipient")
-        .timed(PRECOMPUTED, our_client(prepared(Provider::rust_crypto())))
-        .timed(OHTTP, their_client())
+        .timed(PRECOMPUTED, our_client(prepared(kem, Provider::rust_crypto())))
+        .timed(OHTTP, their_client(Kem::X25519Sha256))
         .at_most(PRECOMPUTED, 1.0 / 2.2, OHTTP);
     #[cfg(feature = "aws-lc")]
-    let race = race.timed(PRECOMPUTED_AWS, our_client(prepared(Provider::aws_lc()))).at_most(
+    let race = race.timed(PRECOMPUTED_AWS, our_client(prepared(kem, Provider::aws_lc()))).at_most(
         PRECOMPUTED_AWS,
         1.0 / 3.1,
         OHTTP,
     );
+    #[cfg(feature = "graviola")]
+    let race = race.timed(PRECOMPUTED_GRAVIOLA, our_client(prepared(kem, graviola()))).at_most(
+        PRECOMPUTED_GRAVIOLA,
+        1.0 / 3.0,
+        OHTTP,
+    );
+    race.run(criterion, report);
+}
+
+/// X-Wing, with recipients as they are and prepared ones.
+pub(crate) fn x_wing(criterion: &mut Criterion, report: &mut Report) {
+    let kem = KemId::X_WING;
+    let race = Race::new("client: encapsulate 1 KiB and open 1 KiB, X-Wing")
+        .timed(OURS, our_client(ours(kem, Provider::rust_crypto())))
+        .timed(PRECOMPUTED, our_client(prepared(kem, Provider::rust_crypto())))
+        .timed(OHTTP, their_client(Kem::XWing))
+        .timed(Rust::DERIVED, derived_x_wing::<Rust>())
+        .at_most(OURS, 1.2, Rust::DERIVED)
+        .at_most(OURS, 1.0 / 2.0, OHTTP)
+        .at_most(PRECOMPUTED, 1.0 / 2.0, OHTTP);
+    #[cfg(feature = "aws-lc")]
+    let race = race
+        .timed(OURS_AWS, our_client(ours(kem, Provider::aws_lc())))
+        .timed(PRECOMPUTED_AWS, our_client(prepared(kem, Provider::aws_lc())))
+        .timed(Aws::DERIVED, derived_x_wing::<Aws>())
+        .at_most(OURS_AWS, 1.2, Aws::DERIVED)
+        .at_most(OURS_AWS, 1.0 / 3.0, OHTTP)
+        .at_most(PRECOMPUTED_AWS, 1.0 / 3.0, OHTTP);
+    #[cfg(feature = "graviola")]
+    let race = race
+        .timed(OURS_GRAVIOLA, our_client(ours(kem, graviola())))
+        .timed(PRECOMPUTED_GRAVIOLA, our_client(prepared(kem, graviola())))
+        .timed(Graviola::DERIVED, derived_x_wing::<Graviola>())
+        .at_most(OURS_GRAVIOLA, 1.2, Graviola::DERIVED)
+        .at_most(OURS_GRAVIOLA, 1.0 / 4.0, OHTTP)
+        .at_most(PRECOMPUTED_GRAVIOLA, 1.0 / 4.0, OHTTP);
     race.run(criterion, report);
 }

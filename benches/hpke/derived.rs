@@ -1,4 +1,4 @@
-//! The bare primitives of AWS-LC, and what every message derives before it can use them: the crates
+//! What every message derives from its agreement before it can be opened and answered: the crates
 //! that are called here and nothing around them. What stands on the `hpke` crate cannot be faster.
 
 use std::hint::black_box;
@@ -10,38 +10,40 @@ use aes_gcm::aead::{
 };
 use hkdf::Hkdf;
 use hpke::{
-    OpModeR,
+    Kem, OpModeR,
     aead::{Aead, AeadCtxR},
     kdf::{HkdfSha256, Kdf},
-    kem::{SharedSecret, X25519HkdfSha256},
+    kem::{SharedSecret, X25519HkdfSha256, XWing},
 };
 use sha2::Sha256;
+use sha3::{Digest, Sha3_256};
 
-use crate::floor::aws;
-
-pub(crate) const AWS: &str = "floor: aws-lc, keys derived";
-
-/// One agreement, and all keys of a request and its response derived from it.
-pub(crate) fn agreement() -> impl FnMut() {
-    let mut agree = aws::agreement();
-    move || {
-        let exported = exported_secret(&agree());
-        black_box(response_keys(&exported));
-    }
-}
-
-/// The KEM's ExtractAndExpand, KeySchedule and Export (RFC 9180 §4.1, §5.1, §5.3), as the `hpke`
-/// crate computes them.
-fn exported_secret(dh: &[u8; 32]) -> [u8; 16] {
+/// All keys of a request and its response, from an X25519 agreement.
+///
+/// ExtractAndExpand, KeySchedule and Export (RFC 9180 §4.1, §5.1, §5.3), as the `hpke` crate
+/// computes them.
+pub(crate) fn from_agreement(dh: &[u8; 32]) {
     let mut shared = SharedSecret::<X25519HkdfSha256>::default();
     let public_keys = [0; 2 * 32];
     HkdfSha256::extract_and_expand(dh, b"KEM\x00\x20", &public_keys, &mut shared.0).unwrap();
+    from_shared_secret(shared);
+}
+
+/// The same from the two secrets of X-Wing (draft-connolly-cfrg-xwing-kem §5.3).
+pub(crate) fn from_x_wing(ml_kem: &[u8; 32], x25519: &[u8; 32]) {
+    let public_keys = [0; 2 * 32];
+    let hash = Sha3_256::new().chain_update(ml_kem).chain_update(x25519);
+    let hash = hash.chain_update(public_keys).chain_update(b"label!");
+    from_shared_secret(SharedSecret::<XWing>(hash.finalize()));
+}
+
+fn from_shared_secret<K: Kem>(shared: SharedSecret<K>) {
     let info = b"message/bhttp request\0\x01\x00\x20\x00\x01\x00\x01";
-    let context: AeadCtxR<NoAead, HkdfSha256, X25519HkdfSha256> =
+    let context: AeadCtxR<NoAead, HkdfSha256, K> =
         HkdfSha256::combine_secrets(&OpModeR::Base, shared, info).into();
     let mut exported = [0; 16];
     context.export(b"message/bhttp response", &mut exported).unwrap();
-    exported
+    black_box(response_keys(&exported));
 }
 
 /// The response nonce, and what is derived with it (RFC 9458 §4.4).

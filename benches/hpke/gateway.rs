@@ -10,8 +10,16 @@ use oblivious_keys::KemId;
 use ohttp::hpke::Kem;
 
 use crate::{
-    floor,
+    derived,
+    floor::{Primitives, Rust},
     parties::{OHTTP, OURS, ours, theirs},
+};
+#[cfg(feature = "aws-lc")]
+use crate::{floor::Aws, parties::OURS_AWS};
+#[cfg(feature = "graviola")]
+use crate::{
+    floor::Graviola,
+    parties::{OURS_GRAVIOLA, graviola},
 };
 
 const KIB: usize = 1 << 10;
@@ -66,96 +74,152 @@ fn their_gateway(kem: Kem, length: usize, answer: Option<usize>) -> impl FnMut(u
 }
 
 /// An agreement, one message opened, and one sealed if there is an answer.
-fn bare(length: usize, answer: Option<usize>) -> impl FnMut(u64) -> Duration {
-    let (aead, mut agree) = (floor::aes(), floor::agreement());
+fn bare<P: Primitives>(length: usize, answer: Option<usize>) -> impl FnMut(u64) -> Duration {
+    let (aead, mut agree) = (P::aes(), P::agreement());
     let mut sealed = vec![1; length];
-    let tag = floor::seal(&aead, &mut sealed);
+    let tag = P::seal(&aead, &mut sealed);
     let mut answer = answer.map(|length| vec![2; length]);
     timed(sealed, move |request| {
         black_box(agree());
-        floor::open(&aead, request, &tag);
+        P::open(&aead, request, &tag);
         if let Some(answer) = &mut answer {
-            black_box(floor::seal(&aead, answer));
+            let _ = black_box(P::seal(&aead, answer));
         }
     })
 }
 
-#[cfg(feature = "aws-lc")]
-fn bare_aws(length: usize, answer: Option<usize>) -> impl FnMut(u64) -> Duration {
-    let (aead, mut agree) = (floor::aws::aes(), floor::aws::agreement());
-    let mut sealed = vec![1; length];
-    let tag = floor::aws::seal(&aead, &mut sealed);
-    let mut answer = answer.map(|length| vec![2; length]);
+/// [`bare`], with a key of its own for each message, derived as any implementation has to.
+fn derived<P: Primitives>(length: usize) -> impl FnMut(u64) -> Duration {
+    let mut agree = P::agreement();
+    with_keys::<P>(length, move || derived::from_agreement(&agree()))
+}
+
+/// [`bare`] for X-Wing.
+fn bare_x_wing<P: Primitives>(length: usize) -> impl FnMut(u64) -> Duration {
+    let (mut agree, mut decapsulate) = (P::agreement(), P::decapsulation());
+    let (aead, mut sealed, mut answer) = (P::aes(), vec![1; length], vec![2; length]);
+    let tag = P::seal(&aead, &mut sealed);
     timed(sealed, move |request| {
-        black_box(agree());
-        floor::aws::open(&aead, request, &tag);
-        if let Some(answer) = &mut answer {
-            let _ = black_box(floor::aws::seal(&aead, answer));
-        }
+        black_box((decapsulate(), agree()));
+        P::open(&aead, request, &tag);
+        let _ = black_box(P::seal(&aead, &mut answer));
     })
 }
 
-/// [`bare_aws`], with a key of its own for each message, derived as any implementation has to.
-#[cfg(feature = "aws-lc")]
-fn derived_aws(length: usize) -> impl FnMut(u64) -> Duration {
-    let mut agree_and_derive = crate::derived::agreement();
+/// [`derived`] for X-Wing.
+fn derived_x_wing<P: Primitives>(length: usize) -> impl FnMut(u64) -> Duration {
+    let (mut agree, mut decapsulate) = (P::agreement(), P::decapsulation());
+    with_keys::<P>(length, move || derived::from_x_wing(&decapsulate(), &agree()))
+}
+
+/// Derives all keys, and opens and seals under keys that are set up for it.
+fn with_keys<P: Primitives>(
+    length: usize,
+    mut derive: impl FnMut(),
+) -> impl FnMut(u64) -> Duration {
     let (mut sealed, mut answer) = (vec![1; length], vec![2; length]);
-    let tag = floor::aws::seal(&floor::aws::aes(), &mut sealed);
+    let tag = P::seal(&P::aes(), &mut sealed);
     timed(sealed, move |request| {
-        agree_and_derive();
-        floor::aws::open(&floor::aws::aes(), request, &tag);
-        let _ = black_box(floor::aws::seal(&floor::aws::aes(), &mut answer));
+        derive();
+        P::open(&P::aes(), request, &tag);
+        let _ = black_box(P::seal(&P::aes(), &mut answer));
     })
 }
 
 /// 1 KiB each way.
 pub(crate) fn exchange(criterion: &mut Criterion, report: &mut Report) {
-    let kem = KemId::X25519_HKDF_SHA256;
+    let ours = |provider| our_gateway(KemId::X25519_HKDF_SHA256, provider, KIB, Some(KIB));
     let race = Race::new("gateway: decapsulate 1 KiB and seal 1 KiB")
-        .timed(OURS, our_gateway(kem, Provider::rust_crypto(), KIB, Some(KIB)))
+        .timed(OURS, ours(Provider::rust_crypto()))
         .timed(OHTTP, their_gateway(Kem::X25519Sha256, KIB, Some(KIB)))
-        .timed(floor::DALEK, bare(KIB, Some(KIB)))
-        .at_most(OURS, 1.15, floor::DALEK)
+        .timed(Rust::BARE, bare::<Rust>(KIB, Some(KIB)))
+        .at_most(OURS, 1.15, Rust::BARE)
         .at_most(OURS, 1.0 / 1.2, OHTTP);
     #[cfg(feature = "aws-lc")]
     let race = race
-        .timed(crate::parties::OURS_AWS, our_gateway(kem, Provider::aws_lc(), KIB, Some(KIB)))
-        .timed(floor::AWS, bare_aws(KIB, Some(KIB)))
-        .timed(crate::derived::AWS, derived_aws(KIB))
-        .at_most(crate::parties::OURS_AWS, 1.3, floor::AWS)
-        .at_most(crate::parties::OURS_AWS, 1.05, crate::derived::AWS)
+        .timed(OURS_AWS, ours(Provider::aws_lc()))
+        .timed(Aws::BARE, bare::<Aws>(KIB, Some(KIB)))
+        .timed(Aws::DERIVED, derived::<Aws>(KIB))
+        .at_most(OURS_AWS, 1.3, Aws::BARE)
+        .at_most(OURS_AWS, 1.05, Aws::DERIVED)
         // Out of reach as long as the floor with keys derived is above it.
-        .at_most(crate::parties::OURS_AWS, 1.0 / 2.6, OHTTP);
+        .at_most(OURS_AWS, 1.0 / 2.6, OHTTP);
+    #[cfg(feature = "graviola")]
+    let race = race
+        .timed(OURS_GRAVIOLA, ours(graviola()))
+        .timed(Graviola::BARE, bare::<Graviola>(KIB, Some(KIB)))
+        .timed(Graviola::DERIVED, derived::<Graviola>(KIB))
+        .at_most(OURS_GRAVIOLA, 1.05, Graviola::DERIVED)
+        .at_most(OURS_GRAVIOLA, 1.0 / 2.3, OHTTP);
     race.run(criterion, report);
 }
 
 /// A large request alone.
 pub(crate) fn large(criterion: &mut Criterion, report: &mut Report) {
-    let kem = KemId::X25519_HKDF_SHA256;
+    let ours = |provider| our_gateway(KemId::X25519_HKDF_SHA256, provider, MIB, None);
     let race = Race::new("gateway: decapsulate 1 MiB")
-        .timed(OURS, our_gateway(kem, Provider::rust_crypto(), MIB, None))
+        .timed(OURS, ours(Provider::rust_crypto()))
         .timed(OHTTP, their_gateway(Kem::X25519Sha256, MIB, None))
-        .timed(floor::DALEK, bare(MIB, None))
+        .timed(Rust::BARE, bare::<Rust>(MIB, None))
         .at_most(OURS, 1.0 / 1.1, OHTTP)
-        .at_most(OURS, 1.1, floor::DALEK);
+        .at_most(OURS, 1.1, Rust::BARE);
     #[cfg(feature = "aws-lc")]
     let race = race
-        .timed(crate::parties::OURS_AWS, our_gateway(kem, Provider::aws_lc(), MIB, None))
-        .timed(floor::AWS, bare_aws(MIB, None))
-        .at_most(crate::parties::OURS_AWS, 1.0 / 3.5, OHTTP)
-        .at_most(crate::parties::OURS_AWS, 1.1, floor::AWS);
+        .timed(OURS_AWS, ours(Provider::aws_lc()))
+        .timed(Aws::BARE, bare::<Aws>(MIB, None))
+        .at_most(OURS_AWS, 1.0 / 3.5, OHTTP)
+        .at_most(OURS_AWS, 1.1, Aws::BARE);
+    #[cfg(feature = "graviola")]
+    let race = race
+        .timed(OURS_GRAVIOLA, ours(graviola()))
+        .timed(Graviola::BARE, bare::<Graviola>(MIB, None))
+        .at_most(OURS_GRAVIOLA, 1.1, Graviola::BARE);
     race.run(criterion, report);
 }
 
 /// The hybrid post-quantum KEM.
 pub(crate) fn x_wing(criterion: &mut Criterion, report: &mut Report) {
-    let kem = KemId::X_WING;
+    let ours = |provider| our_gateway(KemId::X_WING, provider, KIB, Some(KIB));
     let race = Race::new("gateway: decapsulate 1 KiB and seal 1 KiB, X-Wing")
-        .timed(OURS, our_gateway(kem, Provider::rust_crypto(), KIB, Some(KIB)))
+        .timed(OURS, ours(Provider::rust_crypto()))
         .timed(OHTTP, their_gateway(Kem::XWing, KIB, Some(KIB)))
-        .at_most(OURS, 1.0, OHTTP);
+        .timed(Rust::BARE, bare_x_wing::<Rust>(KIB))
+        .timed(Rust::DERIVED, derived_x_wing::<Rust>(KIB))
+        .at_most(OURS, 1.2, Rust::DERIVED)
+        .at_most(OURS, 1.0 / 2.5, OHTTP);
     #[cfg(feature = "aws-lc")]
-    let race =
-        race.timed(crate::parties::OURS_AWS, our_gateway(kem, Provider::aws_lc(), KIB, Some(KIB)));
+    let race = race
+        .timed(OURS_AWS, ours(Provider::aws_lc()))
+        .timed(Aws::BARE, bare_x_wing::<Aws>(KIB))
+        .timed(Aws::DERIVED, derived_x_wing::<Aws>(KIB))
+        .at_most(OURS_AWS, 1.2, Aws::DERIVED)
+        .at_most(OURS_AWS, 1.0 / 3.5, OHTTP);
+    #[cfg(feature = "graviola")]
+    let race = race
+        .timed(OURS_GRAVIOLA, ours(graviola()))
+        .timed(Graviola::BARE, bare_x_wing::<Graviola>(KIB))
+        .timed(Graviola::DERIVED, derived_x_wing::<Graviola>(KIB))
+        .at_most(OURS_GRAVIOLA, 1.2, Graviola::DERIVED)
+        .at_most(OURS_GRAVIOLA, 1.0 / 5.0, OHTTP);
     race.run(criterion, report);
+}
+
+/// The KEMs over the NIST curves, two of them hybrid. `ohttp` has the first of them.
+pub(crate) fn nist(criterion: &mut Criterion, report: &mut Report) {
+    for (name, kem, theirs) in [
+        ("gateway: the same, P-256", KemId::P256_HKDF_SHA256, Some(Kem::P256Sha256)),
+        ("gateway: the same, MLKEM768-P256", KemId::MLKEM768_P256, None),
+        ("gateway: the same, MLKEM1024-P384", KemId::MLKEM1024_P384, None),
+    ] {
+        let ours = |provider| our_gateway(kem, provider, KIB, Some(KIB));
+        let mut race = Race::new(name).timed(OURS, ours(Provider::rust_crypto()));
+        if let Some(theirs) = theirs {
+            race = race.timed(OHTTP, their_gateway(theirs, KIB, Some(KIB)));
+        }
+        #[cfg(feature = "aws-lc")]
+        let race = race.timed(OURS_AWS, ours(Provider::aws_lc()));
+        #[cfg(feature = "graviola")]
+        let race = race.timed(OURS_GRAVIOLA, ours(graviola()));
+        race.run(criterion, report);
+    }
 }

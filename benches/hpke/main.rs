@@ -3,14 +3,13 @@
 //!
 //! ```sh
 //! cargo bench -p benches --bench hpke
-//! cargo bench -p benches --bench hpke --features aws-lc
+//! cargo bench -p benches --bench hpke --features aws-lc,graviola
 //! ```
 //!
 //! X25519, HKDF-SHA256 and AES-128-GCM, unless a race says otherwise.
 
 mod chunked;
 mod client;
-#[cfg(feature = "aws-lc")]
 mod derived;
 mod floor;
 mod gateway;
@@ -32,6 +31,8 @@ fn main() {
     client::precomputed(&mut criterion, &mut report);
     gateway::large(&mut criterion, &mut report);
     gateway::x_wing(&mut criterion, &mut report);
+    client::x_wing(&mut criterion, &mut report);
+    gateway::nist(&mut criterion, &mut report);
     // One round of these takes a good part of a second.
     let mut few = criterion.sample_size(10);
     chunked::seal(&mut few, &mut report);

@@ -7,7 +7,14 @@ use ohttp::hpke::{Aead, Kdf, Kem};
 pub(crate) const OURS: &str = "oblivious-hpke, rust_crypto";
 #[cfg(feature = "aws-lc")]
 pub(crate) const OURS_AWS: &str = "oblivious-hpke, aws_lc";
+#[cfg(feature = "graviola")]
+pub(crate) const OURS_GRAVIOLA: &str = "oblivious-hpke, graviola";
 pub(crate) const OHTTP: &str = "ohttp 0.8";
+
+#[cfg(feature = "graviola")]
+pub(crate) fn graviola() -> Provider {
+    Provider::graviola().unwrap()
+}
 
 const SUITE: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
 

@@ -41,11 +41,16 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "graviola")]
+extern crate std;
 
 mod aead;
 mod chunked;
 mod error;
 mod frame;
+#[cfg(feature = "graviola")]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "graviola/absent.rs")]
+mod graviola;
 mod header;
 mod kem;
 mod key_pair;
@@ -71,6 +76,8 @@ pub use key_pair::KeyPair;
 pub use key_ring::{KeyRing, KeyRingAt};
 pub use labels::{InvalidLabels, Labels};
 pub use provider::Provider;
+#[cfg(feature = "graviola")]
+pub use provider::UnsupportedProcessor;
 pub use recipient::Recipient;
 pub use response::{ChunkedReply, PendingChunkedResponse, PendingResponse, Reply};
 pub use validity::Validity;

@@ -48,21 +48,16 @@ fn every_truncation_of_a_request_is_refused() {
     }
 }
 
-fn check_flipped_requests(kem: KemId, suite: SymmetricSuite, provider: Provider) {
+/// Flips every bit, or each of which `step` is the distance.
+fn check_flipped_requests(kem: KemId, suite: SymmetricSuite, provider: Provider, step: usize) {
     let (ring, recipient) = parties(kem, suite, provider);
     let (request, _) = recipient.encapsulate(b"x").unwrap();
-    for bit in 0..request.len() * 8 {
+    for bit in (0..request.len() * 8).step_by(step) {
         let error = ring.decapsulate(flipped(&request, bit)).unwrap_err();
         if bit / 8 >= HEADER_LEN {
             assert_eq!(error, DecapsulateError::Failed, "{provider:?} {kem} {suite} {bit}");
         }
     }
-}
-
-/// Whether the code of the KEM depends on the provider.
-fn differs_by_provider(kem: KemId) -> bool {
-    let same = [KemId::ML_KEM_768, KemId::ML_KEM_1024, KemId::MLKEM768_P256, KemId::MLKEM1024_P384];
-    !same.contains(&kem)
 }
 
 /// Every bit of the header, of `enc`, of the ciphertext and of the tag. A changed ciphertext of
@@ -72,9 +67,10 @@ fn every_flipped_bit_of_a_request_is_refused() {
     // The KEMs with a long `enc` take seconds each; each in a thread, they share the processors.
     thread::scope(|scope| {
         for kem in kems() {
-            let once = if differs_by_provider(kem) { usize::MAX } else { 1 };
-            for provider in providers().into_iter().take(once) {
-                scope.spawn(move || check_flipped_requests(kem, AES_128, provider));
+            for (index, provider) in providers().into_iter().enumerate() {
+                // One provider has every bit of a long `enc` flipped, the others a bit of each byte.
+                let step = if index > 0 && kem.enc_len().unwrap() > 200 { 7 } else { 1 };
+                scope.spawn(move || check_flipped_requests(kem, AES_128, provider, step));
             }
         }
     });
@@ -84,7 +80,7 @@ fn every_flipped_bit_of_a_request_is_refused() {
 fn every_flipped_bit_of_a_request_is_refused_with_every_suite() {
     for provider in providers() {
         for suite in suites() {
-            check_flipped_requests(X25519, suite, provider);
+            check_flipped_requests(X25519, suite, provider, 1);
         }
     }
 }

@@ -29,4 +29,10 @@ aeads! {
     AwsAes256Gcm(aws_lc::Key<aws_lc::Aes256Gcm>) = 2;
     #[cfg(feature = "aws-lc")]
     AwsChaCha20Poly1305(aws_lc::Key<aws_lc::ChaCha20Poly1305>) = 3;
+    #[cfg(feature = "graviola")]
+    GraviolaAes128Gcm(crate::graviola::Aes128Gcm) = 1;
+    #[cfg(feature = "graviola")]
+    GraviolaAes256Gcm(crate::graviola::Aes256Gcm) = 2;
+    #[cfg(feature = "graviola")]
+    GraviolaChaCha20Poly1305(crate::graviola::ChaCha20Poly1305) = 3;
 }

@@ -1,37 +1,28 @@
-//! DHKEM (RFC 9180 §4.1) over any group, as a KEM of the `hpke` crate.
+//! DHKEM (RFC 9180 §4.1) over any group.
 //!
-//! It differs from that crate's own in two ways. The private key carries its public key, so that a
-//! gateway does not recompute it, a base-point multiplication, for every request. And the ephemeral
-//! private key comes straight from the generator, so that a generator that returns known bytes
-//! reproduces the messages of a published test vector.
-//!
-//! The traits have items that the `hpke` crate hides from its documentation; their use stays in
-//! this file and the one for X-Wing.
+//! It differs from the `hpke` crate's own in two ways. The private key carries its public key, so
+//! that a gateway does not recompute it, a base-point multiplication, for every request. And the
+//! ephemeral private key comes straight from the generator, so that a generator that returns known
+//! bytes reproduces the messages of a published test vector.
 
-use core::{fmt, marker::PhantomData};
+use core::marker::PhantomData;
 
-use hpke::{
-    Deserializable, HpkeError, Kem, Serializable,
-    hybrid_array::{Array, typenum::Unsigned},
-    kdf::Kdf,
-    kem::SharedSecret,
-};
+use hpke::{Deserializable, Kem, Serializable, kdf::Kdf};
 use rand_core::CryptoRng;
-use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::PreparedKem;
+use super::scheme::{Of, Scheme};
 
 /// The length of the longest public key, P-521's, in bytes.
-const MAX_PUBLIC_KEY_LEN: usize = 133;
+pub(super) const MAX_POINT_LEN: usize = 133;
 /// The length of the longest private key, P-521's, in bytes.
-const MAX_SECRET_KEY_LEN: usize = 66;
+pub(super) const MAX_SECRET_KEY_LEN: usize = 66;
 /// How often a random private key may turn out to be out of range (RFC 9180 §7.1.3).
 const MAX_TRIES: usize = 256;
 
 /// The arithmetic of a Diffie-Hellman group.
 pub(crate) trait Group: Sized + Send + Sync + 'static {
-    /// The `hpke` crate's KEM over the same group: its numbers and its DeriveKeyPair are used.
+    /// The `hpke` crate's KEM over the same group.
     type Hpke: Kem;
     /// The KDF that belongs to the KEM.
     type Kdf: Kdf;
@@ -55,82 +46,91 @@ pub(crate) trait Group: Sized + Send + Sync + 'static {
         point: &Self::Point,
         with: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Option<T>;
-    /// See [`PreparedKem::precompute`].
+    /// See [`PreparedKem::precompute`](super::PreparedKem::precompute).
     fn precompute(_: &mut Self::Point) -> bool {
         false
+    }
+
+    /// The length of a private key, in bytes.
+    fn secret_len() -> usize {
+        <Self::Hpke as Kem>::PrivateKey::size()
+    }
+
+    /// The length of a public key, in bytes.
+    fn point_len() -> usize {
+        <Self::Hpke as Kem>::PublicKey::size()
+    }
+
+    /// Draws an ephemeral private key, and writes its public key.
+    fn ephemeral(rng: &mut impl CryptoRng, public_key: &mut [u8]) -> Option<Self::Secret> {
+        let mut room = Zeroizing::new([0; MAX_SECRET_KEY_LEN]);
+        let bytes = &mut room[..Self::secret_len()];
+        let secret = (0..MAX_TRIES).find_map(|_| {
+            rng.fill_bytes(bytes);
+            bytes[0] &= Self::FIRST_BYTE;
+            Self::secret(bytes)
+        })?;
+        Self::public_key(&secret, public_key)?;
+        Some(secret)
     }
 }
 
 /// DHKEM over the group `G`.
-pub(crate) struct DhKem<G>(PhantomData<G>);
+pub(crate) type DhKem<G> = Of<Dh<G>>;
 
-type PublicKeyLen<G> = <<<G as Group>::Hpke as Kem>::PublicKey as Serializable>::OutputSize;
-type SecretKeyLen<G> = <<<G as Group>::Hpke as Kem>::PrivateKey as Serializable>::OutputSize;
-/// A serialized public key, and likewise `enc`, which in this KEM is the ephemeral public key.
-type PublicKeyBytes<G> = Array<u8, PublicKeyLen<G>>;
+pub(crate) struct Dh<G>(PhantomData<G>);
 
-pub(crate) struct PrivateKey<G: Group> {
+/// A private key, and its public key in the first bytes of the room for one.
+pub(crate) struct Pair<G: Group> {
     secret: G::Secret,
-    bytes: Zeroizing<[u8; MAX_SECRET_KEY_LEN]>,
-    public_key: PublicKeyBytes<G>,
+    room: [u8; MAX_POINT_LEN],
 }
 
-pub(crate) struct PublicKey<G: Group> {
-    point: G::Point,
-    bytes: PublicKeyBytes<G>,
-}
-
-pub(crate) struct Enc<G: Group>(PublicKeyBytes<G>);
-
-impl<G: Group> PrivateKey<G> {
-    /// A key from bytes of the right length, if they are one.
-    fn new(bytes: &[u8]) -> Option<Self> {
-        let secret = G::secret(bytes)?;
-        let mut public_key = Array::default();
-        G::public_key(&secret, &mut public_key)?;
-        let mut room = Zeroizing::new([0; MAX_SECRET_KEY_LEN]);
-        room[..bytes.len()].copy_from_slice(bytes);
-        Some(Self { secret, bytes: room, public_key })
-    }
-
-    fn generate(rng: &mut impl CryptoRng) -> Option<Self> {
-        let mut room = Zeroizing::new([0; MAX_SECRET_KEY_LEN]);
-        let bytes = &mut room[..SecretKeyLen::<G>::USIZE];
-        (0..MAX_TRIES).find_map(|_| {
-            rng.fill_bytes(bytes);
-            bytes[0] &= G::FIRST_BYTE;
-            Self::new(bytes)
-        })
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..SecretKeyLen::<G>::USIZE]
+impl<G: Group> Clone for Pair<G> {
+    fn clone(&self) -> Self {
+        Self { secret: self.secret.clone(), room: self.room }
     }
 }
 
-impl<G: Group> Kem for DhKem<G> {
-    type PublicKey = PublicKey<G>;
-    type PrivateKey = PrivateKey<G>;
-    type EncappedKey = Enc<G>;
-    type NSecret = <G::Hpke as Kem>::NSecret;
-
-    const KEM_ID: u16 = <G::Hpke as Kem>::KEM_ID;
-
-    fn sk_to_pk(private: &PrivateKey<G>) -> PublicKey<G> {
-        let bytes = private.public_key.clone();
-        let point = G::point(&bytes).expect("the public key of a private key is valid");
-        PublicKey { point, bytes }
+impl<G: Group> Pair<G> {
+    pub(super) fn new(secret: G::Secret) -> Option<Self> {
+        let mut room = [0; MAX_POINT_LEN];
+        G::public_key(&secret, &mut room[..G::point_len()])?;
+        Some(Self { secret, room })
     }
 
-    /// RFC 9180 §7.1.3, as the `hpke` crate has it.
-    fn derive_keypair(ikm: &[u8]) -> (PrivateKey<G>, PublicKey<G>) {
-        let (secret, _) = G::Hpke::derive_keypair(ikm);
-        let mut room = Zeroizing::new([0; MAX_SECRET_KEY_LEN]);
-        let bytes = &mut room[..SecretKeyLen::<G>::USIZE];
-        secret.write_exact(bytes);
-        let private = PrivateKey::new(bytes).expect("a derived private key is valid");
-        let public = Self::sk_to_pk(&private);
-        (private, public)
+    pub(super) fn secret(&self) -> &G::Secret {
+        &self.secret
+    }
+
+    pub(super) fn public_key(&self) -> &[u8] {
+        &self.room[..G::point_len()]
+    }
+}
+
+impl<G: Group> Scheme for Dh<G> {
+    type Hpke = G::Hpke;
+    type Private = Pair<G>;
+    type Public = G::Point;
+
+    /// RFC 9180 §7.1.2: for X25519 a private key is clamped when it is read. The `hpke` crate knows
+    /// for which KEMs.
+    fn normalize(bytes: &mut [u8]) -> Option<()> {
+        <G::Hpke as Kem>::PrivateKey::from_bytes(bytes).ok()?.write_exact(bytes);
+        Some(())
+    }
+
+    fn private(bytes: &[u8]) -> Option<Pair<G>> {
+        Pair::new(G::secret(bytes)?)
+    }
+
+    fn write_public(private: &Pair<G>, out: &mut [u8]) -> Option<()> {
+        out.copy_from_slice(private.public_key());
+        Some(())
+    }
+
+    fn public(bytes: &[u8]) -> Option<G::Point> {
+        G::point(bytes)
     }
 
     // def Encap(pkR):                               RFC 9180 §4.1
@@ -139,18 +139,15 @@ impl<G: Group> Kem for DhKem<G> {
     //   enc = SerializePublicKey(pkE)
     //   shared_secret = ExtractAndExpand(dh, concat(enc, SerializePublicKey(pkR)))
     //   return shared_secret, enc
-    fn encap_with_rng(
-        recipient: &PublicKey<G>,
-        sender: Option<(&PrivateKey<G>, &PublicKey<G>)>,
+    fn encapsulate(
+        public: &G::Point,
+        public_bytes: &[u8],
         rng: &mut impl CryptoRng,
-    ) -> Result<(SharedSecret<Self>, Enc<G>), HpkeError> {
-        let ephemeral = PrivateKey::<G>::generate(rng).ok_or(HpkeError::EncapError)?;
-        let enc = ephemeral.public_key;
-        let shared = G::agree(&ephemeral.secret, &recipient.point, |dh| {
-            extract_and_expand::<G>(dh, &enc, &recipient.bytes)
-        });
-        // Nobody authenticates as a sender here, so a sender's key is a mistake.
-        shared.filter(|_| sender.is_none()).map(|s| (s, Enc(enc))).ok_or(HpkeError::EncapError)
+        enc: &mut [u8],
+        shared: &mut [u8],
+    ) -> Option<()> {
+        let ephemeral = G::ephemeral(rng, enc)?;
+        G::agree(&ephemeral, public, |dh| extract_and_expand::<G>(dh, enc, public_bytes, shared))
     }
 
     // def Decap(enc, skR):                          RFC 9180 §4.1
@@ -158,141 +155,30 @@ impl<G: Group> Kem for DhKem<G> {
     //   dh = DH(skR, pkE)
     //   shared_secret = ExtractAndExpand(dh, concat(enc, SerializePublicKey(pk(skR))))
     //   return shared_secret
-    fn decap(
-        recipient: &PrivateKey<G>,
-        sender: Option<&PublicKey<G>>,
-        enc: &Enc<G>,
-    ) -> Result<SharedSecret<Self>, HpkeError> {
-        let ephemeral = G::point(&enc.0).ok_or(HpkeError::DecapError)?;
-        let shared = G::agree(&recipient.secret, &ephemeral, |dh| {
-            extract_and_expand::<G>(dh, &enc.0, &recipient.public_key)
-        });
-        shared.filter(|_| sender.is_none()).ok_or(HpkeError::DecapError)
+    fn decapsulate(private: &Pair<G>, enc: &[u8], shared: &mut [u8]) -> Option<()> {
+        let ephemeral = G::point(enc)?;
+        G::agree(&private.secret, &ephemeral, |dh| {
+            extract_and_expand::<G>(dh, enc, private.public_key(), shared)
+        })
     }
-}
 
-impl<G: Group> PreparedKem for DhKem<G> {
-    fn precompute(public_key: &mut PublicKey<G>) -> bool {
-        G::precompute(&mut public_key.point)
+    fn precompute(public: &mut G::Point) -> bool {
+        G::precompute(public)
     }
 }
 
 /// The shared secret, bound to both public keys.
 fn extract_and_expand<G: Group>(
     dh: &[u8],
-    enc: &PublicKeyBytes<G>,
-    recipient: &PublicKeyBytes<G>,
-) -> Option<SharedSecret<DhKem<G>>> {
-    let [k0, k1] = DhKem::<G>::KEM_ID.to_be_bytes();
+    enc: &[u8],
+    recipient: &[u8],
+    shared: &mut [u8],
+) -> Option<()> {
+    let [k0, k1] = <G::Hpke as Kem>::KEM_ID.to_be_bytes();
     let suite_id = [b'K', b'E', b'M', k0, k1];
-    let mut room = [0; 2 * MAX_PUBLIC_KEY_LEN];
+    let mut room = [0; 2 * MAX_POINT_LEN];
     let context = &mut room[..enc.len() + recipient.len()];
     context[..enc.len()].copy_from_slice(enc);
     context[enc.len()..].copy_from_slice(recipient);
-    let mut shared = SharedSecret::default();
-    G::Kdf::extract_and_expand(dh, &suite_id, context, &mut shared.0).ok()?;
-    Some(shared)
-}
-
-/// Bytes of exactly the length that `T` serializes to.
-fn checked<T: Serializable>(encoded: &[u8]) -> Result<&[u8], HpkeError> {
-    if encoded.len() != T::size() {
-        return Err(HpkeError::IncorrectInputLength(T::size(), encoded.len()));
-    }
-    Ok(encoded)
-}
-
-impl<G: Group> Serializable for PrivateKey<G> {
-    type OutputSize = SecretKeyLen<G>;
-
-    fn write_exact(&self, out: &mut [u8]) {
-        out.copy_from_slice(self.as_bytes());
-    }
-}
-
-impl<G: Group> Deserializable for PrivateKey<G> {
-    fn from_bytes(encoded: &[u8]) -> Result<Self, HpkeError> {
-        // RFC 9180 §7.1.2: for X25519 a private key is clamped when it is read. The `hpke` crate
-        // knows for which KEMs.
-        let key = <G::Hpke as Kem>::PrivateKey::from_bytes(encoded)?;
-        let mut room = Zeroizing::new([0; MAX_SECRET_KEY_LEN]);
-        let bytes = &mut room[..checked::<Self>(encoded)?.len()];
-        key.write_exact(bytes);
-        Self::new(bytes).ok_or(HpkeError::ValidationError)
-    }
-}
-
-impl<G: Group> Clone for PrivateKey<G> {
-    fn clone(&self) -> Self {
-        Self {
-            secret: self.secret.clone(),
-            bytes: self.bytes.clone(),
-            public_key: self.public_key.clone(),
-        }
-    }
-}
-
-impl<G: Group> ConstantTimeEq for PrivateKey<G> {
-    fn ct_eq(&self, other: &Self) -> Choice {
-        self.as_bytes().ct_eq(other.as_bytes())
-    }
-}
-
-impl<G: Group> Serializable for PublicKey<G> {
-    type OutputSize = PublicKeyLen<G>;
-
-    fn write_exact(&self, out: &mut [u8]) {
-        out.copy_from_slice(&self.bytes);
-    }
-}
-
-impl<G: Group> Deserializable for PublicKey<G> {
-    fn from_bytes(encoded: &[u8]) -> Result<Self, HpkeError> {
-        let point = G::point(checked::<Self>(encoded)?).ok_or(HpkeError::ValidationError)?;
-        let mut bytes = Array::default();
-        bytes.copy_from_slice(encoded);
-        Ok(Self { point, bytes })
-    }
-}
-
-impl<G: Group> Clone for PublicKey<G> {
-    fn clone(&self) -> Self {
-        Self { point: self.point.clone(), bytes: self.bytes.clone() }
-    }
-}
-
-impl<G: Group> PartialEq for PublicKey<G> {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
-    }
-}
-
-impl<G: Group> Eq for PublicKey<G> {}
-
-impl<G: Group> fmt::Debug for PublicKey<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PublicKey").field(&self.bytes).finish()
-    }
-}
-
-impl<G: Group> Serializable for Enc<G> {
-    type OutputSize = PublicKeyLen<G>;
-
-    fn write_exact(&self, out: &mut [u8]) {
-        out.copy_from_slice(&self.0);
-    }
-}
-
-impl<G: Group> Deserializable for Enc<G> {
-    fn from_bytes(encoded: &[u8]) -> Result<Self, HpkeError> {
-        let mut bytes = Array::default();
-        bytes.copy_from_slice(checked::<Self>(encoded)?);
-        Ok(Self(bytes))
-    }
-}
-
-impl<G: Group> Clone for Enc<G> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
+    G::Kdf::extract_and_expand(dh, &suite_id, context, shared).ok()
 }

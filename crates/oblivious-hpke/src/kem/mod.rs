@@ -1,32 +1,53 @@
 //! KEMs, plugged in underneath the `hpke` crate.
 //!
-//! The KEMs over a Diffie-Hellman group are ours ([`DhKem`]), each group's arithmetic somebody
-//! else's, and so is X-Wing's private key. The other post-quantum ones are the `hpke` crate's own.
+//! Each is put together here ([`scheme`]) from primitives that are somebody else's: the arithmetic
+//! of a [`Group`], and an implementation of [`MlKem`].
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+#[cfg(all(feature = "aws-lc", feature = "post-quantum"))]
+mod aws_ml_kem;
 mod dh;
+#[cfg(feature = "post-quantum")]
+mod hybrid;
+#[cfg(feature = "post-quantum")]
+mod libcrux;
+#[cfg(feature = "post-quantum")]
+mod ml_kem;
 #[cfg(feature = "nist")]
 mod nist;
+mod scheme;
 #[cfg(all(test, feature = "nist", feature = "post-quantum"))]
 mod vectors;
 mod x25519;
-#[cfg(feature = "post-quantum")]
-mod x_wing;
 
 use hpke::Kem;
 
 pub(crate) use dh::DhKem;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, feature = "graviola"))]
 pub(crate) use dh::Group;
 #[cfg(feature = "post-quantum")]
-pub(crate) use x_wing::XWing;
+pub(crate) use hybrid::{HybridKem, XWing};
+#[cfg(all(feature = "post-quantum", feature = "nist"))]
+pub(crate) use hybrid::{MlKem768P256, MlKem1024P384};
+#[cfg(feature = "post-quantum")]
+pub(crate) use libcrux::{MlKem768, MlKem1024};
+#[cfg(feature = "post-quantum")]
+pub(crate) use ml_kem::PureMlKem;
+#[cfg(all(feature = "post-quantum", feature = "graviola"))]
+pub(crate) use ml_kem::{MlKem, SEED_LEN, Secret};
+#[cfg(all(feature = "nist", feature = "graviola"))]
+pub(crate) use nist::is_uncompressed;
+#[cfg(feature = "graviola")]
+pub(crate) use x25519::Table;
 pub(crate) use x25519::X25519;
 
 #[cfg(feature = "aws-lc")]
 pub(crate) use aws_lc::AwsX25519;
 #[cfg(all(feature = "aws-lc", feature = "nist"))]
 pub(crate) use aws_lc::{AwsP256, AwsP384, AwsP521};
+#[cfg(all(feature = "aws-lc", feature = "post-quantum"))]
+pub(crate) use aws_ml_kem::{AwsMlKem768, AwsMlKem1024};
 #[cfg(feature = "nist")]
 pub(crate) use nist::{P256, P384, P521};
 
@@ -40,14 +61,3 @@ pub(crate) trait PreparedKem:
         false
     }
 }
-
-/// Declares the KEMs of the `hpke` crate that are used as they are.
-#[cfg(feature = "post-quantum")]
-macro_rules! as_they_are {
-    ($($kem:ty),*) => {$(impl PreparedKem for $kem {})*};
-}
-
-#[cfg(feature = "post-quantum")]
-as_they_are!(hpke::kem::MlKem768, hpke::kem::MlKem1024);
-#[cfg(all(feature = "post-quantum", feature = "nist"))]
-as_they_are!(hpke::kem::MlKem768P256, hpke::kem::MlKem1024P384);

@@ -9,7 +9,7 @@ const UNCOMPRESSED: u8 = 4;
 
 /// Whether bytes of the right length are in the uncompressed form. The length alone tells the
 /// compressed form apart; this does so for the hybrid one.
-pub(super) fn is_uncompressed(bytes: &[u8]) -> bool {
+pub(crate) fn is_uncompressed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&UNCOMPRESSED)
 }
 

@@ -6,7 +6,7 @@ use core::convert::Infallible;
 use hpke::{Deserializable, HpkeError, Kem, Serializable};
 use rand_core::{TryCryptoRng, TryRng};
 
-use super::*;
+use super::{ml_kem::MlKem, *};
 
 /// A vector: see the file.
 struct Vector {
@@ -108,38 +108,6 @@ fn check_post_quantum<K: PreparedKem>() {
     check_with::<K>(&vector, vector.ikm_e.clone());
 }
 
-#[test]
-fn diffie_hellman() {
-    check_dh::<DhKem<X25519>>();
-    check_dh::<DhKem<P256>>();
-    check_dh::<DhKem<P384>>();
-    check_dh::<DhKem<P521>>();
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
-fn diffie_hellman_over_aws_lc() {
-    check_dh::<DhKem<AwsX25519>>();
-    check_dh::<DhKem<AwsP256>>();
-    check_dh::<DhKem<AwsP384>>();
-    check_dh::<DhKem<AwsP521>>();
-}
-
-#[test]
-fn post_quantum() {
-    check_post_quantum::<hpke::kem::MlKem768>();
-    check_post_quantum::<hpke::kem::MlKem1024>();
-    check_post_quantum::<XWing<X25519>>();
-    check_post_quantum::<hpke::kem::MlKem768P256>();
-    check_post_quantum::<hpke::kem::MlKem1024P384>();
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
-fn x_wing_over_aws_lc() {
-    check_post_quantum::<XWing<AwsX25519>>();
-}
-
 /// FIPS 203 §7.2: a public key of ML-KEM, which comes first in that of a hybrid, must have every
 /// coefficient below q. They take 12 bits each, two in three bytes; `coefficients` says how many.
 fn check_coefficients<K: PreparedKem>(coefficients: usize) {
@@ -165,19 +133,41 @@ fn check_coefficients<K: PreparedKem>(coefficients: usize) {
     }
 }
 
+/// libcrux beside the implementation that the `hpke` crate uses: keys, encapsulation, and
+/// decapsulation of ciphertexts that are right and that are not (FIPS 203 §6.3, implicit
+/// rejection).
+fn check_against_hpke<M: MlKem>() {
+    for seed in 0..20 {
+        let seed = [seed; 64];
+        let theirs = <M::Hpke as Kem>::PrivateKey::from_bytes(&seed).unwrap();
+        let ours = <PureMlKem<M> as Kem>::PrivateKey::from_bytes(&seed).unwrap();
+        let their_public = M::Hpke::sk_to_pk(&theirs);
+        let our_public = PureMlKem::<M>::sk_to_pk(&ours);
+        assert_eq!(our_public.to_bytes()[..], their_public.to_bytes()[..]);
+
+        let mut rng = FixedRng(seed[..32].to_vec());
+        let (their_secret, their_enc) =
+            M::Hpke::encap_with_rng(&their_public, None, &mut rng).unwrap();
+        let mut rng = FixedRng(seed[..32].to_vec());
+        let (secret, enc) = PureMlKem::<M>::encap_with_rng(&our_public, None, &mut rng).unwrap();
+        let mut enc = enc.to_bytes().to_vec();
+        assert_eq!(enc, their_enc.to_bytes()[..]);
+        assert_eq!(secret.0[..], their_secret.0[..]);
+
+        for damage in [0, 1, 0xff] {
+            let at = usize::from(seed[0]) * 37 % enc.len();
+            enc[at] ^= damage;
+            let their_enc = <M::Hpke as Kem>::EncappedKey::from_bytes(&enc).unwrap();
+            let expected = M::Hpke::decap(&theirs, None, &their_enc).unwrap();
+            let our_enc = <PureMlKem<M> as Kem>::EncappedKey::from_bytes(&enc).unwrap();
+            let secret = PureMlKem::<M>::decap(&ours, None, &our_enc).unwrap();
+            assert_eq!(secret.0[..], expected.0[..], "{damage}");
+        }
+    }
+}
+
 /// The modulus of ML-KEM (FIPS 203 §2.4).
 const Q: u16 = 3329;
-
-#[test]
-fn ml_kem_keys_with_a_coefficient_out_of_range_are_refused() {
-    check_coefficients::<hpke::kem::MlKem768>(3 * 256);
-    check_coefficients::<hpke::kem::MlKem1024>(4 * 256);
-    check_coefficients::<XWing<X25519>>(3 * 256);
-    check_coefficients::<hpke::kem::MlKem768P256>(3 * 256);
-    check_coefficients::<hpke::kem::MlKem1024P384>(4 * 256);
-    #[cfg(feature = "aws-lc")]
-    check_coefficients::<XWing<AwsX25519>>(3 * 256);
-}
 
 /// The encodings of all X25519 points of low order (RFC 7748 §6.1): 0, 1, the two of order 8, p-1,
 /// p, p+1, and each again with the highest bit, which is ignored.
@@ -225,46 +215,33 @@ fn check_low_order<K: PreparedKem>() {
     }
 }
 
-#[test]
-fn x_wing_refuses_points_of_low_order() {
-    check_low_order::<XWing<X25519>>();
-    #[cfg(feature = "aws-lc")]
-    check_low_order::<XWing<AwsX25519>>();
-}
-
 /// A point that is not on the curve, one in the wrong form, and one at infinity (RFC 9180 §7.1.4).
-fn check_invalid_points<K: PreparedKem>() {
+/// `start` says where the point begins in a public key, and from the end in `enc`.
+fn check_invalid_points<K: PreparedKem>(start: usize) {
     let vector = vector(K::KEM_ID);
-    let mut off_curve = vector.public_key.clone();
+    let point = &vector.public_key[start..];
+    let mut off_curve = point.to_vec();
     *off_curve.last_mut().unwrap() ^= 1;
-    let mut hybrid = vector.public_key.clone();
+    let mut hybrid = point.to_vec();
     hybrid[0] = 6 + (hybrid.last().unwrap() & 1);
-    let infinity = vec![0; vector.public_key.len()];
+    let infinity = vec![0; point.len()];
     let secret_key = K::PrivateKey::from_bytes(&vector.secret_key).unwrap();
     for point in [off_curve, hybrid, infinity] {
-        assert!(K::PublicKey::from_bytes(&point).is_err());
-        let enc = K::EncappedKey::from_bytes(&point).unwrap();
+        let public_key = [&vector.public_key[..start], &point].concat();
+        assert!(K::PublicKey::from_bytes(&public_key).is_err());
+        let enc = [&vector.enc[..vector.enc.len() - point.len()], &point].concat();
+        let enc = K::EncappedKey::from_bytes(&enc).unwrap();
         let decapsulated = K::decap(&secret_key, None, &enc);
         assert_eq!(decapsulated.err(), Some(HpkeError::DecapError));
     }
     assert!(K::PublicKey::from_bytes(&vector.public_key[1..]).is_err());
-    let zero = vec![0; vector.secret_key.len()];
-    assert!(K::PrivateKey::from_bytes(&zero).is_err());
-}
-
-#[test]
-fn invalid_points_are_refused_on_both_sides() {
-    check_invalid_points::<DhKem<P256>>();
-    check_invalid_points::<DhKem<P384>>();
-    check_invalid_points::<DhKem<P521>>();
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
-fn invalid_points_are_refused_by_aws_lc_too() {
-    check_invalid_points::<DhKem<AwsP256>>();
-    check_invalid_points::<DhKem<AwsP384>>();
-    check_invalid_points::<DhKem<AwsP521>>();
+    // The private key of a hybrid is a seed, of which any is valid.
+    if start == 0 {
+        let zero = vec![0; vector.secret_key.len()];
+        assert!(K::PrivateKey::from_bytes(&zero).is_err());
+        let above = vec![0xff; vector.secret_key.len()];
+        assert!(K::PrivateKey::from_bytes(&above).is_err());
+    }
 }
 
 /// RFC 9180 §7.1.3: a random private key that is out of range is drawn again.
@@ -277,3 +254,82 @@ fn an_ephemeral_key_out_of_range_is_drawn_again() {
     randomness.extend(ephemeral.to_bytes());
     check_with::<DhKem<P256>>(&vector, randomness);
 }
+
+/// All of it over the primitives of one provider.
+macro_rules! over {
+    ($(#[$attribute:meta])* $provider:ident {
+        $x25519:ty, $p256:ty, $p384:ty, $p521:ty, $ml_kem_768:ty, $ml_kem_1024:ty $(,)?
+    }) => {
+        $(#[$attribute])*
+        mod $provider {
+            use super::*;
+
+            type XWingKem = HybridKem<XWing, $ml_kem_768, $x25519>;
+            type MlKem768P256Kem = HybridKem<hybrid::MlKem768P256, $ml_kem_768, $p256>;
+            type MlKem1024P384Kem = HybridKem<hybrid::MlKem1024P384, $ml_kem_1024, $p384>;
+
+            #[test]
+            fn diffie_hellman() {
+                check_dh::<DhKem<$x25519>>();
+                check_dh::<DhKem<$p256>>();
+                check_dh::<DhKem<$p384>>();
+                check_dh::<DhKem<$p521>>();
+            }
+
+            #[test]
+            fn post_quantum() {
+                check_post_quantum::<PureMlKem<$ml_kem_768>>();
+                check_post_quantum::<PureMlKem<$ml_kem_1024>>();
+                check_post_quantum::<XWingKem>();
+                check_post_quantum::<MlKem768P256Kem>();
+                check_post_quantum::<MlKem1024P384Kem>();
+            }
+
+            #[test]
+            fn ml_kem_is_that_of_another_implementation() {
+                check_against_hpke::<$ml_kem_768>();
+                check_against_hpke::<$ml_kem_1024>();
+            }
+
+            #[test]
+            fn ml_kem_keys_with_a_coefficient_out_of_range_are_refused() {
+                check_coefficients::<PureMlKem<$ml_kem_768>>(3 * 256);
+                check_coefficients::<PureMlKem<$ml_kem_1024>>(4 * 256);
+                check_coefficients::<XWingKem>(3 * 256);
+                check_coefficients::<MlKem768P256Kem>(3 * 256);
+                check_coefficients::<MlKem1024P384Kem>(4 * 256);
+            }
+
+            #[test]
+            fn x_wing_refuses_points_of_low_order() {
+                check_low_order::<XWingKem>();
+            }
+
+            #[test]
+            fn invalid_points_are_refused_on_both_sides() {
+                check_invalid_points::<DhKem<$p256>>(0);
+                check_invalid_points::<DhKem<$p384>>(0);
+                check_invalid_points::<DhKem<$p521>>(0);
+                check_invalid_points::<MlKem768P256Kem>(1184);
+                check_invalid_points::<MlKem1024P384Kem>(1568);
+            }
+        }
+    };
+}
+
+over!(rust_crypto { X25519, P256, P384, P521, MlKem768, MlKem1024 });
+over!(
+    #[cfg(feature = "aws-lc")]
+    aws_lc { AwsX25519, AwsP256, AwsP384, AwsP521, AwsMlKem768, AwsMlKem1024 }
+);
+over!(
+    #[cfg(feature = "graviola")]
+    graviola {
+        crate::graviola::X25519,
+        crate::graviola::P256,
+        crate::graviola::P384,
+        P521,
+        crate::graviola::MlKem768,
+        MlKem1024,
+    }
+);

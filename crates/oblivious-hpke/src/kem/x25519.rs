@@ -70,11 +70,11 @@ impl Group for X25519 {
 /// Multiples of a public key, by which an agreement with it takes a quarter of the time. It takes
 /// about 30 KiB, and the time of some twenty agreements to make.
 #[derive(Clone)]
-pub(super) struct Table(Arc<EdwardsBasepointTable>);
+pub(crate) struct Table(Arc<EdwardsBasepointTable>);
 
 impl Table {
     /// A table for `point`; `None` if it has no Edwards form, because it is on the twist.
-    pub(super) fn new(point: MontgomeryPoint) -> Option<Self> {
+    pub(crate) fn new(point: MontgomeryPoint) -> Option<Self> {
         // Both points of this u-coordinate have the same u-coordinate when multiplied, so which
         // of the two is taken makes no difference.
         let edwards = point.to_edwards(0)?;
@@ -84,7 +84,7 @@ impl Table {
     }
 
     /// X25519 (RFC 7748 §5) of a private key and the point of the table.
-    pub(super) fn agree<T>(
+    pub(crate) fn agree<T>(
         &self,
         secret: &[u8; 32],
         with: impl FnOnce(&[u8]) -> Option<T>,

@@ -17,6 +17,8 @@ pub(crate) fn providers() -> Vec<Provider> {
         Provider::rust_crypto(),
         #[cfg(feature = "aws-lc")]
         Provider::aws_lc(),
+        #[cfg(feature = "graviola")]
+        Provider::graviola().unwrap(),
     ]
 }
 

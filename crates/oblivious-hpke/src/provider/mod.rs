@@ -1,0 +1,106 @@
+//! Where the primitives come from.
+
+mod tables;
+
+use core::fmt;
+
+use oblivious_keys::{KemId, SymmetricSuite};
+#[cfg(feature = "graviola")]
+use thiserror::Error;
+
+use crate::suite::KemTable;
+
+/// A source of cryptographic primitives, chosen by value: several can be in use in one program.
+///
+/// Every provider speaks the same protocol; what one sealed, each other opens.
+#[derive(Clone, Copy)]
+pub struct Provider {
+    name: &'static str,
+    kems: &'static [KemTable],
+}
+
+impl Provider {
+    /// Primitives in pure Rust, from the RustCrypto, dalek and libcrux projects.
+    pub const fn rust_crypto() -> Self {
+        Self { name: "rust_crypto", kems: tables::RUST_CRYPTO }
+    }
+
+    /// Primitives of AWS-LC: X25519, the NIST curves, the AEADs, and the gateway's side of ML-KEM.
+    /// The client's side of ML-KEM and the hashes are those of
+    /// [`rust_crypto`](Self::rust_crypto): AWS-LC expands a public key anew for every
+    /// encapsulation, and cannot be given its randomness.
+    #[cfg(feature = "aws-lc")]
+    pub const fn aws_lc() -> Self {
+        Self { name: "aws_lc", kems: tables::AWS_LC }
+    }
+
+    /// Primitives of graviola, whose arithmetic is formally verified assembly from s2n-bignum: X25519,
+    /// P-256, P-384, ML-KEM-768 and the AEADs. It needs no C compiler. P-521, ML-KEM-1024 and the
+    /// hashes are those of [`rust_crypto`](Self::rust_crypto).
+    ///
+    /// # Errors
+    /// If the processor is not one that graviola has code for.
+    #[cfg(feature = "graviola")]
+    pub fn graviola() -> Result<Self, UnsupportedProcessor> {
+        if !crate::graviola::is_supported() {
+            return Err(UnsupportedProcessor);
+        }
+        Ok(Self { name: "graviola", kems: tables::GRAVIOLA })
+    }
+
+    /// The fastest of the providers that are compiled in and run on this processor.
+    ///
+    /// With the features of the same names that is [`graviola`](Self::graviola), then
+    /// [`aws_lc`](Self::aws_lc); without either it is [`rust_crypto`](Self::rust_crypto).
+    pub fn fastest() -> Self {
+        #[cfg(feature = "graviola")]
+        if let Ok(graviola) = Self::graviola() {
+            return graviola;
+        }
+        #[cfg(feature = "aws-lc")]
+        return Self::aws_lc();
+        #[cfg(not(feature = "aws-lc"))]
+        Self::rust_crypto()
+    }
+
+    /// No security at all, for fuzzing: what is "encrypted" stays readable, and nearly every tag is
+    /// right. It exists in builds of a fuzzer alone.
+    #[cfg(fuzzing)]
+    pub const fn toy() -> Self {
+        Self { name: "toy", kems: tables::TOY }
+    }
+
+    /// Whether keys of `kem` can be used with `suite`.
+    ///
+    /// The one-stage KDFs (SHAKE and TurboSHAKE) never can: the keys of a response come from
+    /// Extract and Expand (RFC 9458 §4.4), which they do not have. Nor can the AEAD that exports
+    /// only.
+    pub fn supports(&self, kem: KemId, suite: SymmetricSuite) -> bool {
+        self.kem(kem).is_some_and(|kem| kem.suite(suite).is_some())
+    }
+
+    pub(crate) fn kem(&self, id: KemId) -> Option<&'static KemTable> {
+        self.kems.iter().find(|kem| kem.id == id)
+    }
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self::rust_crypto()
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Provider({})", self.name)
+    }
+}
+
+/// The processor lacks instructions that graviola is written in.
+#[cfg(feature = "graviola")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "graviola does not run on this processor: it needs x86-64 with AES, AVX2, ADX, BMI and \
+     PCLMULQDQ, or aarch64 with AES, SHA-2 and PMULL; use another provider"
+)]
+pub struct UnsupportedProcessor;

@@ -9,7 +9,7 @@ use oblivious_wire::VarInt;
 
 use crate::{
     ChunkError, ChunkLimitTooSmall, SealError,
-    response::Exchange,
+    exchange::Exchange,
     suite::{OpenChunk, SealChunk, TAG_LEN},
 };
 

@@ -8,9 +8,10 @@ use oblivious_keys::{InvalidKeyConfig, KeyConfig, KeyConfigList, SymmetricSuite}
 
 use crate::{
     ChunkLimits, ChunkOpener, ChunkedReply, DecapsulateError, KeyPair, KeyRingError, Labels, Reply,
-    RequestHeader, Validity, frame,
+    RequestHeader, Validity,
+    exchange::Exchange,
+    frame,
     labels::Info,
-    response::Exchange,
     suite::{Receiver, ResponseCipher, TAG_LEN},
 };
 

@@ -47,6 +47,7 @@ extern crate std;
 mod aead;
 mod chunked;
 mod error;
+mod exchange;
 mod frame;
 #[cfg(feature = "graviola")]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "graviola/absent.rs")]

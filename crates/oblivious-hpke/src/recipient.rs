@@ -9,9 +9,10 @@ use rand_core::CryptoRng;
 
 use crate::{
     ChunkLimits, ChunkSealer, Labels, PendingChunkedResponse, PendingResponse, Provider,
-    RecipientError, RequestHeader, SealError, frame,
+    RecipientError, RequestHeader, SealError,
+    exchange::Exchange,
+    frame,
     labels::Info,
-    response::Exchange,
     suite::{ResponseCipher, Sender, TAG_LEN},
 };
 

@@ -1,14 +1,13 @@
 //! Both sides of a response (RFC 9458 §4.4).
 
-use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
 
 use crate::{
-    ChunkLimits, ChunkOpener, ChunkSealer, OpenError, RequestHeader, SealError, frame,
-    suite::{Failed, OpenChunk, ResponseCipher, ResponseSecret, SealChunk, TAG_LEN},
+    ChunkLimits, ChunkOpener, ChunkSealer, OpenError, RequestHeader, SealError, exchange::Exchange,
+    frame, suite::TAG_LEN,
 };
 
 /// What a client keeps of a request: it opens the one answer to it.
@@ -27,50 +26,6 @@ pub struct Reply {
 pub struct ChunkedReply {
     header: RequestHeader,
     exchange: Exchange,
-}
-
-/// What both sides know after a request: enough to derive the response's key and nonce.
-pub(crate) struct Exchange {
-    secret: ResponseSecret,
-    /// With room for the response nonce, which makes it the salt of Extract.
-    enc: Vec<u8>,
-    cipher: &'static dyn ResponseCipher,
-}
-
-impl Exchange {
-    pub(crate) fn new(
-        secret: ResponseSecret,
-        enc: &[u8],
-        cipher: &'static dyn ResponseCipher,
-    ) -> Self {
-        let mut room = Vec::with_capacity(enc.len() + cipher.nonce_len());
-        room.extend_from_slice(enc);
-        Self { secret, enc: room, cipher }
-    }
-
-    /// The length of the response nonce, in bytes.
-    pub(crate) fn nonce_len(&self) -> usize {
-        self.cipher.nonce_len()
-    }
-
-    pub(crate) fn opener(self, response_nonce: &[u8]) -> Result<Box<dyn OpenChunk>, Failed> {
-        let cipher = self.cipher;
-        let (secret, salt) = self.into_salt(response_nonce);
-        cipher.opener(&secret, &salt)
-    }
-
-    fn sealer(self, response_nonce: &[u8]) -> Result<Box<dyn SealChunk>, Failed> {
-        let cipher = self.cipher;
-        let (secret, salt) = self.into_salt(response_nonce);
-        cipher.sealer(&secret, &salt)
-    }
-
-    /// The salt of Extract: `enc`, then the response nonce.
-    fn into_salt(self, response_nonce: &[u8]) -> (ResponseSecret, Vec<u8>) {
-        let Self { secret, mut enc, .. } = self;
-        enc.extend_from_slice(response_nonce);
-        (secret, enc)
-    }
 }
 
 impl PendingResponse {
@@ -126,7 +81,7 @@ impl Reply {
     /// The request's encapsulated key, which is different for every request: what a guard against
     /// replay remembers (RFC 9458 §6.5).
     pub fn enc(&self) -> &[u8] {
-        &self.exchange.enc
+        self.exchange.enc()
     }
 
     /// By how many bytes an encapsulated response is longer than the response itself.
@@ -204,7 +159,7 @@ impl ChunkedReply {
 
     /// The request's encapsulated key: see [`Reply::enc`].
     pub fn enc(&self) -> &[u8] {
-        &self.exchange.enc
+        self.exchange.enc()
     }
 
     /// Begins the response: appends what precedes its chunks to `out`, and returns what seals

@@ -11,12 +11,10 @@ use hpke::{Deserializable, Kem, Serializable, kdf::Kdf};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::scheme::{Of, Scheme};
+use super::scheme::{MAX_SECRET_KEY_LEN, Of, Scheme};
 
 /// The length of the longest public key, P-521's, in bytes.
 pub(super) const MAX_POINT_LEN: usize = 133;
-/// The length of the longest private key, P-521's, in bytes.
-pub(super) const MAX_SECRET_KEY_LEN: usize = 66;
 /// How often a random private key may turn out to be out of range (RFC 9180 §7.1.3).
 const MAX_TRIES: usize = 256;
 

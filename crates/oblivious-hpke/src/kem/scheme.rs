@@ -11,7 +11,10 @@ use rand_core::CryptoRng;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::{PreparedKem, dh::MAX_SECRET_KEY_LEN};
+use super::PreparedKem;
+
+/// The length of the longest private key, P-521's, in bytes.
+pub(crate) const MAX_SECRET_KEY_LEN: usize = 66;
 
 /// What a KEM does, on byte strings that have the right lengths.
 pub(crate) trait Scheme: Sized + Send + Sync + 'static {

@@ -10,7 +10,7 @@ use hpke::{
 };
 use rand_core::CryptoRng;
 
-use super::{
+use super::objects::{
     Failed, Kdf, Marker, OpenChunk, Receiver, ResponseSecret, SealChunk, Sender, TAG_LEN,
     entropy_len,
 };

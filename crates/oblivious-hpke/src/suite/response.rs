@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use hpke::{aead::Aead, inout::InOutBuf};
 use zeroize::Zeroizing;
 
-use super::{
+use super::objects::{
     Failed, Kdf, MAX_KEY_LEN, Marker, OpenChunk, ResponseCipher, ResponseSecret, SealChunk,
     TAG_LEN, entropy_len,
 };

@@ -17,6 +17,7 @@ use clap::Parser;
 use examples::{
     cli::{self, Hint},
     http_client::{self, HttpClient},
+    provider::ProviderName,
     tls,
 };
 use http::{
@@ -24,7 +25,7 @@ use http::{
 };
 use oblivious_http::bhttp::{Content, Informational};
 use oblivious_http::client::{ClientError, ClientLayer};
-use oblivious_http::hpke::{Provider, Recipient};
+use oblivious_http::hpke::Recipient;
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{FullBody, MediaType, Timeout, TokioTimer, collect, media_type};
 use tower::{Layer, ServiceExt};
@@ -61,6 +62,10 @@ struct Args {
     #[arg(short = 'd', long = "data", value_name = "DATA|@FILE")]
     data: Option<String>,
 
+    /// The source of cryptographic primitives.
+    #[arg(long, value_name = "NAME", default_value = "fastest")]
+    provider: ProviderName,
+
     /// Print the status and header of the response too.
     #[arg(short = 'i', long)]
     include: bool,
@@ -94,7 +99,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let keys = timeout.run(keys(&args.keys, &http_client)).await.context("no keys in time")??;
     let list = KeyConfigList::decode(&keys)
         .with_context(|| format!("{} holds no key configurations", args.keys))?;
-    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default())?;
+    let provider = args.provider.provider()?;
+    let recipient = Recipient::select(&list, &Preferences::default(), provider)?;
 
     let request = request(&args)?;
     let client =

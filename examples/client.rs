@@ -14,13 +14,16 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use examples::cli::{self, Hint};
+use examples::{
+    cli::{self, Hint},
+    provider::ProviderName,
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
 use oblivious_http::bhttp::{Content, Informational};
 use oblivious_http::client::{ClientError, ClientLayer};
-use oblivious_http::hpke::{Provider, Recipient};
+use oblivious_http::hpke::Recipient;
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{FullBody, MediaType, Timeout, TokioTimer, collect, media_type};
 use oblivious_hyper::{HttpClient, tls};
@@ -58,6 +61,10 @@ struct Args {
     #[arg(short = 'd', long = "data", value_name = "DATA|@FILE")]
     data: Option<String>,
 
+    /// The source of cryptographic primitives.
+    #[arg(long, value_name = "NAME", default_value = "fastest")]
+    provider: ProviderName,
+
     /// Print the status and header of the response too.
     #[arg(short = 'i', long)]
     include: bool,
@@ -91,7 +98,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let keys = timeout.run(keys(&args.keys, &http_client)).await.context("no keys in time")??;
     let list = KeyConfigList::decode(&keys)
         .with_context(|| format!("{} holds no key configurations", args.keys))?;
-    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default())?;
+    let provider = args.provider.provider()?;
+    let recipient = Recipient::select(&list, &Preferences::default(), provider)?;
 
     let request = request(&args)?;
     let client =

@@ -12,10 +12,11 @@ use axum::{
     Router,
     routing::{any_service, get},
 };
-use examples::cli;
+use clap::ValueEnum;
+use examples::{cli, provider::ProviderName};
 use http::Response;
 use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
-use oblivious_hpke::{KeyPair, KeyRing, Provider};
+use oblivious_hpke::{KeyPair, KeyRing};
 use oblivious_hyper::{
     Workers,
     server::{self, Options},
@@ -27,14 +28,15 @@ use tower::{Layer, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let mut arguments = std::env::args().skip(1);
-    let address = arguments.next().ok_or("say: load-in-process ADDRESS [aws-lc]")?;
-    let provider = match arguments.next().as_deref() {
-        None => Provider::rust_crypto(),
-        #[cfg(feature = "aws-lc")]
-        Some("aws-lc") => Provider::aws_lc(),
-        Some(_) => return Err("the only other provider is aws-lc, with --features aws-lc".into()),
+    let usage = "say: load-in-process ADDRESS PROVIDER x25519|x-wing";
+    let address = arguments.next().ok_or(usage)?;
+    let provider = ProviderName::from_str(&arguments.next().ok_or(usage)?, false)?.provider()?;
+    let kem = match arguments.next().as_deref() {
+        Some("x25519") => KemId::X25519_HKDF_SHA256,
+        Some("x-wing") => KemId::X_WING,
+        _ => return Err(usage.into()),
     };
-    let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, provider)?;
+    let pair = KeyPair::generate(kem, provider)?;
     let mut ring = KeyRing::new();
     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
     let keys = Shared::new(GatewayKeys::from(ring));

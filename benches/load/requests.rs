@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(_) => KeyConfig::decode_bare(&keys)?,
     };
     let suite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
-    let recipient = Recipient::new(&config, suite, Provider::default())?.precomputed();
+    let recipient = Recipient::new(&config, suite, Provider::fastest())?.precomputed();
 
     let request = http::Request::get(url.as_str()).body(Content::default())?;
     let mut message = BytesMut::new();

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How many requests a second gateways answer, side by side, on this machine's loopback: ours with
-# both providers and the crate ohttp-gateway forward to an nginx; ours also answers in process.
+# all providers and the crate ohttp-gateway forward to an nginx; ours also answers in process, and
+# with graviola requests under X-Wing too.
 #
 # Needs wrk and nginx (Debian: apt-get install wrk nginx-light), curl, and the other gateway:
 #   cargo install ohttp-gateway --version 1.0.2 --locked
@@ -20,7 +21,7 @@ started=()
 finish() { for id in "${started[@]}"; do kill "$id" 2>/dev/null || true; done; rm -rf "$work"; }
 trap finish EXIT
 
-cargo build --release -p benches -p examples --features benches/aws-lc,examples/aws-lc \
+cargo build --release -p benches -p examples --features benches/aws-lc,benches/graviola,examples/aws-lc \
   --example load-requests --example load-in-process --example gateway
 bin=target/release/examples
 
@@ -70,14 +71,18 @@ contender() {
 }
 
 ours="$bin/gateway --listen 127.0.0.1:18081 --generate-key --allow-target http://127.0.0.1:18080"
+in_process="$bin/load-in-process 127.0.0.1:18081"
 for round in $(seq "$ROUNDS"); do
   echo "round $round"
   [ -z "$PEER" ] || contender ohttp-gateway nginx /ohttp-configs env PORT=18081 LOG_LEVEL=error \
     ALLOWED_TARGET_ORIGINS=127.0.0.1:18080 BACKEND_URL=http://127.0.0.1:18080 "$PEER"
-  contender 'forwarding, pure Rust' nginx /ohttp-keys $ours --provider rust-crypto
-  contender 'forwarding, AWS-LC' nginx /ohttp-keys $ours --provider aws-lc
-  contender 'in process, pure Rust' in-process /ohttp-keys "$bin/load-in-process" 127.0.0.1:18081
-  contender 'in process, AWS-LC' in-process /ohttp-keys "$bin/load-in-process" 127.0.0.1:18081 aws-lc
+  for provider in rust-crypto aws-lc graviola; do
+    contender "forwarding, $provider" nginx /ohttp-keys $ours --kem x25519 --provider $provider
+    contender "in process, $provider" in-process /ohttp-keys $in_process $provider x25519
+  done
+  contender 'forwarding, graviola, X-Wing' nginx /ohttp-keys \
+    $ours --kem x-wing --provider graviola
+  contender 'in process, graviola, X-Wing' in-process /ohttp-keys $in_process graviola x-wing
 done
 echo "medians of $ROUNDS rounds"
 sed 's/ \+\([0-9]\+\)\/s.*/\t\1/' "$work/results" | sort -t"$(printf '\t')" -k1,1 -k2,2n |

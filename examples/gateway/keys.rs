@@ -13,7 +13,7 @@ use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{Shared, SystemClock, TokioTimer};
 
 use crate::go_env::GoKey;
-use crate::settings::{ProviderName, Settings};
+use crate::settings::Settings;
 
 /// Where the keys come from.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ const SEED_HINT: Hint = Hint("make one with: (umask 077; openssl rand -hex 32 > 
 
 impl Keys {
     pub(crate) fn load(settings: &Settings, go: Option<&GoKey>) -> anyhow::Result<Self> {
-        let provider = provider(settings)?;
+        let provider = settings.provider.provider()?;
         let named = [
             go.is_some(),
             settings.generate_key,
@@ -114,18 +114,6 @@ pub(crate) fn now() -> u64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
 }
 
-pub(crate) fn provider(settings: &Settings) -> anyhow::Result<Provider> {
-    match settings.provider {
-        ProviderName::RustCrypto => Ok(Provider::rust_crypto()),
-        #[cfg(feature = "aws-lc")]
-        ProviderName::AwsLc => Ok(Provider::aws_lc()),
-        #[cfg(not(feature = "aws-lc"))]
-        ProviderName::AwsLc => {
-            anyhow::bail!("this program was built without AWS-LC: build it with --features aws-lc")
-        }
-    }
-}
-
 fn suites() -> Vec<SymmetricSuite> {
     ScheduleSettings::default().suites
 }
@@ -144,7 +132,8 @@ fn schedule_settings(settings: &Settings, provider: Provider) -> anyhow::Result<
 
 fn kems(settings: &Settings) -> anyhow::Result<Vec<KemId>> {
     if settings.kem.is_empty() {
-        return Ok(vec![KemId::X25519_HKDF_SHA256]);
+        // In this order: some clients read the first configuration only, and know no other KEM.
+        return Ok(vec![KemId::X25519_HKDF_SHA256, KemId::X_WING]);
     }
     settings.kem.iter().map(|name| kem_named(name).context("--kem is wrong")).collect()
 }

@@ -2,3 +2,4 @@
 //! network is in the crate `oblivious-hyper`.
 
 pub mod cli;
+pub mod provider;

@@ -15,8 +15,9 @@
 //! | [`keys`] | `keys` | key configurations: what a gateway publishes |
 //! | [`bhttp`] | `bhttp` | binary HTTP (RFC 9292), to and from `http` types |
 //!
-//! The feature `hyper`, off by default, adds the network side, `tokio` adds the timer for programs that run on tokio, `aws-lc` a faster provider of
-//! primitives. The features `nist` and `post-quantum` are the KEMs beyond X25519. The three services
+//! The feature `hyper`, off by default, adds the network side, `tokio` the timer for programs that
+//! run on tokio, `aws-lc` and `graviola` faster providers of primitives, the second without a C
+//! compiler. The features `nist` and `post-quantum` are the KEMs beyond X25519. The three services
 //! and all KEMs are on by default.
 //!
 //! # A whole exchange

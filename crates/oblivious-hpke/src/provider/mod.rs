@@ -12,7 +12,22 @@ use crate::suite::KemTable;
 
 /// A source of cryptographic primitives, chosen by value: several can be in use in one program.
 ///
-/// Every provider speaks the same protocol; what one sealed, each other opens.
+/// Every provider speaks the same protocol; what one sealed, each other opens. All have every KEM
+/// and every suite, from these sources:
+///
+/// | | [`rust_crypto`](Self::rust_crypto) | `aws_lc` | `graviola` |
+/// | --- | --- | --- | --- |
+/// | X25519 | dalek | AWS-LC | graviola |
+/// | X25519 to a [prepared](crate::Recipient::precomputed) key | dalek | dalek | dalek |
+/// | P-256, P-384 | RustCrypto | AWS-LC | graviola |
+/// | P-521 | RustCrypto | AWS-LC | RustCrypto |
+/// | ML-KEM-768 | libcrux | AWS-LC, to encapsulate libcrux | graviola, to encapsulate libcrux |
+/// | ML-KEM-1024 | libcrux | AWS-LC, to encapsulate libcrux | libcrux |
+/// | AES-GCM, ChaCha20-Poly1305 | RustCrypto | AWS-LC | graviola |
+/// | SHA-2, SHA-3, HKDF | RustCrypto | RustCrypto | RustCrypto |
+/// | needs | nothing | the feature `aws-lc`, std, a C compiler | the feature `graviola`, std, Rust 1.89, a processor that has the instructions |
+///
+/// The hybrid KEMs are made of what stands here for their halves.
 #[derive(Clone, Copy)]
 pub struct Provider {
     name: &'static str,
@@ -35,8 +50,8 @@ impl Provider {
     }
 
     /// Primitives of graviola, whose arithmetic is formally verified assembly from s2n-bignum: X25519,
-    /// P-256, P-384, ML-KEM-768 and the AEADs. It needs no C compiler. P-521, ML-KEM-1024 and the
-    /// hashes are those of [`rust_crypto`](Self::rust_crypto).
+    /// P-256, P-384, the gateway's side of ML-KEM-768, and the AEADs. It needs no C compiler. The
+    /// rest is that of [`rust_crypto`](Self::rust_crypto).
     ///
     /// # Errors
     /// If the processor is not one that graviola has code for.

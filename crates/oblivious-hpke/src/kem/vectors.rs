@@ -115,7 +115,7 @@ fn check_coefficients<K: PreparedKem>(coefficients: usize) {
         let mut public_key = vector(K::KEM_ID).public_key;
         let pair = &mut public_key[index / 2 * 3..][..3];
         let [low, high] = coefficient.to_le_bytes();
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             pair[0] = low;
             pair[1] = (pair[1] & 0xf0) | high;
         } else {

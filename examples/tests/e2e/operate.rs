@@ -208,7 +208,8 @@ async fn metrics_have_no_label_that_a_client_chooses() {
         "ohttp_gateway_requests_total{outcome=\"not_decapsulated\"} 1",
         "ohttp_gateway_target_responses_total{class=\"5xx\"} 1",
         "ohttp_gateway_decapsulation_failures_total{kind=\"unknown_key\"} 1",
-        "ohttp_gateway_key_requests_total{key_id=\"1\"} 3",
+        // The second key is the one for X-Wing, which the client prefers.
+        "ohttp_gateway_key_requests_total{key_id=\"2\"} 3",
         "ohttp_gateway_in_flight 0",
         "ohttp_gateway_replay_entries 3",
         "ohttp_gateway_stage_seconds_count{stage=\"total\"} 4",

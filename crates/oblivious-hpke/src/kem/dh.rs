@@ -80,7 +80,7 @@ pub(crate) struct Dh<G>(PhantomData<G>);
 
 /// A private key, and its public key in the first bytes of the room for one.
 pub(crate) struct Pair<G: Group> {
-    secret: G::Secret,
+    pub(super) secret: G::Secret,
     room: [u8; MAX_POINT_LEN],
 }
 
@@ -95,10 +95,6 @@ impl<G: Group> Pair<G> {
         let mut room = [0; MAX_POINT_LEN];
         G::public_key(&secret, &mut room[..G::point_len()])?;
         Some(Self { secret, room })
-    }
-
-    pub(super) fn secret(&self) -> &G::Secret {
-        &self.secret
     }
 
     pub(super) fn public_key(&self) -> &[u8] {

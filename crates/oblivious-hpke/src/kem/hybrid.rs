@@ -149,7 +149,7 @@ impl<P: Parameters, M: MlKem, G: Group> Scheme for Hybrid<P, M, G> {
         let (ml_kem_enc, group_enc) = enc.split_at_checked(M::enc_len())?;
         let ephemeral = G::point(group_enc)?;
         let ml_kem = M::decapsulate(&private.ml_kem, ml_kem_enc)?;
-        G::agree(private.group.secret(), &ephemeral, |group| {
+        G::agree(&private.group.secret, &ephemeral, |group| {
             combine::<P>(&*ml_kem, group, group_enc, private.group.public_key(), shared)
         })
     }

@@ -5,7 +5,8 @@
 //! cargo run --release --example dns -- example.com
 //! ```
 //!
-//! Client and gateway are in one process here, and call each other; in between would be a relay.
+//! Client and gateway are in one process here, and call each other; in between would be a relay that
+//! passes these media types.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! The same parties, ours and theirs, forevery race.
+//! The same parties, ours and theirs, for every race.
 
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfigList, SymmetricSuite};

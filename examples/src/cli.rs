@@ -24,7 +24,7 @@ pub fn parse<A: Parser>(prefix: &str) -> A {
     let command = A::command().mut_args(|arg| {
         let Some(flag) = arg.get_long() else { return arg };
         let variable = format!("{prefix}_{}", flag.to_uppercase().replace('-', "_"));
-        // --help would show values, and some of them are not foreveryone.
+        // --help would show values, and some of them are not for everyone.
         let arg = arg.hide_env_values(true);
         match arg.get_action() {
             // A variable can only say yes if it has words for it.

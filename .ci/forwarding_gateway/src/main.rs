@@ -6,6 +6,7 @@ use std::error::Error;
 use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use oblivious_http::client::ClientLayer;
@@ -28,11 +29,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     tokio::spawn(server::serve(listener, None, hello, pending()));
 
-    // Every name leads to the address that must not be reached.
-    let resolver: Resolver = Arc::new(|_| Box::pin(async { Ok(vec![METADATA]) }));
+    // A name leads to the address that must not be reached, others to this machine.
+    let resolver: Resolver = Arc::new(|name| {
+        let metadata = name == "metadata.example";
+        let address = if metadata { METADATA } else { Ipv4Addr::LOCALHOST.into() };
+        Box::pin(async move { Ok(vec![address]) })
+    });
+    let inside = TcpListener::bind("127.0.0.1:0").await?;
+    let port = inside.local_addr()?.port();
+    let named = target.replace("127.0.0.1", "known.example");
     let policy = TargetPolicy::deny_all()
         .allow(TargetRule::any_https())
-        .allow(target.parse::<TargetRule>()?);
+        .allow(target.parse::<TargetRule>()?)
+        .allow(named.parse::<TargetRule>()?.internal(true));
     let forward = Forward::new(HttpClient::guarded_with_resolver(
         policy.clone(),
         tls::client_config(None)?,
@@ -52,6 +61,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ClientLayer::new(gateway_uri, recipient).layer(HttpClient::new(tls::client_config(None)?));
     for (uri, expected) in [
         (format!("{target}/"), StatusCode::OK),
+        (format!("{named}/"), StatusCode::OK),
+        (format!("https://inside.example:{port}/"), StatusCode::BAD_GATEWAY),
+        (format!("https://127.0.0.1:{port}/"), StatusCode::BAD_GATEWAY),
         (format!("https://{METADATA}/latest/meta-data"), StatusCode::BAD_GATEWAY),
         ("https://metadata.example/latest/meta-data".to_owned(), StatusCode::BAD_GATEWAY),
     ] {
@@ -62,5 +74,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             return Err(format!("{uri} should be {expected}").into());
         }
     }
-    Ok(())
+    // That nobody answers there would be a 502 as well: so it counts that nobody even called.
+    match tokio::time::timeout(Duration::from_millis(100), inside.accept()).await {
+        Ok(_) => Err("the gateway connected to an address that is not public".into()),
+        Err(_) => Ok(()),
+    }
 }

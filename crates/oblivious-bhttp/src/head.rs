@@ -2,6 +2,7 @@
 
 use crate::control::ControlData;
 use crate::fields::Fields;
+
 /// Control data and header section of a request (RFC 9292 §3.4, §3.6).
 ///
 /// `Debug` shows how long the parts are, never what they say.

@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(scan.host, (18, 19));
     }
 
-    /// What `plain` accepts the walk line by line accepts, with the same outcome: forevery value
+    /// What `plain` accepts the walk line by line accepts, with the same outcome: for every value
     /// of every byte of a section, and each limit at and below what the section needs.
     #[test]
     fn a_plain_section_is_what_its_lines_are() {

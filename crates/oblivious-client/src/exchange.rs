@@ -94,7 +94,7 @@ where
     Ok(Request::from_parts(parts, content))
 }
 
-/// Writes the request as binary HTTP and seals it, in one buffer; a new HPKE context forevery
+/// Writes the request as binary HTTP and seals it, in one buffer; a new HPKE context for every
 /// request (RFC 9458 §6.1).
 fn encapsulate(
     config: &Config,

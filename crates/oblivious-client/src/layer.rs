@@ -82,7 +82,8 @@ impl ClientLayer<Payload> {
     /// it takes the [`Bytes`] of a request and returns those of the answer.
     ///
     /// The recipient must have been made [with labels](Recipient::with_labels) of that protocol's
-    /// own. Messages are whole, and neither padded nor dated: that is for who writes them.
+    /// own, and the relay must pass the media types of the payload. Messages are whole, and neither
+    /// padded nor dated: that is for who writes them.
     pub fn for_payload(
         relay: Uri,
         recipient: impl Into<Shared<Recipient>>,

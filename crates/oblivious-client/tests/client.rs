@@ -110,7 +110,7 @@ async fn the_outer_request_shows_nothing_of_the_inner_one() {
     assert_eq!(response.body().data, "answer");
 }
 
-/// RFC 9458 §6.1: a new HPKE context forevery request.
+/// RFC 9458 §6.1: a new HPKE context for every request.
 #[tokio::test]
 async fn two_requests_share_nothing_that_is_encapsulated() {
     let seen = Arc::new(Mutex::new(Vec::new()));

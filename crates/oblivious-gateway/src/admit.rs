@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Opened<'a> {
     pub(crate) header: RequestHeader,
     pub(crate) enc: &'a [u8],
-    /// By what way it came.
+    /// The way that it has come by.
     pub(crate) hops: Hops,
 }
 

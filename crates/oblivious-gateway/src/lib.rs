@@ -71,7 +71,8 @@
 //!
 //! A request that is encapsulated itself, whatever its target, is answered with a 508 inside: a
 //! gateway that can reach itself would serve one small request as many times as there are layers in
-//! it. Who wants nesting allows it by a depth, with [`GatewayLayer::allow_nesting`]. `Max-Forwards` is counted (RFC 9110 §7.6.2).
+//! it. To allow nesting, set a depth with [`GatewayLayer::allow_nesting`]. `Max-Forwards` is counted
+//! (RFC 9110 §7.6.2).
 //!
 //! # Other payloads
 //!

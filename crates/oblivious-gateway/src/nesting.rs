@@ -10,7 +10,7 @@ use crate::refusal::InnerRefusal;
 
 /// How often a request may come by this gateway again, each time inside of another.
 ///
-/// What is inside is fresh forevery guard, so only the outer `Via` fields can tell: a gateway that
+/// What is inside is fresh for every guard, so only the outer `Via` fields can tell: a gateway that
 /// forwards a nested request leaves its pseudonym there (RFC 9110 §7.6.3).
 #[derive(Clone, Debug)]
 pub(crate) struct Nesting {

@@ -12,7 +12,7 @@ use thiserror::Error as ThisError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// There was no connection: its name did not resolve, nobody listens, or TLS failed.
+    /// There was no connection: the name did not resolve, nobody listens, or TLS failed.
     #[error("the target cannot be reached")]
     Unreachable,
     /// The connection ended before the response was complete.

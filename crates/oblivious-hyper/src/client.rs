@@ -1,6 +1,7 @@
 //! An HTTP client: hyper's, with what Oblivious HTTP asks of it.
 
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -19,6 +20,7 @@ use oblivious_service::BoxError;
 use pin_project_lite::pin_project;
 use thiserror::Error;
 use thread_local::ThreadLocal;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::bytes_body::BytesBody;
@@ -30,6 +32,10 @@ use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 /// seldom meets a connection that is just being closed: once a byte of it is written it fails with
 /// that connection, and is not sent again.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long it may take until a connection stands: from the look-up of the name to the end of the
+/// TLS handshake.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often an HTTP/2 connection with requests under way is tried.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -87,7 +93,9 @@ impl HttpClient {
         Self::with_connector(tls, Connector::guarded(policy).with_resolver(resolver))
     }
 
-    fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> Self {
+    fn with_connector(mut tls: rustls::ClientConfig, tcp: Connector) -> Self {
+        // Each of the two has to say by itself which versions it speaks.
+        tls.alpn_protocols.clear();
         let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
         let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
@@ -124,7 +132,7 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// Connects, and agrees on the version of HTTP. hyper clones it forevery request.
+/// Connects, and agrees on the version of HTTP. hyper clones it for every request.
 #[derive(Clone)]
 struct Tls(Arc<Connectors>);
 
@@ -137,7 +145,7 @@ struct Connectors {
 impl Service<Uri> for Tls {
     type Response = <HttpsConnector<Connector> as Service<Uri>>::Response;
     type Error = <HttpsConnector<Connector> as Service<Uri>>::Error;
-    type Future = <HttpsConnector<Connector> as Service<Uri>>::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -145,7 +153,14 @@ impl Service<Uri> for Tls {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let Connectors { tcp, http1, any } = &*self.0;
-        if tcp.needs_http1(&uri) { http1.clone().call(uri) } else { any.clone().call(uri) }
+        let connecting =
+            if tcp.needs_http1(&uri) { http1.clone().call(uri) } else { any.clone().call(uri) };
+        // hyper goes on with a connection that nobody waits for any more, so that the limits of
+        // whoever has asked for it do not end one whose server says nothing.
+        Box::pin(async {
+            let limited = timeout(CONNECT_LIMIT, connecting).await;
+            limited.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        })
     }
 }
 
@@ -174,8 +189,16 @@ where
 /// Whether the server expects to be told that there is no content, and is not: RFC 9110 §8.6 has it
 /// so for methods that give content a meaning, and many servers answer 411 otherwise.
 fn expects_length(method: &Method, headers: &HeaderMap) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
-        && !headers.contains_key(CONTENT_LENGTH)
+    // Those that give it none, or seldom; every other may.
+    !matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::DELETE
+            | Method::OPTIONS
+            | Method::TRACE
+            | Method::CONNECT
+    ) && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING)
 }
 

@@ -49,7 +49,7 @@ impl Credentials {
         if admitted {
             return None;
         }
-        let mut refusal = plain_text(StatusCode::UNAUTHORIZED, "Not for you.\n");
+        let mut refusal = plain_text(StatusCode::UNAUTHORIZED, "Authentication is required.\n");
         let challenge = HeaderValue::from_static("Bearer");
         refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         Some(refusal)

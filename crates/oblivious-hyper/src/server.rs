@@ -75,8 +75,8 @@ pub struct Options {
     /// Then its HTTP/2 stream is reset, or its HTTP/1.1 connection closed: a reader that takes a
     /// byte now and then does not stand still.
     pub exchange_limit: Duration,
-    /// How many requests an HTTP/2 connection may have under way. Between a relay and a gateway
-    /// there is but one for each thread.
+    /// How many requests an HTTP/2 connection may have under way. A relay opens one for
+    /// each of its threads to a gateway.
     pub max_streams: u32,
     /// How many connections may be open at a time. More wait, not yet accepted.
     pub max_connections: usize,

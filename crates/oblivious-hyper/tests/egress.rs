@@ -10,7 +10,7 @@ use http_body_util::Empty;
 use oblivious_bhttp::{Content, DecodeOptions, decode_response};
 use oblivious_gateway::{GatewayKeys, GatewayLayer, Rewrite, TargetPolicy, TargetRule};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
-use oblivious_hyper::{Forward, HttpClient, Resolver, tls};
+use oblivious_hyper::{Forward, HttpClient, HttpError, Resolver, tls};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{FullBody, collect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,7 +64,7 @@ fn rule(text: &str) -> TargetRule {
     text.parse().unwrap()
 }
 
-/// A resolver that gives the same addresses forevery name.
+/// A resolver that gives the same addresses for every name.
 fn resolver(addresses: &[&str]) -> Resolver {
     let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
     Arc::new(move |_| {
@@ -316,7 +316,7 @@ async fn https_does_not_become_http() {
     assert_eq!(target.connections(), 0);
 }
 
-/// What a rewrite leads to is inside, and a rule foreverything outside does not open it.
+/// What a rewrite leads to is inside, and a rule for everything outside does not open it.
 #[tokio::test]
 async fn the_destination_of_a_rewrite_cannot_be_asked_for() {
     let inside = Target::start("127.0.0.1", OK).await;
@@ -330,4 +330,24 @@ async fn the_destination_of_a_rewrite_cannot_be_asked_for() {
     let api = format!("http://api.example.com:{port}/");
     assert!(get(&policy, resolver(), &api).await.is_some());
     assert_eq!(inside.connections(), 1);
+}
+
+/// Whoever waits for the connection may be gone by then, and hyper goes on with it alone.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_in_its_handshake_is_let_go() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("https://{}/", listener.local_addr().unwrap());
+    let silent = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // Up to the end of the connection.
+        std::io::Read::read_to_end(&mut stream, &mut Vec::new())
+    });
+    let mut config = tls::client_config(None).unwrap();
+    // What a caller has set for other uses does no harm.
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let request = Request::get(origin).body(Empty::<bytes::Bytes>::new()).unwrap();
+    let error = HttpClient::new(config).oneshot(request).await.unwrap_err();
+    assert!(matches!(error, HttpError::Failed(error) if error.is_connect()));
+    let ended = tokio::task::spawn_blocking(|| silent.join().unwrap()).await.unwrap();
+    assert!(ended.is_ok(), "{ended:?}");
 }

@@ -52,7 +52,7 @@ impl MediaType {
 
     /// Reads the value of a `Content-Type` field.
     ///
-    /// Returns `None` for a value that is no media type, and forevery type not listed here.
+    /// Returns `None` for a value that is no media type, and for every type not listed here.
     pub fn parse(value: &str) -> Option<Self> {
         let value = value.trim_matches([' ', '\t']);
         // What nearly every message carries, without a parse.

@@ -76,7 +76,10 @@ impl InnerRefusal {
         let text = match self {
             // The words of the codec name the rule, and have no value of the request in them.
             Self::NotBinaryHttp(error) => {
-                format!("The request is not a valid binary HTTP request: {error}.\n").into()
+                // What follows a semicolon is for who reads messages, not for who sends them.
+                let error = error.to_string();
+                let rule = error.split(';').next().unwrap_or_default();
+                format!("The request is not a valid binary HTTP request: {rule}.\n").into()
             }
             _ => Bytes::from_static(self.plain_text().as_bytes()),
         };
@@ -120,13 +123,12 @@ impl InnerRefusal {
                 "A request sent through Oblivious HTTP cannot expect 100-continue.\n"
             }
             Self::Nested => {
-                "The request is encapsulated itself, and this gateway takes no encapsulation \
-                 inside another.\n"
+                "The request is encapsulated itself, more often than this gateway allows.\n"
             }
             Self::NotAnOrigin => "The request's authority must be a host and a port.\n",
             Self::InvalidPath => {
-                "The request's path has characters that a URI must not have: percent-encode \
-                 them.\n"
+                "The request's path or query has characters that a URI must not have: \
+                 percent-encode them.\n"
             }
             Self::Forbidden => {
                 "This gateway does not forward this request: the target or the method is not \

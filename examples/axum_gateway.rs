@@ -9,7 +9,7 @@ use axum::routing::{any_service, get};
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
-use oblivious_http::service::Shared;
+use oblivious_http::service::Live;
 use tower::Layer;
 
 #[tokio::main]
@@ -21,7 +21,7 @@ async fn main() -> anyhow::Result<()> {
     let mut ring = KeyRing::new();
     let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
-    let keys = Shared::new(GatewayKeys::from(ring));
+    let keys = Live::new(GatewayKeys::from(ring));
 
     // Encapsulated requests for this origin are answered by the same app.
     let origin: Origin = "https://example.com".parse()?;

@@ -16,7 +16,7 @@ use clap::Parser;
 use examples::cli::{self, Hint, TlsArgs};
 use http::Uri;
 use oblivious_http::relay::{Relay, RouteError};
-use oblivious_http::service::{Pseudonym, Shared, Timeout, TokioTimer};
+use oblivious_http::service::{Live, Pseudonym, Timeout, TokioTimer};
 use oblivious_hyper::server::{self, Options};
 use oblivious_hyper::{HttpClient, Workers, tls};
 
@@ -99,7 +99,7 @@ async fn run(args: RelayArgs) -> anyhow::Result<()> {
         tracing::warn!("serving http: let nobody but a TLS proxy in front connect to this port");
     }
     let options = Options {
-        tls: tls.map(Shared::new),
+        tls: tls.map(Live::new),
         workers: Some(Workers::start(None).context("cannot start threads")?),
         ..Options::default()
     };

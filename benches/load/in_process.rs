@@ -22,7 +22,7 @@ use oblivious_hyper::{
     server::{self, Options},
 };
 use oblivious_keys::{KemId, SymmetricSuite};
-use oblivious_service::{BoxError, FullBody, Shared};
+use oblivious_service::{BoxError, FullBody, Live};
 use tower::{Layer, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
     let pair = KeyPair::generate(kem, provider)?;
     let mut ring = KeyRing::new();
     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
-    let keys = Shared::new(GatewayKeys::from(ring));
+    let keys = Live::new(GatewayKeys::from(ring));
 
     let answered = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&answered);

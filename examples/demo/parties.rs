@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use oblivious_http::gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
-use oblivious_http::service::{BoxError, FullBody, Shared, collect};
+use oblivious_http::service::{BoxError, FullBody, Live, collect};
 use oblivious_hyper::{Forward, HttpClient, HttpError, ResponseFuture, self_signed, server, tls};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
@@ -67,7 +67,7 @@ impl Gateway {
         let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
         let mut ring = KeyRing::new();
         ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
-        let keys = Shared::new(GatewayKeys::from(ring));
+        let keys = Live::new(GatewayKeys::from(ring));
 
         let (witness, inside) = (Witness::default(), Witness::default());
         let forward = Forward::new(HttpClient::new(tls::client_config(Some(&target.ca))?));

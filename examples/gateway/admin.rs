@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use oblivious_http::gateway::{GatewayKeys, describe_metrics};
-use oblivious_http::service::Shared;
+use oblivious_http::service::Live;
 
 use crate::keys::now;
 
@@ -58,7 +58,7 @@ pub(crate) async fn sum_up(metrics: PrometheusHandle) {
 /// `/metrics`, `/ready` and `/health`.
 pub(crate) fn router(
     metrics: PrometheusHandle,
-    keys: Shared<GatewayKeys>,
+    keys: Live<GatewayKeys>,
     draining: Draining,
 ) -> Router {
     let ready = move || {

@@ -10,7 +10,7 @@ use oblivious_http::gateway::{
 };
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
-use oblivious_http::service::{Shared, SystemClock, TokioTimer};
+use oblivious_http::service::{Live, SystemClock, TokioTimer};
 
 use crate::go_env::GoKey;
 use crate::settings::Settings;
@@ -85,8 +85,8 @@ impl Keys {
     /// The keys of this moment, and what changes them from then on, if anything does.
     pub(crate) fn start(
         self,
-        shared: Option<Shared<GatewayKeys>>,
-    ) -> anyhow::Result<(Shared<GatewayKeys>, Option<KeyRotation>)> {
+        shared: Option<Live<GatewayKeys>>,
+    ) -> anyhow::Result<(Live<GatewayKeys>, Option<KeyRotation>)> {
         let (keys, schedule) = match self {
             Self::Fixed(keys) => (keys, None),
             Self::Schedule { schedule, create } => {
@@ -101,7 +101,7 @@ impl Keys {
                 shared.replace(keys);
                 shared
             }
-            None => Shared::new(keys),
+            None => Live::new(keys),
         };
         let rotation = schedule
             .map(|schedule| KeyRotation::new(schedule, shared.clone(), SystemClock, TokioTimer));

@@ -8,9 +8,9 @@
 //! variable: `--body-limit` is `body-limit` there and `GATEWAY_BODY_LIMIT` in the environment.
 
 mod admin;
-mod front;
 mod go_env;
 mod keys;
+mod middleware;
 mod replay;
 mod routes;
 mod settings;
@@ -26,7 +26,7 @@ use examples::cli::{self, Hint};
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{GatewayKeys, KeyRotation, ReplayGuard, TargetPolicy};
 use oblivious_http::hpke::ChunkLimits;
-use oblivious_http::service::{Pseudonym, Shared};
+use oblivious_http::service::{Live, Pseudonym};
 use oblivious_hyper::server::{self, Options};
 use oblivious_hyper::{Credentials, Workers, tls};
 use rustls::{ClientConfig, ServerConfig};
@@ -142,8 +142,8 @@ impl Prepared {
     async fn run(self) -> anyhow::Result<()> {
         let settings = self.settings;
         let (keys, rotation) = self.keys.start(None)?;
-        let tls = self.tls.map(Shared::new);
-        let credentials = Shared::new(self.credentials);
+        let tls = self.tls.map(Live::new);
+        let credentials = Live::new(self.credentials);
         let draining = Draining::default();
         if let Some(address) = &settings.admin {
             let metrics = admin::record_metrics()?;
@@ -169,7 +169,7 @@ impl Prepared {
             client_tls: self.client_tls,
         };
         let router = routes::router(&settings, parts);
-        let service = front::before(router, credentials.clone(), draining.clone());
+        let service = middleware::before(router, credentials.clone(), draining.clone());
         let workers = Workers::start(settings.workers)
             .context("cannot start threads")
             .context(Hint("ask for fewer with --workers N"))?;
@@ -200,9 +200,9 @@ impl Prepared {
 struct Reloading {
     settings: Settings,
     go: Option<GoKey>,
-    keys: Shared<GatewayKeys>,
-    tls: Option<Shared<ServerConfig>>,
-    credentials: Shared<Credentials>,
+    keys: Live<GatewayKeys>,
+    tls: Option<Live<ServerConfig>>,
+    credentials: Live<Credentials>,
 }
 
 impl Reloading {

@@ -12,7 +12,7 @@ use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuar
 use oblivious_http::hpke::ChunkLimits;
 use oblivious_http::keys::KemId;
 use oblivious_http::service::{
-    MediaType, Problem, Pseudonym, Shared, Timeout, TokioTimer, collect, has_content_coding,
+    Live, MediaType, Problem, Pseudonym, Timeout, TokioTimer, collect, has_content_coding,
     media_type,
 };
 use oblivious_hyper::{Forward, HttpClient};
@@ -24,7 +24,7 @@ use crate::settings::Settings;
 
 /// What the settings ask for, ready to be put together.
 pub(crate) struct Parts {
-    pub(crate) keys: Shared<GatewayKeys>,
+    pub(crate) keys: Live<GatewayKeys>,
     pub(crate) policy: TargetPolicy,
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) padding: Padding,
@@ -108,7 +108,7 @@ fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
 }
 
 /// Sends the decapsulated request back as it is, encapsulated: a client sees that the keys work.
-async fn echo(keys: Shared<GatewayKeys>, request: Request<Body>, limit: usize) -> Response<Body> {
+async fn echo(keys: Live<GatewayKeys>, request: Request<Body>, limit: usize) -> Response<Body> {
     if media_type(request.headers()) != Some(MediaType::OhttpRequest)
         || has_content_coding(request.headers())
     {

@@ -25,7 +25,7 @@ use oblivious_bhttp::{
 };
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
-use oblivious_wire::{MediaType, VarInt};
+use oblivious_wire::VarInt;
 use rand_core::{TryCryptoRng, TryRng};
 
 /// What the C runtime calls.
@@ -49,7 +49,7 @@ fn exchange() -> Option<()> {
     let list = KeyConfigList::decode(&published).ok()?;
     let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).ok()?;
     let mut request = Request::new("GET", "https", "example.com", "/");
-    request.head.fields.push("Accept", MediaType::OhttpRequest.as_str()).ok()?;
+    request.head.fields.push("Accept", "text/plain").ok()?;
     let message = request.encode(Framing::KnownLength, &Padding::ToMultiple(64)).ok()?;
     let (sealed, pending) = recipient.encapsulate_with_rng(&message, &mut Counter(0)).ok()?;
 

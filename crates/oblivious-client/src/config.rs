@@ -5,13 +5,13 @@ use std::sync::Arc;
 use http::Uri;
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_hpke::Recipient;
-use oblivious_service::{Clock, Shared, Timeout};
+use oblivious_service::{Clock, Live, Timeout};
 
 /// The settings that [`ClientLayer`](crate::ClientLayer) collects.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) relay: Uri,
-    pub(crate) recipient: Shared<Recipient>,
+    pub(crate) recipient: Live<Recipient>,
     pub(crate) request_limit: usize,
     pub(crate) response_limit: usize,
     pub(crate) timeout: Option<Timeout>,

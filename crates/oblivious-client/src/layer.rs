@@ -12,7 +12,7 @@ use http_body::Body;
 use oblivious_bhttp::{Content, DecodeOptions, Padding};
 use oblivious_hpke::Recipient;
 use oblivious_service::{
-    BinaryHttp, BoxError, Clock, FullBody, Payload, ResponseFuture, Shared, SystemClock, Timeout,
+    BinaryHttp, BoxError, Clock, FullBody, Live, Payload, ResponseFuture, SystemClock, Timeout,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -40,9 +40,9 @@ pub struct ClientLayer<P = BinaryHttp> {
 impl ClientLayer {
     /// A client that posts to `relay` what it seals to `recipient`.
     ///
-    /// To exchange the gateway's key while the client is in use, keep a clone of the [`Shared`]
+    /// To exchange the gateway's key while the client is in use, keep a clone of the [`Live`]
     /// recipient and replace what is in it.
-    pub fn new(relay: Uri, recipient: impl Into<Shared<Recipient>>) -> Self {
+    pub fn new(relay: Uri, recipient: impl Into<Live<Recipient>>) -> Self {
         Self::with_payload(relay, recipient.into(), BinaryHttp)
     }
 
@@ -86,7 +86,7 @@ impl ClientLayer<Payload> {
     /// padded nor dated: that is for who writes them.
     pub fn for_payload(
         relay: Uri,
-        recipient: impl Into<Shared<Recipient>>,
+        recipient: impl Into<Live<Recipient>>,
         payload: Payload,
     ) -> Self {
         Self::with_payload(relay, recipient.into(), payload)
@@ -94,7 +94,7 @@ impl ClientLayer<Payload> {
 }
 
 impl<P> ClientLayer<P> {
-    fn with_payload(relay: Uri, recipient: Shared<Recipient>, payload: P) -> Self {
+    fn with_payload(relay: Uri, recipient: Live<Recipient>, payload: P) -> Self {
         Self {
             config: Config {
                 relay,

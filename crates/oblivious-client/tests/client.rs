@@ -13,7 +13,7 @@ use oblivious_bhttp::{
 use oblivious_client::{Client, ClientError, ClientLayer};
 use oblivious_hpke::{KeyPair, KeyRing, OpenError, Provider, Recipient, Reply};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_service::{BoxError, Clock, FullBody, Problem, Shared, Timeout, TokioTimer};
+use oblivious_service::{BoxError, Clock, FullBody, Live, Problem, Timeout, TokioTimer};
 use tower::{Layer, Service, ServiceExt};
 
 const RELAY: &str = "https://relay.example/gateway";
@@ -328,7 +328,7 @@ async fn an_answer_that_does_not_come_is_a_time_out() {
 
 #[tokio::test]
 async fn the_recipient_can_be_replaced_while_the_client_is_in_use() {
-    let recipients = Shared::new(recipient(2));
+    let recipients = Live::new(recipient(2));
     let layer = ClientLayer::new(Uri::from_static(RELAY), recipients.clone());
     let client = client(layer, |outer| {
         let body = outer.into_body().into_bytes();

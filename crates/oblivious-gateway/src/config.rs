@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_hpke::ChunkLimits;
-use oblivious_service::{Clock, Shared, Timeout};
+use oblivious_service::{Clock, Live, Timeout};
 
 use crate::{
     DatePolicy, GatewayKeys, ReplayGuard, TargetPolicy, concurrency::Concurrency,
@@ -14,7 +14,7 @@ use crate::{
 /// The settings that [`GatewayLayer`](crate::GatewayLayer) collects.
 #[derive(Clone)]
 pub(crate) struct Config {
-    pub(crate) keys: Shared<GatewayKeys>,
+    pub(crate) keys: Live<GatewayKeys>,
     pub(crate) policy: TargetPolicy,
     pub(crate) body_limit: usize,
     pub(crate) response_limit: usize,

@@ -38,16 +38,16 @@ impl DatePolicy {
     ///
     /// # Errors
     ///
-    /// [`DateRefusal::Several`] or [`DateRefusal::Unreadable`].
-    pub fn read(headers: &HeaderMap) -> Result<Option<u64>, DateRefusal> {
+    /// [`DateError::Several`] or [`DateError::Unreadable`].
+    pub fn read(headers: &HeaderMap) -> Result<Option<u64>, DateError> {
         let mut fields = headers.get_all(DATE).iter();
         let Some(field) = fields.next() else { return Ok(None) };
         if fields.next().is_some() {
-            return Err(DateRefusal::Several);
+            return Err(DateError::Several);
         }
-        let text = field.to_str().map_err(|_| DateRefusal::Unreadable)?;
-        let date = httpdate::parse_http_date(text).map_err(|_| DateRefusal::Unreadable)?;
-        let since_epoch = date.duration_since(UNIX_EPOCH).map_err(|_| DateRefusal::Unreadable)?;
+        let text = field.to_str().map_err(|_| DateError::Unreadable)?;
+        let date = httpdate::parse_http_date(text).map_err(|_| DateError::Unreadable)?;
+        let since_epoch = date.duration_since(UNIX_EPOCH).map_err(|_| DateError::Unreadable)?;
         Ok(Some(since_epoch.as_secs()))
     }
 
@@ -58,23 +58,23 @@ impl DatePolicy {
     ///
     /// # Errors
     ///
-    /// A [`DateRefusal`] if there is no acceptable date.
+    /// A [`DateError`] if there is no acceptable date.
     pub fn check(
         &self,
         headers: &HeaderMap,
         now: u64,
         remembers_since: Option<u64>,
-    ) -> Result<Option<u64>, DateRefusal> {
+    ) -> Result<Option<u64>, DateError> {
         let Some(date) = Self::read(headers)? else {
-            return if self.require { Err(DateRefusal::Missing) } else { Ok(None) };
+            return if self.require { Err(DateError::Missing) } else { Ok(None) };
         };
         let window = self.window.as_secs();
         if date < now.saturating_sub(window) {
-            Err(DateRefusal::TooEarly)
+            Err(DateError::TooEarly)
         } else if date > now.saturating_add(window) {
-            Err(DateRefusal::TooLate)
+            Err(DateError::TooLate)
         } else if remembers_since.is_some_and(|since| date < since) {
-            Err(DateRefusal::Forgotten)
+            Err(DateError::Forgotten)
         } else {
             Ok(Some(date))
         }
@@ -123,7 +123,7 @@ impl DatePolicy {
 /// Why the date of a request is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum DateRefusal {
+pub enum DateError {
     /// There is none, and one is required.
     #[error("the request has no date, and one is required")]
     Missing,
@@ -144,7 +144,7 @@ pub enum DateRefusal {
     Forgotten,
 }
 
-impl DateRefusal {
+impl DateError {
     /// The answer, to be sent encapsulated: the problem `date`, with the gateway's own `Date`
     /// (RFC 9458 §6.5.2). It is the same whatever the reason.
     ///
@@ -204,21 +204,21 @@ mod tests {
             ["", "now", "0", "2022-02-07T00:28:05Z", "Mon, 07 Feb 1960 00:28:05 GMT", "\u{e9}"]
         {
             let refusal = POLICY.check(&dated(&[text]), NOW, None);
-            assert_eq!(refusal, Err(DateRefusal::Unreadable), "{text}");
+            assert_eq!(refusal, Err(DateError::Unreadable), "{text}");
         }
         let date = "Mon, 07 Feb 2022 00:28:05 GMT";
-        assert_eq!(POLICY.check(&dated(&[date, date]), NOW, None), Err(DateRefusal::Several));
+        assert_eq!(POLICY.check(&dated(&[date, date]), NOW, None), Err(DateError::Several));
     }
 
     /// RFC 9458 §6.5.1
     #[test]
     fn the_window_goes_both_ways_and_includes_its_ends() {
         for (date, outcome) in [
-            (NOW - 61, Err(DateRefusal::TooEarly)),
+            (NOW - 61, Err(DateError::TooEarly)),
             (NOW - 60, Ok(Some(NOW - 60))),
             (NOW, Ok(Some(NOW))),
             (NOW + 60, Ok(Some(NOW + 60))),
-            (NOW + 61, Err(DateRefusal::TooLate)),
+            (NOW + 61, Err(DateError::TooLate)),
         ] {
             assert_eq!(POLICY.check(&at(date), NOW, None), outcome);
         }
@@ -230,7 +230,7 @@ mod tests {
     fn a_date_may_be_missing_unless_required() {
         let none = HeaderMap::new();
         assert_eq!(DatePolicy::default().check(&none, NOW, Some(NOW)), Ok(None));
-        assert_eq!(STRICT.check(&none, NOW, None), Err(DateRefusal::Missing));
+        assert_eq!(STRICT.check(&none, NOW, None), Err(DateError::Missing));
     }
 
     /// RFC 9458 §6.5: a gateway that lost its state cannot accept what it might have accepted
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn dates_from_before_the_guard_are_refused() {
         let since = Some(NOW - 5);
-        assert_eq!(POLICY.check(&at(NOW - 6), NOW, since), Err(DateRefusal::Forgotten));
+        assert_eq!(POLICY.check(&at(NOW - 6), NOW, since), Err(DateError::Forgotten));
         assert_eq!(POLICY.check(&at(NOW - 5), NOW, since), Ok(Some(NOW - 5)));
     }
 
@@ -307,13 +307,13 @@ mod tests {
     /// RFC 9458 §6.5.2
     #[test]
     fn a_refusal_is_the_problem_date_with_the_date_of_the_gateway() {
-        let response = DateRefusal::TooLate.into_response(NOW);
+        let response = DateError::TooLate.into_response(NOW);
         assert_eq!(response.status(), 400);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()[DATE], "Mon, 07 Feb 2022 00:28:05 GMT");
         assert_eq!(response.into_body().into_bytes(), Problem::Date.to_json());
         for never in [253_402_300_800, u64::MAX] {
-            assert!(!DateRefusal::Missing.into_response(never).headers().contains_key(DATE));
+            assert!(!DateError::Missing.into_response(never).headers().contains_key(DATE));
         }
     }
 }

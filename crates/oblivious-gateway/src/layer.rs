@@ -12,7 +12,7 @@ use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_hpke::ChunkLimits;
 use oblivious_service::{
-    BinaryHttp, BoxError, Clock, Payload, Pseudonym, ResponseFuture, Shared, SystemClock, Timeout,
+    BinaryHttp, BoxError, Clock, Live, Payload, Pseudonym, ResponseFuture, SystemClock, Timeout,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -49,7 +49,7 @@ pub struct GatewayLayer<P = BinaryHttp> {
 
 impl GatewayLayer {
     /// A gateway that decapsulates with `keys`.
-    pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
+    pub fn new(keys: impl Into<Live<GatewayKeys>>) -> Self {
         Self::with_payload(keys.into(), BinaryHttp)
     }
 
@@ -169,13 +169,13 @@ impl GatewayLayer<Payload> {
     /// nothing is known of what a request says. Nor is there a form in which the gateway could
     /// refuse inside: a request that was sent before is a 409 in clear, a service that fails a 500.
     /// What is nobody else's business the service has to tell with its answer.
-    pub fn for_payload(keys: impl Into<Shared<GatewayKeys>>, payload: Payload) -> Self {
+    pub fn for_payload(keys: impl Into<Live<GatewayKeys>>, payload: Payload) -> Self {
         Self::with_payload(keys.into(), payload)
     }
 }
 
 impl<P> GatewayLayer<P> {
-    fn with_payload(keys: Shared<GatewayKeys>, payload: P) -> Self {
+    fn with_payload(keys: Live<GatewayKeys>, payload: P) -> Self {
         let started = unix_seconds(SystemClock.now());
         Self {
             config: Config {

@@ -12,7 +12,7 @@
 //! use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 //! use oblivious_hpke::{KeyPair, KeyRing, Provider};
 //! use oblivious_keys::{KemId, SymmetricSuite};
-//! use oblivious_service::{FullBody, Shared};
+//! use oblivious_service::{FullBody, Live};
 //! use tower::{Layer, service_fn};
 //!
 //! // The service that answers: an axum router would do as well.
@@ -24,7 +24,7 @@
 //! let mut ring = KeyRing::new();
 //! let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
 //! ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
-//! let keys = Shared::new(GatewayKeys::from(ring));
+//! let keys = Live::new(GatewayKeys::from(ring));
 //!
 //! // POST to this one ...
 //! let origin: Origin = "https://example.com".parse()?;
@@ -44,14 +44,14 @@
 //!
 //! # Keys
 //!
-//! [`GatewayKeys`] are what a gateway has at a moment; it is handed a [`Shared`] handle to them.
+//! [`GatewayKeys`] are what a gateway has at a moment; it is handed a [`Live`] handle to them.
 //! The example's never change. In production they should (RFC 9458 §6.4 and §6.6): a
 //! [`KeySchedule`] derives one key after the other, either from a state file that forgets
 //! ([`KeySchedule::ratchet`]) or from a seed ([`KeySchedule::seed`]), and a [`KeyRotation`] puts
 //! them in use. [`FixedKey`]s come from files, [`go_gateway_key`] from the settings of the Go
 //! gateway.
 //!
-//! [`Shared`]: oblivious_service::Shared
+//! [`Live`]: oblivious_service::Live
 //!
 //! # Replay
 //!
@@ -113,17 +113,17 @@ mod unchunked;
 
 pub use address::is_public;
 pub use body::{EncapsulatedBody, GatewayBody};
-pub use date::{DatePolicy, DateRefusal};
+pub use date::{DateError, DatePolicy};
 pub use informational::InformationalSender;
 pub use keys::{
-    FixedKey, FixedKeyError, GatewayKeys, InvalidSchedule, InvalidSeed, KeyRotation, KeySchedule,
-    Published, ScheduleSettings, SecretFileError, Seed, StateError, go_gateway_key, kem_named,
+    FixedKey, FixedKeyError, GatewayKeys, KeyRotation, KeySchedule, Published, ScheduleError,
+    ScheduleSettings, SecretFileError, Seed, SeedError, StateError, go_gateway_key, kem_named,
 };
 pub use layer::{Gateway, GatewayLayer};
 pub use observe::describe_metrics;
 pub use policy::{
-    Admitted, InvalidOrigin, InvalidPathPrefix, InvalidRewrite, InvalidTargetRule, Origin,
-    PathPrefix, PolicyRefusal, Rewrite, TargetAddresses, TargetPolicy, TargetRule,
+    Admitted, Origin, OriginError, PathPrefix, PathPrefixError, PolicyError, Rewrite, RewriteError,
+    TargetAddresses, TargetPolicy, TargetRule, TargetRuleError,
 };
 pub use publish::PublishKeys;
 pub use replay::{

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use oblivious_keys::{KemId, KeyConfigList};
-use oblivious_service::{Clock, FullBody, MediaType, Shared, SystemClock, plain_text};
+use oblivious_service::{Clock, FullBody, Live, MediaType, SystemClock, plain_text};
 use sha2::{Digest, Sha256};
 use tower_service::Service;
 
@@ -35,7 +35,7 @@ const BARE_CONTENT_TYPE: &str = "application/octet-stream";
 /// instance: who can exchange the key can read the requests (RFC 9458 §6.1).
 #[derive(Clone)]
 pub struct PublishKeys {
-    keys: Shared<GatewayKeys>,
+    keys: Live<GatewayKeys>,
     max_age: Duration,
     bare: Option<KemId>,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ pub struct PublishKeys {
 
 impl PublishKeys {
     /// Publishes `keys`, for clients to keep for an hour.
-    pub fn new(keys: impl Into<Shared<GatewayKeys>>) -> Self {
+    pub fn new(keys: impl Into<Live<GatewayKeys>>) -> Self {
         Self {
             keys: keys.into(),
             max_age: DEFAULT_MAX_AGE,

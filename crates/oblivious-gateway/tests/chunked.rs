@@ -23,7 +23,7 @@ use oblivious_gateway::{
     GatewayBody, GatewayKeys, GatewayLayer, InformationalSender, TargetPolicy,
 };
 use oblivious_hpke::KeyRing;
-use oblivious_service::{BoxError, FullBody, Shared, collect};
+use oblivious_service::{BoxError, FullBody, Live, collect};
 use tokio::sync::oneshot;
 use tower::{Layer, service_fn};
 
@@ -174,7 +174,7 @@ async fn a_request_shorter_than_its_structure_is_a_400() {
 async fn a_key_that_is_withdrawn_while_a_request_arrives_is_gone() {
     // Cut within `enc`, and within the first chunk, which is opened by what was made of the key.
     for (cut, status) in [(30, StatusCode::UNPROCESSABLE_ENTITY), (60, StatusCode::OK)] {
-        let keys = Shared::new(GatewayKeys::from(common::ring()));
+        let keys = Live::new(GatewayKeys::from(common::ring()));
         let ours = Arc::downgrade(&keys.current());
         let (mut sealing, _) = Sealing::start();
         let sealed = sealing.chunk(&post_head());

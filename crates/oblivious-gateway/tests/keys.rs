@@ -17,7 +17,7 @@ use common::schedule::{
     ratchet, request, seeded, settings,
 };
 use oblivious_gateway::{
-    FixedKey, GatewayKeys, InvalidSchedule, KeyRotation, KeySchedule, Seed, go_gateway_key,
+    FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleError, Seed, go_gateway_key,
 };
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Validity};
 use oblivious_keys::{AeadId, KdfId, KemId, SymmetricSuite};
@@ -260,7 +260,7 @@ fn fixed_keys_stay_beside_a_schedule() {
 fn a_kem_is_published_once() {
     let published = |key_id: u8| fixed(key_id).published();
     let refused = |kems: &[KemId], keys| seeded(kems).with_fixed(keys).map(drop);
-    let already = |key_id| Err(InvalidSchedule::PublishedKem { key_id, kem: X25519 });
+    let already = |key_id| Err(ScheduleError::PublishedKem { key_id, kem: X25519 });
     assert_eq!(refused(&[X25519], vec![published(7)]), already(7));
     assert_eq!(refused(&[KemId::X_WING, X25519], vec![fixed(6), published(7)]), already(7));
     assert_eq!(refused(&[KemId::X_WING], vec![published(7), published(8)]), already(8));
@@ -291,22 +291,22 @@ fn what_cannot_be_followed_is_refused_at_the_start() {
     };
     assert_eq!(
         refused(|s| s.interval = Duration::from_millis(999)),
-        InvalidSchedule::IntervalTooShort
+        ScheduleError::IntervalTooShort
     );
-    assert_eq!(refused(|s| s.skew = s.interval), InvalidSchedule::SkewTooLong);
-    assert_eq!(refused(|s| s.grace = Duration::ZERO), InvalidSchedule::GraceTooShort);
-    assert_eq!(refused(|s| s.kems.clear()), InvalidSchedule::NoKem);
-    assert_eq!(refused(|s| s.suites.clear()), InvalidSchedule::NoSuite);
-    assert_eq!(refused(|s| s.kems.push(X25519)), InvalidSchedule::DuplicateKem(X25519));
+    assert_eq!(refused(|s| s.skew = s.interval), ScheduleError::SkewTooLong);
+    assert_eq!(refused(|s| s.grace = Duration::ZERO), ScheduleError::GraceTooShort);
+    assert_eq!(refused(|s| s.kems.clear()), ScheduleError::NoKem);
+    assert_eq!(refused(|s| s.suites.clear()), ScheduleError::NoSuite);
+    assert_eq!(refused(|s| s.kems.push(X25519)), ScheduleError::DuplicateKem(X25519));
     assert!(matches!(
         refused(|s| s.kems.push(KemId::X448_HKDF_SHA512)),
-        InvalidSchedule::Unsupported { kem: KemId::X448_HKDF_SHA512, .. }
+        ScheduleError::Unsupported { kem: KemId::X448_HKDF_SHA512, .. }
     ));
     assert!(matches!(
         refused(|s| s
             .suites
             .push(SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY })),
-        InvalidSchedule::Unsupported { kem: X25519, .. }
+        ScheduleError::Unsupported { kem: X25519, .. }
     ));
 
     // A key that is accepted for 253 intervals after its epoch: at the start of an epoch the keys
@@ -319,13 +319,13 @@ fn what_cannot_be_followed_is_refused_at_the_start() {
     assert!(ending_after(253, &[X25519]).is_ok());
     let all_alive = ending_after(253, &[X25519]).unwrap().keys_at(300 * INTERVAL).unwrap();
     assert_eq!(all_alive.ring().keys().count(), 256);
-    let needed = |needed, available| InvalidSchedule::TooManyKeys { needed, available };
+    let needed = |needed, available| ScheduleError::TooManyKeys { needed, available };
     assert_eq!(ending_after(254, &[X25519]).unwrap_err(), needed(257, 256));
     assert_eq!(ending_after(126, &[X25519, KemId::X_WING]).unwrap_err(), needed(258, 256));
     let with_fixed = ending_after(253, &[X25519]).unwrap().with_fixed(vec![fixed(1)]);
     assert_eq!(with_fixed.unwrap_err(), needed(256, 255));
     let twice = seeded(&[X25519]).with_fixed(vec![fixed(1), fixed(1)]);
-    assert!(matches!(twice, Err(InvalidSchedule::FixedKey(_))));
+    assert!(matches!(twice, Err(ScheduleError::FixedKey(_))));
 }
 
 /// Keys of a plain ring are published, each only while it is valid; then the next one of its KEM is.

@@ -233,8 +233,8 @@ async fn the_keys_are_published() {
 #[tokio::test]
 async fn the_ring_can_be_replaced_while_the_gateway_runs() {
     use oblivious_gateway::GatewayLayer;
-    use oblivious_service::Shared;
-    let keys = Shared::new(GatewayKeys::from(common::ring()));
+    use oblivious_service::Live;
+    let keys = Live::new(GatewayKeys::from(common::ring()));
     let gateway = GatewayLayer::new(keys.clone()).layer(tower::service_fn(|_| async {
         Ok::<_, BoxError>(http::Response::new(FullBody::empty()))
     }));

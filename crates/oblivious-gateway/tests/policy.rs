@@ -7,9 +7,7 @@ use std::net::IpAddr;
 use common::{ask, ask_bytes, gateway_with, layer};
 use http::{Method, Request, Response, StatusCode, Uri};
 use oblivious_bhttp::Content;
-use oblivious_gateway::{
-    Origin, PolicyRefusal, Rewrite, TargetAddresses, TargetPolicy, TargetRule,
-};
+use oblivious_gateway::{Origin, PolicyError, Rewrite, TargetAddresses, TargetPolicy, TargetRule};
 
 fn rule(text: &str) -> TargetRule {
     text.parse().unwrap()
@@ -68,7 +66,7 @@ fn connect_and_trace_are_refused_even_where_a_rule_names_them() {
     let policy = TargetPolicy::from(rule);
     for method in [Method::CONNECT, Method::TRACE] {
         let refused = policy.admit(&method, &Uri::from_static("https://example.com/"));
-        assert_eq!(refused.unwrap_err(), PolicyRefusal::Method);
+        assert_eq!(refused.unwrap_err(), PolicyError::Method);
     }
 }
 

@@ -8,7 +8,7 @@ use hpke::inout::InOutBuf;
 use oblivious_wire::VarInt;
 
 use crate::{
-    ChunkError, ChunkLimitTooSmall, SealError,
+    ChunkError, ChunkLimitError, SealError,
     exchange::Exchange,
     suite::{OpenChunk, SealChunk, TAG_LEN},
 };
@@ -30,9 +30,9 @@ impl ChunkLimits {
     /// # Errors
     /// If it is less than the default: every receiver has to take chunks of that length
     /// (draft-ietf-ohai-chunked-ohttp §3).
-    pub fn with_max_chunk_len(self, bytes: usize) -> Result<Self, ChunkLimitTooSmall> {
+    pub fn with_max_chunk_len(self, bytes: usize) -> Result<Self, ChunkLimitError> {
         if bytes < ChunkSealer::MAX_CHUNK_LEN {
-            return Err(ChunkLimitTooSmall { bytes });
+            return Err(ChunkLimitError { bytes });
         }
         Ok(Self { max_chunk_len: bytes, ..self })
     }

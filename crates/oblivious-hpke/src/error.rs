@@ -1,7 +1,7 @@
 //! What can go wrong: an enum for each operation, so that a peer's fault and a caller's are told
 //! apart.
 
-use oblivious_keys::{InvalidKeyConfig, KdfId, KemId, NothingUsable, SymmetricSuite};
+use oblivious_keys::{KdfId, KemId, KeyConfigError, SelectError, SymmetricSuite};
 use thiserror::Error;
 
 /// No recipient can be made from a key configuration.
@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum RecipientError {
     /// No configuration offers what the preferences ask for and the provider supports.
     #[error(transparent)]
-    NothingUsable(#[from] NothingUsable),
+    SelectError(#[from] SelectError),
     /// The configuration does not offer this suite.
     #[error("the key configuration does not offer the suite {0}")]
     NotOffered(SymmetricSuite),
@@ -125,7 +125,7 @@ pub enum ChunkError {
 #[error(
     "chunks may not be limited to {bytes} bytes: every receiver must take 16384; set that or more"
 )]
-pub struct ChunkLimitTooSmall {
+pub struct ChunkLimitError {
     /// The limit that was asked for, in bytes of plaintext.
     pub bytes: usize,
 }
@@ -181,5 +181,5 @@ pub enum KeyRingError {
     },
     /// The key and suites make no key configuration.
     #[error(transparent)]
-    Config(#[from] InvalidKeyConfig),
+    Config(#[from] KeyConfigError),
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
-use oblivious_keys::{InvalidKeyConfig, KemId, KeyConfig, SymmetricSuite};
+use oblivious_keys::{KemId, KeyConfig, KeyConfigError, SymmetricSuite};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -109,7 +109,7 @@ impl KeyPair {
         &self,
         key_id: u8,
         suites: Vec<SymmetricSuite>,
-    ) -> Result<KeyConfig, InvalidKeyConfig> {
+    ) -> Result<KeyConfig, KeyConfigError> {
         KeyConfig::new(key_id, self.kem(), self.public_key().clone(), suites)
     }
 

@@ -4,13 +4,13 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use bytes::BytesMut;
-use oblivious_keys::{InvalidKeyConfig, KeyConfig, KeyConfigList, SymmetricSuite};
+use oblivious_keys::{KeyConfig, KeyConfigError, KeyConfigList, SymmetricSuite};
 
 use crate::{
     ChunkLimits, ChunkOpener, ChunkedReply, DecapsulateError, KeyPair, KeyRingError, Labels, Reply,
     RequestHeader, Validity,
     exchange::Exchange,
-    frame,
+    in_place,
     labels::Info,
     suite::{Receiver, ResponseCipher, TAG_LEN},
 };
@@ -114,7 +114,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// If the ring is empty.
-    pub fn config_list(&self) -> Result<KeyConfigList, InvalidKeyConfig> {
+    pub fn config_list(&self) -> Result<KeyConfigList, KeyConfigError> {
         KeyConfigList::new(self.keys.iter().map(|key| key.config.clone()).collect())
     }
 
@@ -184,7 +184,7 @@ impl<'ring> KeyRingAt<'ring> {
     ///
     /// # Errors
     /// If no key is valid.
-    pub fn config_list(&self) -> Result<KeyConfigList, InvalidKeyConfig> {
+    pub fn config_list(&self) -> Result<KeyConfigList, KeyConfigError> {
         let valid = self.ring.keys.iter().filter(|key| key.validity.includes(self.now));
         KeyConfigList::new(valid.map(|key| key.config.clone()).collect())
     }
@@ -201,7 +201,7 @@ impl<'ring> KeyRingAt<'ring> {
     ) -> Result<(BytesMut, Reply), DecapsulateError> {
         let (_, reply) = self.open_in_place(&mut request)?;
         let prefix_len = RequestHeader::LEN + reply.enc().len();
-        Ok((frame::strip(request, prefix_len), reply))
+        Ok((in_place::strip(request, prefix_len), reply))
     }
 
     /// [`decapsulate`](Self::decapsulate) for any slice: returns the part of it that holds the
@@ -216,7 +216,7 @@ impl<'ring> KeyRingAt<'ring> {
         let header = RequestHeader::decode(request).ok_or(DecapsulateError::Truncated)?;
         let enc_len = header.kem.enc_len().ok_or(DecapsulateError::UnknownKey)?;
         let (prefix, message, tag): (_, _, &[u8; TAG_LEN]) =
-            frame::split(request, RequestHeader::LEN + enc_len)
+            in_place::split(request, RequestHeader::LEN + enc_len)
                 .ok_or(DecapsulateError::Truncated)?;
         let opener = self.opener(header).ok_or(DecapsulateError::UnknownKey)?;
         let enc = &prefix[RequestHeader::LEN..];

@@ -33,7 +33,7 @@ impl Labels {
     ///
     /// # Errors
     /// If the two labels are the same, or one is empty or has a zero byte.
-    pub fn new(request: &'static str, response: &'static str) -> Result<Self, InvalidLabels> {
+    pub fn new(request: &'static str, response: &'static str) -> Result<Self, LabelsError> {
         Self { whole: [request, response], chunked: None }.checked()
     }
 
@@ -45,7 +45,7 @@ impl Labels {
         self,
         request: &'static str,
         response: &'static str,
-    ) -> Result<Self, InvalidLabels> {
+    ) -> Result<Self, LabelsError> {
         Self { chunked: Some([request, response]), ..self }.checked()
     }
 
@@ -53,12 +53,12 @@ impl Labels {
         self.chunked.is_some()
     }
 
-    fn checked(self) -> Result<Self, InvalidLabels> {
+    fn checked(self) -> Result<Self, LabelsError> {
         let all: Vec<_> =
             self.whole.into_iter().chain(self.chunked.into_iter().flatten()).collect();
         let repeated = (1..all.len()).any(|i| all[..i].contains(&all[i]));
         if repeated || all.iter().any(|label| label.is_empty() || label.contains('\0')) {
-            return Err(InvalidLabels);
+            return Err(LabelsError);
         }
         Ok(self)
     }
@@ -73,7 +73,7 @@ impl Default for Labels {
 /// The labels do not tell request and response, or whole and chunked messages, apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the labels must all be different, and none of them empty or with a zero byte")]
-pub struct InvalidLabels;
+pub struct LabelsError;
 
 /// What HPKE is told about messages under one key and suite, computed once.
 pub(crate) struct Info {

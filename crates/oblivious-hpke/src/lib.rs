@@ -41,18 +41,22 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "graviola")]
+#[cfg(any(feature = "graviola", feature = "http-body"))]
 extern crate std;
 
 mod aead;
+#[cfg(feature = "http-body")]
+mod body;
 mod chunked;
 mod error;
 mod exchange;
-mod frame;
+#[cfg(fuzzing)]
+mod fuzzing;
 #[cfg(feature = "graviola")]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "graviola/absent.rs")]
 mod graviola;
 mod header;
+mod in_place;
 mod kem;
 mod key_pair;
 mod key_ring;
@@ -63,22 +67,22 @@ mod response;
 #[cfg(feature = "getrandom")]
 mod rng;
 mod suite;
-#[cfg(fuzzing)]
-mod toy;
 mod validity;
 
+#[cfg(feature = "http-body")]
+pub use body::{OpeningBody, OpeningError, SealingBody, SealingError};
 pub use chunked::{Chunk, ChunkLimits, ChunkOpener, ChunkSealer};
 pub use error::{
-    ChunkError, ChunkLimitTooSmall, DecapsulateError, KeyPairError, KeyRingError, OpenError,
+    ChunkError, ChunkLimitError, DecapsulateError, KeyPairError, KeyRingError, OpenError,
     RecipientError, SealError,
 };
 pub use header::RequestHeader;
 pub use key_pair::KeyPair;
 pub use key_ring::{KeyRing, KeyRingAt};
-pub use labels::{InvalidLabels, Labels};
-pub use provider::Provider;
+pub use labels::{Labels, LabelsError};
 #[cfg(feature = "graviola")]
-pub use provider::UnsupportedProcessor;
+pub use provider::ProcessorError;
+pub use provider::Provider;
 pub use recipient::Recipient;
 pub use response::{ChunkedReply, PendingChunkedResponse, PendingResponse, Reply};
 pub use validity::Validity;

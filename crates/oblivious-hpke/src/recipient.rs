@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use bytes::{Bytes, BytesMut};
-use oblivious_keys::{KeyConfig, KeyConfigList, NothingUsable, Preferences, SymmetricSuite};
+use oblivious_keys::{KeyConfig, KeyConfigList, Preferences, SelectError, SymmetricSuite};
 use rand_core::CryptoRng;
 
 use crate::{
     ChunkLimits, ChunkSealer, Labels, PendingChunkedResponse, PendingResponse, Provider,
     RecipientError, RequestHeader, SealError,
     exchange::Exchange,
-    frame,
+    in_place,
     labels::Info,
     suite::{ResponseCipher, Sender, TAG_LEN},
 };
@@ -40,7 +40,7 @@ impl Recipient {
         let chosen = list
             .candidates(preferences)
             .find(|candidate| provider.supports(candidate.config.kem(), candidate.suite))
-            .ok_or(NothingUsable { configs: list.configs().len() })?;
+            .ok_or(SelectError { configs: list.configs().len() })?;
         Self::new(chosen.config, chosen.suite, provider)
     }
 
@@ -118,7 +118,7 @@ impl Recipient {
     #[cfg(feature = "getrandom")]
     pub fn encapsulate(&self, request: &[u8]) -> Result<(Bytes, PendingResponse), SealError> {
         let mut out = BytesMut::with_capacity(request.len() + self.overhead());
-        let pending = self.encapsulate_into(&mut out, |out| frame::append(out, request))?;
+        let pending = self.encapsulate_into(&mut out, |out| in_place::append(out, request))?;
         Ok((out.freeze(), pending))
     }
 
@@ -133,7 +133,7 @@ impl Recipient {
     ) -> Result<(Bytes, PendingResponse), SealError> {
         let mut out = BytesMut::with_capacity(request.len() + self.overhead());
         let pending =
-            self.encapsulate_into_with_rng(&mut out, rng, |out| frame::append(out, request))?;
+            self.encapsulate_into_with_rng(&mut out, rng, |out| in_place::append(out, request))?;
         Ok((out.freeze(), pending))
     }
 
@@ -151,7 +151,7 @@ impl Recipient {
         out: &mut BytesMut,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<PendingResponse, E> {
-        frame::with_system_rng(out, |out, rng| self.encapsulate_into_with_rng(out, rng, write))
+        in_place::with_system_rng(out, |out, rng| self.encapsulate_into_with_rng(out, rng, write))
     }
 
     /// [`encapsulate_into`](Self::encapsulate_into) with the caller's randomness.
@@ -164,7 +164,7 @@ impl Recipient {
         rng: &mut impl CryptoRng,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<PendingResponse, E> {
-        frame::seal(out, self.prefix_len(), write, |prefix, message, tag| {
+        in_place::seal(out, self.prefix_len(), write, |prefix, message, tag| {
             let (header, enc) = prefix.split_at_mut(RequestHeader::LEN);
             header.copy_from_slice(&self.header.encode());
             let secret = self.sender.seal(rng, enc, message, tag)?;
@@ -187,7 +187,7 @@ impl Recipient {
         out: &mut BytesMut,
         limits: &ChunkLimits,
     ) -> Result<(ChunkSealer, PendingChunkedResponse), SealError> {
-        frame::with_system_rng(out, |out, rng| self.start_chunked_with_rng(out, limits, rng))
+        in_place::with_system_rng(out, |out, rng| self.start_chunked_with_rng(out, limits, rng))
     }
 
     /// [`start_chunked`](Self::start_chunked) with the caller's randomness.

@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 
 use crate::{
     ChunkLimits, ChunkOpener, ChunkSealer, OpenError, RequestHeader, SealError, exchange::Exchange,
-    frame, suite::TAG_LEN,
+    in_place, suite::TAG_LEN,
 };
 
 /// What a client keeps of a request: it opens the one answer to it.
@@ -40,7 +40,7 @@ impl PendingResponse {
     pub fn open(self, mut response: BytesMut) -> Result<BytesMut, OpenError> {
         let nonce_len = self.0.nonce_len();
         self.open_in_place(&mut response)?;
-        Ok(frame::strip(response, nonce_len))
+        Ok(in_place::strip(response, nonce_len))
     }
 
     /// [`open`](Self::open) for any slice: returns the part of it that holds the response.
@@ -50,7 +50,7 @@ impl PendingResponse {
     pub fn open_in_place(self, response: &mut [u8]) -> Result<&mut [u8], OpenError> {
         let cipher = self.0.cipher;
         let (nonce, message, tag) =
-            frame::split(response, self.0.nonce_len()).ok_or(OpenError::Truncated)?;
+            in_place::split(response, self.0.nonce_len()).ok_or(OpenError::Truncated)?;
         let (secret, salt) = self.0.into_salt(nonce);
         cipher.open(&secret, &salt, message, tag).map_err(|_| OpenError::Failed)?;
         Ok(message)
@@ -96,7 +96,7 @@ impl Reply {
     #[cfg(feature = "getrandom")]
     pub fn seal(self, response: &[u8]) -> Result<Bytes, SealError> {
         let mut out = BytesMut::with_capacity(response.len() + self.overhead());
-        self.seal_into(&mut out, |out| frame::append(out, response))?;
+        self.seal_into(&mut out, |out| in_place::append(out, response))?;
         Ok(out.freeze())
     }
 
@@ -110,7 +110,7 @@ impl Reply {
         rng: &mut impl CryptoRng,
     ) -> Result<Bytes, SealError> {
         let mut out = BytesMut::with_capacity(response.len() + self.overhead());
-        self.seal_into_with_rng(&mut out, rng, |out| frame::append(out, response))?;
+        self.seal_into_with_rng(&mut out, rng, |out| in_place::append(out, response))?;
         Ok(out.freeze())
     }
 
@@ -125,7 +125,7 @@ impl Reply {
         out: &mut BytesMut,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
-        frame::with_system_rng(out, |out, rng| self.seal_into_with_rng(out, rng, write))
+        in_place::with_system_rng(out, |out, rng| self.seal_into_with_rng(out, rng, write))
     }
 
     /// [`seal_into`](Self::seal_into) with the caller's randomness.
@@ -139,7 +139,7 @@ impl Reply {
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
         let cipher = self.exchange.cipher;
-        frame::seal(out, cipher.nonce_len(), write, |response_nonce, message, tag| {
+        in_place::seal(out, cipher.nonce_len(), write, |response_nonce, message, tag| {
             rng.fill_bytes(response_nonce);
             let (secret, salt) = self.exchange.into_salt(response_nonce);
             cipher.seal(&secret, &salt, message, tag)
@@ -169,7 +169,7 @@ impl ChunkedReply {
     /// If the operating system gives no randomness; `out` is then as it was.
     #[cfg(feature = "getrandom")]
     pub fn start(self, out: &mut BytesMut, limits: &ChunkLimits) -> Result<ChunkSealer, SealError> {
-        frame::with_system_rng(out, |out, rng| self.start_with_rng(out, limits, rng))
+        in_place::with_system_rng(out, |out, rng| self.start_with_rng(out, limits, rng))
     }
 
     /// [`start`](Self::start) with the caller's randomness.

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use common::{FixedRng, KEY_ID, provider_pairs, providers, recipient, ring, ring_of, suites};
 use hex_literal::hex;
 use oblivious_hpke::{
-    ChunkError, ChunkLimitTooSmall, ChunkLimits, ChunkOpener, ChunkSealer, ChunkedReply,
+    ChunkError, ChunkLimitError, ChunkLimits, ChunkOpener, ChunkSealer, ChunkedReply,
     DecapsulateError, KeyPair, KeyRing, Labels, PendingChunkedResponse, Provider, Recipient,
     SealError,
 };
@@ -340,7 +340,7 @@ fn long_data_is_divided() {
 fn no_receiver_refuses_chunks_of_16384_bytes() {
     for bytes in [0, 100, 16_383] {
         let limits = ChunkLimits::default().with_max_chunk_len(bytes);
-        assert_eq!(limits, Err(ChunkLimitTooSmall { bytes }));
+        assert_eq!(limits, Err(ChunkLimitError { bytes }));
     }
     let limits = ChunkLimits::default().with_max_chunk_len(16_384).unwrap();
     assert_eq!(limits, ChunkLimits::default());

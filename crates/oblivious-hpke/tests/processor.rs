@@ -4,7 +4,7 @@
 
 use std::env;
 
-use oblivious_hpke::{Provider, UnsupportedProcessor};
+use oblivious_hpke::{ProcessorError, Provider};
 
 /// In builds for debugging, graviola takes a processor for one without an instruction if this is in
 /// the environment.
@@ -15,10 +15,10 @@ fn the_fastest_is_one_that_runs_here() {
     let fastest = format!("{:?}", Provider::fastest());
     match Provider::graviola() {
         Ok(graviola) => assert_eq!(fastest, format!("{graviola:?}")),
-        Err(UnsupportedProcessor) if cfg!(feature = "aws-lc") => {
+        Err(ProcessorError) if cfg!(feature = "aws-lc") => {
             assert_eq!(fastest, "Provider(aws_lc)");
         }
-        Err(UnsupportedProcessor) => assert_eq!(fastest, "Provider(rust_crypto)"),
+        Err(ProcessorError) => assert_eq!(fastest, "Provider(rust_crypto)"),
     }
     assert_eq!(env::var(WITHOUT_AES).is_ok(), Provider::graviola().is_err());
 }

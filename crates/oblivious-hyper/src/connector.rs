@@ -43,7 +43,7 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
     "the target has no address that the policy permits: name the address in a rule, or mark the \
      host as internal, if it is meant to be reached"
 )]
-pub struct AddressRefused;
+pub struct AddressError;
 
 /// Opens TCP connections, to the addresses that a policy permits if there is one: a connector for
 /// hyper's clients.
@@ -106,15 +106,15 @@ impl Connector {
 
     /// Those of `addresses` that a connection for `uri` may go to.
     #[cfg(feature = "egress")]
-    fn permitted(&self, uri: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressRefused> {
+    fn permitted(&self, uri: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressError> {
         let Some(policy) = &self.policy else { return Ok(addresses) };
         let permitted: Vec<_> =
             addresses.into_iter().filter(|&address| policy.permits_address(uri, address)).collect();
-        if permitted.is_empty() { Err(AddressRefused) } else { Ok(permitted) }
+        if permitted.is_empty() { Err(AddressError) } else { Ok(permitted) }
     }
 
     #[cfg(not(feature = "egress"))]
-    fn permitted(&self, _: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressRefused> {
+    fn permitted(&self, _: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressError> {
         Ok(addresses)
     }
 

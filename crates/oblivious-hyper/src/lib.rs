@@ -120,7 +120,7 @@ mod workers;
 #[cfg(feature = "client")]
 pub use client::{HttpClient, HttpError, ResponseFuture};
 #[cfg(feature = "client")]
-pub use connector::{AddressRefused, Connector, Resolver, Resolving};
+pub use connector::{AddressError, Connector, Resolver, Resolving};
 #[cfg(feature = "credentials")]
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(feature = "egress")]

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use oblivious_service::{BoxError, Shared};
+use oblivious_service::{BoxError, Live};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -60,7 +60,7 @@ pub struct ClientCertificate;
 pub struct Options {
     /// The TLS to serve with; `None` serves HTTP in clear. A replaced configuration is used by
     /// connections that begin later.
-    pub tls: Option<Shared<rustls::ServerConfig>>,
+    pub tls: Option<Live<rustls::ServerConfig>>,
     /// How long a connection may take for the head of its first request, and an HTTP/1.1
     /// connection for that of each later one. The latter includes the time that it lies idle; an
     /// idle HTTP/2 connection is closed after up to twice as long.
@@ -115,7 +115,7 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let tls = tls.map(Shared::new);
+    let tls = tls.map(Live::new);
     serve_with(listener, Options { tls, ..Options::default() }, service, shutdown).await;
 }
 

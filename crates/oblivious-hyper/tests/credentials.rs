@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::{Router, routing::any};
 use oblivious_hyper::Credentials;
 use oblivious_hyper::server::{Options, serve_with};
-use oblivious_service::Shared;
+use oblivious_service::Live;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tower::{ServiceExt, service_fn};
@@ -32,7 +32,7 @@ async fn ask(address: std::net::SocketAddr, head: String) -> String {
 async fn only_post_needs_the_token_and_it_goes_no_further() {
     let file = std::env::temp_dir().join(format!("oblivious-http-{}-tokens", std::process::id()));
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
-    let credentials = Shared::new(Credentials::read(false, Some(&file)).unwrap());
+    let credentials = Live::new(Credentials::read(false, Some(&file)).unwrap());
     std::fs::write(&file, "short-secret\n").unwrap();
     let error = Credentials::read(false, Some(&file)).err().unwrap();
     std::fs::remove_file(&file).unwrap();

@@ -18,7 +18,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use oblivious_hyper::server::{Options, serve_with};
 use oblivious_hyper::{HttpClient, RequestBody, Workers, self_signed, tls};
-use oblivious_service::{BoxError, Shared};
+use oblivious_service::{BoxError, Live};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, mpsc, oneshot};
@@ -266,7 +266,7 @@ async fn a_connection_too_many_waits_for_one_to_end() {
 async fn a_replaced_certificate_is_shown_to_new_connections() {
     let (old, old_ca) = self_signed(&["localhost"]).unwrap();
     let (new, new_ca) = self_signed(&["localhost"]).unwrap();
-    let config = Shared::new(old);
+    let config = Live::new(old);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
     let options = Options { tls: Some(config.clone()), ..Options::default() };

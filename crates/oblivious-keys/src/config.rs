@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::{BufMut, Bytes};
-use oblivious_wire::Reader;
 
-use crate::{AeadId, DecodeError, InvalidKeyConfig, KdfId, KemId, SymmetricSuite};
+use crate::reader::Reader;
+use crate::{AeadId, DecodeError, KdfId, KemId, KeyConfigError, SymmetricSuite};
 
 /// A public key of a gateway, and the symmetric suites that may be used with it
 /// (RFC 9458 §3.1).
@@ -36,19 +36,19 @@ impl KeyConfig {
         kem: KemId,
         public_key: impl Into<Bytes>,
         suites: Vec<SymmetricSuite>,
-    ) -> Result<Self, InvalidKeyConfig> {
+    ) -> Result<Self, KeyConfigError> {
         let public_key = public_key.into();
-        let expected = kem.public_key_len().ok_or(InvalidKeyConfig::UnknownKem(kem))?;
+        let expected = kem.public_key_len().ok_or(KeyConfigError::UnknownKem(kem))?;
         if public_key.len() != expected {
             let actual = public_key.len();
-            return Err(InvalidKeyConfig::PublicKeyLength { kem, expected, actual });
+            return Err(KeyConfigError::PublicKeyLength { kem, expected, actual });
         }
         if suites.is_empty() {
-            return Err(InvalidKeyConfig::NoSuites);
+            return Err(KeyConfigError::NoSuites);
         }
         let config = Self { key_id, kem, public_key, suites };
         if config.encoded_len() > Self::MAX_LEN {
-            return Err(InvalidKeyConfig::TooManySuites);
+            return Err(KeyConfigError::TooManySuites);
         }
         Ok(config)
     }

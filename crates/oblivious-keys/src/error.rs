@@ -1,6 +1,5 @@
 //! What can be wrong with key configurations: those of others, and one's own.
 
-use oblivious_wire::ReadError;
 use thiserror::Error;
 
 use crate::KemId;
@@ -28,20 +27,10 @@ pub enum DecodeError {
     UnknownKem(KemId),
 }
 
-impl From<ReadError> for DecodeError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::TrailingBytes => Self::TrailingBytes,
-            // Every other failure of the reader is an input that is too short.
-            _ => Self::Truncated,
-        }
-    }
-}
-
 /// A configuration cannot be made from these parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum InvalidKeyConfig {
+pub enum KeyConfigError {
     /// The KEM is not one whose key length is known.
     #[error("the KEM {0} is not known here, so its keys cannot be published")]
     UnknownKem(KemId),
@@ -72,7 +61,7 @@ pub enum InvalidKeyConfig {
     "none of the {configs} readable key configurations offers a KEM and a suite among the \
      preferences; widen the preferences or ask the gateway's operator"
 )]
-pub struct NothingUsable {
+pub struct SelectError {
     /// How many configurations with a known KEM the list holds.
     pub configs: usize,
 }

@@ -36,10 +36,11 @@ mod config;
 mod error;
 mod ids;
 mod list;
+mod reader;
 mod select;
 
 pub use config::KeyConfig;
-pub use error::{DecodeError, InvalidKeyConfig, NothingUsable};
+pub use error::{DecodeError, KeyConfigError, SelectError};
 pub use ids::{AeadId, KdfId, KemId, SymmetricSuite};
 pub use list::{KeyConfigList, SteppedOver};
 pub use select::{Preferences, Selection};

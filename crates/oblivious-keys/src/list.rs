@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use bytes::{BufMut, Bytes};
-use oblivious_wire::Reader;
 
-use crate::{DecodeError, InvalidKeyConfig, KemId, KeyConfig, config::Entry};
+use crate::config::Entry;
+use crate::reader::Reader;
+use crate::{DecodeError, KemId, KeyConfig, KeyConfigError};
 
 /// The content of an `application/ohttp-keys` resource (RFC 9458 §3.2): key configurations in the
 /// gateway's order.
@@ -30,9 +31,9 @@ impl KeyConfigList {
     ///
     /// # Errors
     /// If there is nothing in it: a list holds at least one configuration.
-    pub fn new(configs: Vec<KeyConfig>) -> Result<Self, InvalidKeyConfig> {
+    pub fn new(configs: Vec<KeyConfig>) -> Result<Self, KeyConfigError> {
         if configs.is_empty() {
-            return Err(InvalidKeyConfig::EmptyList);
+            return Err(KeyConfigError::EmptyList);
         }
         Ok(Self { configs, stepped_over: Vec::new() })
     }

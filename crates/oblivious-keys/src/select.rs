@@ -2,7 +2,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use crate::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, NothingUsable, SymmetricSuite};
+use crate::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, SelectError, SymmetricSuite};
 
 /// What a client is willing to use, best first.
 ///
@@ -60,8 +60,8 @@ impl KeyConfigList {
     ///
     /// # Errors
     /// If no configuration has both a KEM and a suite among the preferences.
-    pub fn select(&self, preferences: &Preferences) -> Result<Selection<'_>, NothingUsable> {
-        self.candidates(preferences).next().ok_or(NothingUsable { configs: self.configs().len() })
+    pub fn select(&self, preferences: &Preferences) -> Result<Selection<'_>, SelectError> {
+        self.candidates(preferences).next().ok_or(SelectError { configs: self.configs().len() })
     }
 
     /// Every usable configuration and suite, best first.

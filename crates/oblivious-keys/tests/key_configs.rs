@@ -2,8 +2,8 @@
 
 use hex_literal::hex;
 use oblivious_keys::{
-    AeadId, DecodeError, InvalidKeyConfig, KdfId, KemId, KeyConfig, KeyConfigList, NothingUsable,
-    Preferences, SymmetricSuite,
+    AeadId, DecodeError, KdfId, KemId, KeyConfig, KeyConfigError, KeyConfigList, Preferences,
+    SelectError, SymmetricSuite,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -119,16 +119,16 @@ fn the_bare_form_is_exactly_one_configuration() {
 fn what_could_not_be_published_cannot_be_made() {
     let new = |kem, key_len: usize, suites| KeyConfig::new(1, kem, vec![0; key_len], suites);
     let kem = KemId(0x9999);
-    assert_eq!(new(kem, 32, vec![AES_128]), Err(InvalidKeyConfig::UnknownKem(kem)));
+    assert_eq!(new(kem, 32, vec![AES_128]), Err(KeyConfigError::UnknownKem(kem)));
     assert_eq!(
         new(X25519, 31, vec![AES_128]),
-        Err(InvalidKeyConfig::PublicKeyLength { kem: X25519, expected: 32, actual: 31 })
+        Err(KeyConfigError::PublicKeyLength { kem: X25519, expected: 32, actual: 31 })
     );
-    assert_eq!(new(X25519, 32, vec![]), Err(InvalidKeyConfig::NoSuites));
+    assert_eq!(new(X25519, 32, vec![]), Err(KeyConfigError::NoSuites));
     let most = (65535 - 37) / 4;
     assert!(new(X25519, 32, vec![AES_128; most]).is_ok());
-    assert_eq!(new(X25519, 32, vec![AES_128; most + 1]), Err(InvalidKeyConfig::TooManySuites));
-    assert_eq!(KeyConfigList::new(vec![]), Err(InvalidKeyConfig::EmptyList));
+    assert_eq!(new(X25519, 32, vec![AES_128; most + 1]), Err(KeyConfigError::TooManySuites));
+    assert_eq!(KeyConfigList::new(vec![]), Err(KeyConfigError::EmptyList));
 }
 
 /// RFC 9458 §3.2: the client's preference decides, and where it is silent the gateway's order.
@@ -162,11 +162,11 @@ fn a_list_without_anything_usable_is_a_typed_error() {
     let unusable = SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY };
     let list = KeyConfigList::new(vec![config(1, &[unusable])]).unwrap();
     let nothing = list.select(&Preferences::default());
-    assert!(matches!(nothing, Err(NothingUsable { configs: 1, .. })));
+    assert!(matches!(nothing, Err(SelectError { configs: 1, .. })));
 
     let list = KeyConfigList::decode(&list_of(&[&UNKNOWN_KEM])).unwrap();
     let nothing = list.select(&Preferences::default());
-    assert!(matches!(nothing, Err(NothingUsable { configs: 0, .. })));
+    assert!(matches!(nothing, Err(SelectError { configs: 0, .. })));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::task::Poll;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, VIA};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body;
+use oblivious_service::MediaType;
 use oblivious_service::{BoxError, Pseudonym, Timeout, has_content_coding, media_type};
-use oblivious_wire::MediaType;
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};

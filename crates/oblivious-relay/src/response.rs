@@ -3,8 +3,8 @@
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body;
+use oblivious_service::MediaType;
 use oblivious_service::{FullBody, has_content_coding, media_type, plain_text};
-use oblivious_wire::MediaType;
 
 use crate::body::RelayResponseBody;
 use crate::idle::Idle;

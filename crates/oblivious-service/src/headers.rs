@@ -1,10 +1,10 @@
 //! Header hygiene: what concerns one connection, or tells who is on it, goes no further.
 
+use crate::MediaType;
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName, TE,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use oblivious_wire::MediaType;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");

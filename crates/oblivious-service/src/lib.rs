@@ -33,9 +33,10 @@
 mod body;
 mod future;
 mod headers;
+mod live;
+mod media_type;
 mod payload;
 mod problem;
-mod shared;
 mod time;
 mod timeout;
 mod via;
@@ -46,15 +47,15 @@ pub use headers::{
     expects_continue, has_content_coding, media_type, strip_connection_fields,
     strip_forwarding_fields,
 };
-pub use oblivious_wire::MediaType;
-pub use payload::{BinaryHttp, InvalidPayload, Payload};
+pub use live::Live;
+pub use media_type::MediaType;
+pub use payload::{BinaryHttp, Payload, PayloadError};
 pub use problem::{Problem, plain_text};
-pub use shared::Shared;
 #[cfg(feature = "tokio")]
 pub use time::TokioTimer;
 pub use time::{Clock, Sleep, SystemClock, Timer};
-pub use timeout::{Elapsed, Timeout};
-pub use via::{InvalidPseudonym, Pseudonym};
+pub use timeout::{Timeout, TimeoutError};
+pub use via::{Pseudonym, PseudonymError};
 
 /// An error of a kind that only its origin knows: of a body, of an inner service.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

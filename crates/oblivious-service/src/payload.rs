@@ -17,7 +17,7 @@ pub struct BinaryHttp;
 ///
 /// let dns = Payload::new("message/example-dns-req", "message/example-dns-res")?;
 /// assert_eq!(dns.request(), "message/example-dns-req");
-/// # Ok::<(), oblivious_service::InvalidPayload>(())
+/// # Ok::<(), oblivious_service::PayloadError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
@@ -32,16 +32,16 @@ impl Payload {
     /// # Errors
     /// If one of them is no media type, has parameters, or is one that Oblivious HTTP gives a
     /// meaning: those are for binary HTTP.
-    pub fn new(request: &str, response: &str) -> Result<Self, InvalidPayload> {
+    pub fn new(request: &str, response: &str) -> Result<Self, PayloadError> {
         let checked = |text: &str| {
             let plain = parsed(text).is_some_and(|parsed| parsed.params.is_empty());
             if !plain {
-                return Err(InvalidPayload::NoMediaType(text.to_owned()));
+                return Err(PayloadError::NoMediaType(text.to_owned()));
             }
-            if oblivious_wire::MediaType::parse(text).is_some() {
-                return Err(InvalidPayload::Taken(text.to_owned()));
+            if crate::MediaType::parse(text).is_some() {
+                return Err(PayloadError::Taken(text.to_owned()));
             }
-            HeaderValue::from_str(text).map_err(|_| InvalidPayload::NoMediaType(text.to_owned()))
+            HeaderValue::from_str(text).map_err(|_| PayloadError::NoMediaType(text.to_owned()))
         };
         Ok(Self { request: checked(request)?, response: checked(response)? })
     }
@@ -86,7 +86,7 @@ fn parsed(text: &str) -> Option<mediatype::MediaType<'_>> {
 /// The media types are not those of a protocol of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum InvalidPayload {
+pub enum PayloadError {
     /// It is no media type, or has parameters.
     #[error("{0:?} is not a media type: write type/subtype, without parameters")]
     NoMediaType(String),
@@ -114,8 +114,8 @@ mod tests {
             ("message/bhttp", true),
         ] {
             let expected = match taken {
-                true => InvalidPayload::Taken(text.into()),
-                false => InvalidPayload::NoMediaType(text.into()),
+                true => PayloadError::Taken(text.into()),
+                false => PayloadError::NoMediaType(text.into()),
             };
             assert_eq!(Payload::new(text, "message/other"), Err(expected.clone()), "{text}");
             assert_eq!(Payload::new("message/other", text), Err(expected), "{text}");

@@ -1,8 +1,8 @@
 //! Answers that say what went wrong: the problem documents of RFC 9458, and plain text.
 
+use crate::MediaType;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use oblivious_wire::MediaType;
 
 use crate::FullBody;
 

@@ -40,7 +40,7 @@ pub struct Timeout {
 /// A time limit passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("time limit passed")]
-pub struct Elapsed;
+pub struct TimeoutError;
 
 impl Timeout {
     /// A limit of `limit`, measured by `timer`.
@@ -65,15 +65,15 @@ impl Timeout {
     ///
     /// # Errors
     ///
-    /// [`Elapsed`] when the limit passed first.
-    pub async fn run<F: Future>(&self, future: F) -> Result<F::Output, Elapsed> {
+    /// [`TimeoutError`] when the limit passed first.
+    pub async fn run<F: Future>(&self, future: F) -> Result<F::Output, TimeoutError> {
         let mut future = pin!(future);
         let mut sleep = self.start();
         poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            sleep.as_mut().poll(cx).map(|()| Err(Elapsed))
+            sleep.as_mut().poll(cx).map(|()| Err(TimeoutError))
         })
         .await
     }
@@ -118,7 +118,7 @@ mod tests {
             let _held = held;
             sleep(11 * SECOND).await;
         };
-        assert_eq!(timeout.run(late).await, Err(Elapsed));
+        assert_eq!(timeout.run(late).await, Err(TimeoutError));
         assert_eq!(start.elapsed().as_secs(), 10);
         assert_eq!(Arc::strong_count(&witness), 1);
     }

@@ -12,7 +12,7 @@ use thiserror::Error;
     "{name:?} is no pseudonym: write a word of letters, digits, '-', '.' and '_', as in relay-7"
 )]
 #[non_exhaustive]
-pub struct InvalidPseudonym {
+pub struct PseudonymError {
     /// The name as given.
     pub name: String,
 }
@@ -32,7 +32,7 @@ pub struct InvalidPseudonym {
 /// assert_eq!(own.count_in(&headers), 0);
 /// headers.insert(VIA, own.value());
 /// assert_eq!(own.count_in(&headers), 1);
-/// # Ok::<(), oblivious_service::InvalidPseudonym>(())
+/// # Ok::<(), oblivious_service::PseudonymError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pseudonym {
@@ -55,16 +55,16 @@ impl Pseudonym {
     ///
     /// # Errors
     /// If it is empty or has a character that a token does not have (RFC 9110 §5.6.2).
-    pub fn new(name: &str) -> Result<Self, InvalidPseudonym> {
+    pub fn new(name: &str) -> Result<Self, PseudonymError> {
         let name = name.to_owned();
         if name.is_empty() || !name.bytes().all(is_token_char) {
-            return Err(InvalidPseudonym { name });
+            return Err(PseudonymError { name });
         }
         // Not the version that the client speaks, as the field is meant to have: that would say
         // something of the client (RFC 9458 §6.2).
         match HeaderValue::try_from(format!("1.1 {name}")) {
             Ok(value) => Ok(Self { name, value }),
-            Err(_) => Err(InvalidPseudonym { name }),
+            Err(_) => Err(PseudonymError { name }),
         }
     }
 

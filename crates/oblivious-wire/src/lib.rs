@@ -1,20 +1,13 @@
-//! The pieces of wire format that the layers of Oblivious HTTP share: QUIC variable-length
-//! integers, a reader that cannot run past its input, and the media types of the protocol.
+//! QUIC variable-length integers (RFC 9000 §16), which binary HTTP and chunked Oblivious HTTP
+//! write their lengths with.
 //!
 //! ```
-//! use oblivious_wire::{MediaType, Reader, VarInt};
+//! use oblivious_wire::VarInt;
 //!
 //! let mut out = Vec::new();
 //! VarInt::from(200_u16).encode(&mut out);
 //! assert_eq!(out, [0x40, 0xc8]);
-//!
-//! let mut reader = Reader::new(&out);
-//! assert_eq!(reader.varint()?.get(), 200);
-//! reader.finish()?;
-//!
-//! let header = "Message/OHTTP-req; v=1";
-//! assert_eq!(MediaType::parse(header), Some(MediaType::OhttpRequest));
-//! # Ok::<(), oblivious_wire::ReadError>(())
+//! assert_eq!(VarInt::decode(&out), Some((VarInt::from(200_u16), 2)));
 //! ```
 //!
 //! The crate is `no_std` and needs `alloc`.
@@ -23,10 +16,6 @@
 
 extern crate alloc;
 
-mod media_type;
-mod reader;
 mod varint;
 
-pub use media_type::MediaType;
-pub use reader::{ReadError, Reader};
-pub use varint::{VarInt, VarIntOutOfRange};
+pub use varint::{VarInt, VarIntError};

@@ -19,9 +19,9 @@ impl VarInt {
 
     /// Takes `value`, or says that it does not fit in 62 bits.
     #[inline]
-    pub const fn new(value: u64) -> Result<Self, VarIntOutOfRange> {
+    pub const fn new(value: u64) -> Result<Self, VarIntError> {
         if value > Self::MAX.0 {
-            return Err(VarIntOutOfRange(value));
+            return Err(VarIntError(value));
         }
         Ok(Self(value))
     }
@@ -109,17 +109,17 @@ impl From<u32> for VarInt {
 }
 
 impl TryFrom<u64> for VarInt {
-    type Error = VarIntOutOfRange;
+    type Error = VarIntError;
 
-    fn try_from(value: u64) -> Result<Self, VarIntOutOfRange> {
+    fn try_from(value: u64) -> Result<Self, VarIntError> {
         Self::new(value)
     }
 }
 
 impl TryFrom<usize> for VarInt {
-    type Error = VarIntOutOfRange;
+    type Error = VarIntError;
 
-    fn try_from(value: usize) -> Result<Self, VarIntOutOfRange> {
+    fn try_from(value: usize) -> Result<Self, VarIntError> {
         // No target of Rust has a usize wider than 64 bits.
         Self::new(value as u64)
     }
@@ -134,7 +134,7 @@ impl From<VarInt> for u64 {
 /// The value does not fit in the 62 bits of a [`VarInt`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0} does not fit in a variable-length integer, whose largest value is 2^62 - 1")]
-pub struct VarIntOutOfRange(u64);
+pub struct VarIntError(u64);
 
 #[cfg(test)]
 mod tests {
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn sixty_two_bits_are_the_limit() {
         assert_eq!(VarInt::new(VarInt::MAX.get()), Ok(VarInt::MAX));
-        assert_eq!(VarInt::new(1 << 62), Err(VarIntOutOfRange(1 << 62)));
+        assert_eq!(VarInt::new(1 << 62), Err(VarIntError(1 << 62)));
         assert!(VarInt::try_from(u64::MAX).is_err());
     }
 

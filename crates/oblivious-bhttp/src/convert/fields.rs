@@ -44,7 +44,7 @@ impl Named {
 }
 
 /// What becomes of a field (RFC 9292 §3.6, RFC 9110 §7.6.1).
-enum Fate {
+enum FieldAction {
     Kept,
     /// Concerns a connection.
     Dropped,
@@ -55,14 +55,16 @@ enum Fate {
 }
 
 #[inline]
-fn fate(name: &[u8], value: &[u8]) -> Fate {
+fn action_for(name: &[u8], value: &[u8]) -> FieldAction {
     match name {
-        b"connection" => Fate::Connection,
-        b"host" => Fate::Host,
-        b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => Fate::Dropped,
+        b"connection" => FieldAction::Connection,
+        b"host" => FieldAction::Host,
+        b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
+            FieldAction::Dropped
+        }
         // RFC 9113 §8.2.2: this one value is for the other end, not for the next hop.
-        b"te" if !value.eq_ignore_ascii_case(b"trailers") => Fate::Dropped,
-        _ => Fate::Kept,
+        b"te" if !value.eq_ignore_ascii_case(b"trailers") => FieldAction::Dropped,
+        _ => FieldAction::Kept,
     }
 }
 
@@ -100,11 +102,11 @@ fn build_map(
     while let Some((name, value)) = line_at(lines, at) {
         at = value.end;
         let name = &lines[name];
-        match fate(name, &lines[value.clone()]) {
-            Fate::Host if of == Of::RequestHeader => continue,
-            Fate::Kept | Fate::Host => {}
-            Fate::Dropped => continue,
-            Fate::Connection => {
+        match action_for(name, &lines[value.clone()]) {
+            FieldAction::Host if of == Of::RequestHeader => continue,
+            FieldAction::Kept | FieldAction::Host => {}
+            FieldAction::Dropped => continue,
+            FieldAction::Connection => {
                 named.note(&lines[value]);
                 continue;
             }
@@ -183,10 +185,10 @@ impl<'a> Lines<'a> {
     fn kept(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.map.iter().filter_map(|(name, value)| {
             let bytes = name.as_str().as_bytes();
-            match fate(bytes, value.as_bytes()) {
-                Fate::Host if self.of == Of::RequestHeader => return None,
-                Fate::Dropped | Fate::Connection => return None,
-                Fate::Kept | Fate::Host => {}
+            match action_for(bytes, value.as_bytes()) {
+                FieldAction::Host if self.of == Of::RequestHeader => return None,
+                FieldAction::Dropped | FieldAction::Connection => return None,
+                FieldAction::Kept | FieldAction::Host => {}
             }
             if self.named.contains(name) {
                 return None;

@@ -71,7 +71,7 @@ impl Seed {
     ///
     /// # Errors
     /// If the file cannot be read, others can read it, or it holds something else.
-    pub fn read(path: &Path) -> Result<Self, InvalidSeed> {
+    pub fn read(path: &Path) -> Result<Self, SeedError> {
         Self::from_hex(&secret_file::read(path)?)
     }
 
@@ -79,10 +79,10 @@ impl Seed {
     ///
     /// # Errors
     /// If it is something else.
-    pub fn from_hex(text: &[u8]) -> Result<Self, InvalidSeed> {
+    pub fn from_hex(text: &[u8]) -> Result<Self, SeedError> {
         let mut bytes = Zeroizing::new([0; Self::LEN]);
         hex::decode_to_slice(text.trim_ascii(), &mut *bytes)
-            .map_err(|_| InvalidSeed::NotHexadecimal)?;
+            .map_err(|_| SeedError::NotHexadecimal)?;
         Ok(Self(bytes))
     }
 
@@ -99,7 +99,7 @@ impl Seed {
 /// There is no seed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum InvalidSeed {
+pub enum SeedError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] SecretFileError),

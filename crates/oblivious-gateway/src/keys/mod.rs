@@ -45,13 +45,13 @@ mod settings;
 mod snapshot;
 mod state;
 
-pub use derive::{InvalidSeed, Seed};
+pub use derive::{Seed, SeedError};
 pub use fixed::{FixedKey, FixedKeyError, kem_named};
 pub use go::go_gateway_key;
 pub use rotation::KeyRotation;
 pub use schedule::KeySchedule;
 pub use secret_file::SecretFileError;
-pub use settings::{InvalidSchedule, ScheduleSettings};
+pub use settings::{ScheduleError, ScheduleSettings};
 pub use snapshot::{GatewayKeys, Published};
 pub use state::StateError;
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oblivious_service::{Clock, Shared, Timer};
+use oblivious_service::{Clock, Live, Timer};
 use tracing::{error, info};
 
 use super::{GatewayKeys, KeySchedule, StateError, unix_seconds};
@@ -39,7 +39,7 @@ const LONGEST_SLEEP: u64 = 60;
 /// State files are small, and are read and written within the task.
 pub struct KeyRotation {
     schedule: KeySchedule,
-    keys: Shared<GatewayKeys>,
+    keys: Live<GatewayKeys>,
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
 }
@@ -54,7 +54,7 @@ impl KeyRotation {
         clock: impl Clock,
         timer: impl Timer,
     ) -> Result<Self, StateError> {
-        let keys = Shared::new(schedule.keys_at(unix_seconds(clock.now()))?);
+        let keys = Live::new(schedule.keys_at(unix_seconds(clock.now()))?);
         Ok(Self::new(schedule, keys, clock, timer))
     }
 
@@ -62,7 +62,7 @@ impl KeyRotation {
     /// rotation was stopped. They are replaced once the schedule's own can be had.
     pub fn new(
         schedule: KeySchedule,
-        keys: Shared<GatewayKeys>,
+        keys: Live<GatewayKeys>,
         clock: impl Clock,
         timer: impl Timer,
     ) -> Self {
@@ -70,7 +70,7 @@ impl KeyRotation {
     }
 
     /// The handle to the keys, for the gateway and for what publishes them.
-    pub fn keys(&self) -> Shared<GatewayKeys> {
+    pub fn keys(&self) -> Live<GatewayKeys> {
         self.keys.clone()
     }
 

@@ -6,7 +6,7 @@ use oblivious_hpke::{KeyRing, KeyRingError, Validity};
 use oblivious_keys::KemId;
 
 use super::{
-    FixedKey, GatewayKeys, InvalidSchedule, ScheduleSettings, Seed, StateError,
+    FixedKey, GatewayKeys, ScheduleError, ScheduleSettings, Seed, StateError,
     derive::Root,
     epochs::{Epochs, FreeIds},
     snapshot::Publication,
@@ -60,7 +60,7 @@ impl KeySchedule {
     pub fn ratchet(
         settings: ScheduleSettings,
         state: impl Into<PathBuf>,
-    ) -> Result<Self, InvalidSchedule> {
+    ) -> Result<Self, ScheduleError> {
         Self::new(settings, Source::Ratchet(StateFile::new(state.into())))
     }
 
@@ -72,11 +72,11 @@ impl KeySchedule {
     ///
     /// # Errors
     /// If the settings contradict each other or the provider.
-    pub fn seed(settings: ScheduleSettings, seed: Seed) -> Result<Self, InvalidSchedule> {
+    pub fn seed(settings: ScheduleSettings, seed: Seed) -> Result<Self, ScheduleError> {
         Self::new(settings, Source::Seed(seed))
     }
 
-    fn new(mut settings: ScheduleSettings, source: Source) -> Result<Self, InvalidSchedule> {
+    fn new(mut settings: ScheduleSettings, source: Source) -> Result<Self, ScheduleError> {
         settings.check()?;
         settings.kems.sort_by_key(|&kem| kem != KemId::X25519_HKDF_SHA256);
         let epochs = Epochs::new(&settings);
@@ -93,7 +93,7 @@ impl KeySchedule {
     /// # Errors
     /// If a key cannot be used, two have one id, too few ids are left, or a key is to be published
     /// whose KEM is the schedule's or that of another such key.
-    pub fn with_fixed(mut self, keys: Vec<FixedKey>) -> Result<Self, InvalidSchedule> {
+    pub fn with_fixed(mut self, keys: Vec<FixedKey>) -> Result<Self, ScheduleError> {
         let mut ring = KeyRing::new();
         for key in &keys {
             key.again(self.settings.provider)?.add_to(&mut ring)?;
@@ -102,7 +102,7 @@ impl KeySchedule {
         for key in keys.iter().filter(|key| key.is_published()) {
             let (key_id, kem) = (key.key_id(), key.kem());
             if kems.contains(&kem) {
-                return Err(InvalidSchedule::PublishedKem { key_id, kem });
+                return Err(ScheduleError::PublishedKem { key_id, kem });
             }
             kems.push(kem);
         }
@@ -112,12 +112,12 @@ impl KeySchedule {
         Ok(self)
     }
 
-    fn check_ids(&self) -> Result<(), InvalidSchedule> {
+    fn check_ids(&self) -> Result<(), ScheduleError> {
         let kems = self.settings.kems.len() as u64;
         let needed = self.epochs.most_at_once().saturating_mul(kems);
         let available = self.free_ids.len();
         if needed > available as u64 {
-            return Err(InvalidSchedule::TooManyKeys { needed, available });
+            return Err(ScheduleError::TooManyKeys { needed, available });
         }
         Ok(())
     }

@@ -54,29 +54,29 @@ impl Default for ScheduleSettings {
 }
 
 impl ScheduleSettings {
-    pub(crate) fn check(&self) -> Result<(), InvalidSchedule> {
+    pub(crate) fn check(&self) -> Result<(), ScheduleError> {
         if self.interval.as_secs() == 0 {
-            return Err(InvalidSchedule::IntervalTooShort);
+            return Err(ScheduleError::IntervalTooShort);
         }
         if self.skew.as_secs() >= self.interval.as_secs() {
-            return Err(InvalidSchedule::SkewTooLong);
+            return Err(ScheduleError::SkewTooLong);
         }
         if self.grace.as_secs() < self.skew.as_secs() {
-            return Err(InvalidSchedule::GraceTooShort);
+            return Err(ScheduleError::GraceTooShort);
         }
         if self.kems.is_empty() {
-            return Err(InvalidSchedule::NoKem);
+            return Err(ScheduleError::NoKem);
         }
         if self.suites.is_empty() {
-            return Err(InvalidSchedule::NoSuite);
+            return Err(ScheduleError::NoSuite);
         }
         for (index, &kem) in self.kems.iter().enumerate() {
             if self.kems[..index].contains(&kem) {
-                return Err(InvalidSchedule::DuplicateKem(kem));
+                return Err(ScheduleError::DuplicateKem(kem));
             }
             let unsupported = |&&suite: &&SymmetricSuite| !self.provider.supports(kem, suite);
             if let Some(&suite) = self.suites.iter().find(unsupported) {
-                return Err(InvalidSchedule::Unsupported { kem, suite });
+                return Err(ScheduleError::Unsupported { kem, suite });
             }
         }
         Ok(())
@@ -86,7 +86,7 @@ impl ScheduleSettings {
 /// A schedule cannot be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum InvalidSchedule {
+pub enum ScheduleError {
     /// The interval is shorter than a second.
     #[error("the interval between two keys must be at least one second")]
     IntervalTooShort,

@@ -6,7 +6,7 @@ use oblivious_keys::{KemId, KeyConfig, KeyConfigList};
 /// The keys that a gateway accepts, and the configurations that it publishes.
 ///
 /// It does not change; another one takes its place, in a
-/// [`Shared`](oblivious_service::Shared) handle. It knows what happens next: the keys that are
+/// [`Live`](oblivious_service::Live) handle. It knows what happens next: the keys that are
 /// accepted and published soon are in it, each with its time, so that a change happens at its
 /// second even if the replacement is late.
 #[derive(Debug)]

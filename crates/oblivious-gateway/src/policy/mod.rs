@@ -15,10 +15,10 @@ use http::{
 };
 use thiserror::Error;
 
-pub use origin::{InvalidOrigin, Origin};
-pub use path::{InvalidPathPrefix, PathPrefix};
-pub use rewrite::{InvalidRewrite, Rewrite};
-pub use rule::{InvalidTargetRule, TargetRule};
+pub use origin::{Origin, OriginError};
+pub use path::{PathPrefix, PathPrefixError};
+pub use rewrite::{Rewrite, RewriteError};
+pub use rule::{TargetRule, TargetRuleError};
 
 use crate::is_public;
 use uri_path::is_path_and_query;
@@ -61,18 +61,18 @@ impl TargetPolicy {
     /// Decides on a request with this method for `uri`, and says whom to ask instead.
     ///
     /// # Errors
-    /// A [`PolicyRefusal`] if the request may not be made.
-    pub fn admit(&self, method: &Method, uri: &Uri) -> Result<Admitted, PolicyRefusal> {
+    /// A [`PolicyError`] if the request may not be made.
+    pub fn admit(&self, method: &Method, uri: &Uri) -> Result<Admitted, PolicyError> {
         if matches!(*method, Method::CONNECT | Method::TRACE) {
-            return Err(PolicyRefusal::Method);
+            return Err(PolicyError::Method);
         }
         if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
-            return Err(PolicyRefusal::NotAnOrigin);
+            return Err(PolicyError::NotAnOrigin);
         }
         if !uri.path_and_query().is_none_or(is_path_and_query) {
-            return Err(PolicyRefusal::InvalidPath);
+            return Err(PolicyError::InvalidPath);
         }
-        let origin = Origin::of(uri).ok_or(PolicyRefusal::NotAllowed)?;
+        let origin = Origin::of(uri).ok_or(PolicyError::NotAllowed)?;
         // The destination of a rewrite may be reached at any address, so a rule that happens to
         // cover it, such as one for all subdomains, does not make it a target.
         let vouched_for = self.leads_to(&origin);
@@ -80,12 +80,12 @@ impl TargetPolicy {
             rule.allows(&origin, method, uri.path()) && (!vouched_for || rule.names(&origin))
         };
         if !self.rules.iter().any(allows) {
-            return Err(PolicyRefusal::NotAllowed);
+            return Err(PolicyError::NotAllowed);
         }
         match self.rewrites.iter().find(|rewrite| rewrite.applies_to(&origin)) {
             Some(rewrite) => Ok(Admitted {
-                uri: at_origin(uri, rewrite.to()).ok_or(PolicyRefusal::NotAnOrigin)?,
-                host: Some(host_field(uri).ok_or(PolicyRefusal::NotAnOrigin)?),
+                uri: at_origin(uri, rewrite.to()).ok_or(PolicyError::NotAnOrigin)?,
+                host: Some(host_field(uri).ok_or(PolicyError::NotAnOrigin)?),
                 addresses: TargetAddresses::Internal,
             }),
             None => Ok(Admitted {
@@ -185,7 +185,7 @@ impl TargetAddresses {
 /// Why a request may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum PolicyRefusal {
+pub enum PolicyError {
     /// CONNECT or TRACE.
     #[error("CONNECT and TRACE are not forwarded")]
     Method,

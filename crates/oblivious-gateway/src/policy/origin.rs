@@ -76,11 +76,11 @@ fn after_host<'a>(authority: &'a str, host: &str) -> &'a str {
 }
 
 impl FromStr for Origin {
-    type Err = InvalidOrigin;
+    type Err = OriginError;
 
     /// Reads `scheme://host` or `scheme://host:port`.
-    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
-        let invalid = || InvalidOrigin(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let invalid = || OriginError(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| invalid())?;
         // More than an origin would promise a rule that is not enforced.
         let bare =
@@ -101,7 +101,7 @@ impl fmt::Display for Origin {
     "{0:?} is not an origin: write a scheme (https or http), a host and, if it is not the \
      scheme's own, a port, as in https://example.com or http://localhost:8080"
 )]
-pub struct InvalidOrigin(String);
+pub struct OriginError(String);
 
 #[cfg(test)]
 mod tests {

@@ -28,13 +28,13 @@ impl PathPrefix {
 }
 
 impl FromStr for PathPrefix {
-    type Err = InvalidPathPrefix;
+    type Err = PathPrefixError;
 
     /// Reads a path that starts with a slash.
-    fn from_str(text: &str) -> Result<Self, InvalidPathPrefix> {
+    fn from_str(text: &str) -> Result<Self, PathPrefixError> {
         let path = text.starts_with('/') && !text.contains(['?', '#']) && is_plain(text);
         let valid = path && text.parse::<http::uri::PathAndQuery>().is_ok();
-        valid.then(|| Self(text.to_owned())).ok_or_else(|| InvalidPathPrefix(text.to_owned()))
+        valid.then(|| Self(text.to_owned())).ok_or_else(|| PathPrefixError(text.to_owned()))
     }
 }
 
@@ -43,7 +43,7 @@ impl FromStr for PathPrefix {
 #[error(
     "{0:?} is not a path prefix: write a path such as /api, without dot segments, query or fragment"
 )]
-pub struct InvalidPathPrefix(String);
+pub struct PathPrefixError(String);
 
 /// Whether every server understands the path in the same way.
 fn is_plain(path: &str) -> bool {

@@ -28,9 +28,9 @@ impl Rewrite {
     /// port of their scheme are meant.
     ///
     /// # Errors
-    /// [`InvalidRewrite`] if `from` is anything else.
-    pub fn new(from: &str, to: Origin) -> Result<Self, InvalidRewrite> {
-        let invalid = || InvalidRewrite(from.to_owned());
+    /// [`RewriteError`] if `from` is anything else.
+    pub fn new(from: &str, to: Origin) -> Result<Self, RewriteError> {
+        let invalid = || RewriteError(from.to_owned());
         let (host, port) = match from.rsplit_once(':') {
             // The colons within the brackets of an address are no port's.
             Some((host, port)) if !port.ends_with(']') => {
@@ -55,4 +55,4 @@ impl Rewrite {
 /// The text is no host whose requests could be sent elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0:?} is not a host: write it as in a URI, with a port if it is not the scheme's own")]
-pub struct InvalidRewrite(String);
+pub struct RewriteError(String);

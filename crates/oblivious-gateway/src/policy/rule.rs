@@ -128,12 +128,12 @@ impl From<Origin> for TargetRule {
 }
 
 impl FromStr for TargetRule {
-    type Err = InvalidTargetRule;
+    type Err = TargetRuleError;
 
     /// Reads an origin, `*.` before its host for all subdomains (but not the host itself), and
     /// optionally a path prefix.
-    fn from_str(text: &str) -> Result<Self, InvalidTargetRule> {
-        let invalid = || InvalidTargetRule(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, TargetRuleError> {
+        let invalid = || TargetRuleError(text.to_owned());
         let subdomains = text.split_once("://").is_some_and(|(_, rest)| rest.starts_with("*."));
         let one_host = if subdomains { text.replacen("*.", "", 1) } else { text.to_owned() };
         let uri: Uri = one_host.parse().map_err(|_| invalid())?;
@@ -157,4 +157,4 @@ impl FromStr for TargetRule {
     "{0:?} is not a rule for targets: write an origin, with *. before the host for all its \
      subdomains, and a path prefix or none, as in https://example.com or https://*.example.com/api"
 )]
-pub struct InvalidTargetRule(String);
+pub struct TargetRuleError(String);

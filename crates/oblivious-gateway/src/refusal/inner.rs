@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_bhttp::{Content, ConvertError};
 
 use super::RequestFault;
-use crate::{DateRefusal, PolicyRefusal, TargetError};
+use crate::{DateError, PolicyError, TargetError};
 
 /// A request that was decapsulated but gets no answer of the target: answered encapsulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) enum InnerRefusal {
     GuardUnavailable,
     /// Told with the time now, in seconds since the Unix epoch.
     Date {
-        reason: DateRefusal,
+        reason: DateError,
         now: u64,
     },
     Target(TargetError),
@@ -39,12 +39,12 @@ pub(crate) enum InnerRefusal {
     TargetTooLarge,
 }
 
-impl From<PolicyRefusal> for InnerRefusal {
-    fn from(refusal: PolicyRefusal) -> Self {
+impl From<PolicyError> for InnerRefusal {
+    fn from(refusal: PolicyError) -> Self {
         match refusal {
-            PolicyRefusal::NotAnOrigin => Self::NotAnOrigin,
-            PolicyRefusal::InvalidPath => Self::InvalidPath,
-            PolicyRefusal::Method | PolicyRefusal::NotAllowed => Self::Forbidden,
+            PolicyError::NotAnOrigin => Self::NotAnOrigin,
+            PolicyError::InvalidPath => Self::InvalidPath,
+            PolicyError::Method | PolicyError::NotAllowed => Self::Forbidden,
         }
     }
 }

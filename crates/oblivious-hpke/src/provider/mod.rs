@@ -56,9 +56,9 @@ impl Provider {
     /// # Errors
     /// If the processor is not one that graviola has code for.
     #[cfg(feature = "graviola")]
-    pub fn graviola() -> Result<Self, UnsupportedProcessor> {
+    pub fn graviola() -> Result<Self, ProcessorError> {
         if !crate::graviola::is_supported() {
-            return Err(UnsupportedProcessor);
+            return Err(ProcessorError);
         }
         Ok(Self { name: "graviola", kems: tables::GRAVIOLA })
     }
@@ -118,4 +118,4 @@ impl fmt::Debug for Provider {
     "graviola does not run on this processor: it needs x86-64 with AES, AVX2, ADX, BMI and \
      PCLMULQDQ, or aarch64 with AES, SHA-2 and PMULL; use another provider"
 )]
-pub struct UnsupportedProcessor;
+pub struct ProcessorError;

@@ -90,7 +90,7 @@ provider! {
 }
 
 #[cfg(fuzzing)]
-pub(super) static TOY: &[KemTable] = &[kem!(DhKem<crate::toy::ToyGroup>, crate::toy::Toy)];
+pub(super) static TOY: &[KemTable] = &[kem!(DhKem<crate::fuzzing::ToyGroup>, crate::fuzzing::Toy)];
 
 /// Declares the KDFs: the `hpke` crate's for its key schedule, the hash for our responses.
 macro_rules! kdfs {

@@ -1,5 +1,9 @@
 //! The media types that Oblivious HTTP uses.
 
+use std::fmt;
+
+use http::HeaderValue;
+
 /// A media type that Oblivious HTTP gives a meaning.
 ///
 /// Types are compared without regard to case and parameters are parsed and then left aside
@@ -68,9 +72,15 @@ impl MediaType {
     }
 }
 
-impl core::fmt::Display for MediaType {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<MediaType> for HeaderValue {
+    fn from(media_type: MediaType) -> Self {
+        Self::from_static(media_type.as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::http::{HeaderValue, Request, Response, Version, header};
-use oblivious_http::service::Shared;
+use oblivious_http::service::Live;
 use oblivious_hyper::{Credentials, RequestBody};
 use tower::{Service, ServiceExt, service_fn};
 
@@ -17,7 +17,7 @@ use crate::admin::Draining;
 /// HTTP/2 has a way of its own.
 pub(crate) fn before(
     router: Router,
-    credentials: Shared<Credentials>,
+    credentials: Live<Credentials>,
     draining: Draining,
 ) -> impl Service<
     Request<RequestBody>,

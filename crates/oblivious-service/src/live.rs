@@ -8,11 +8,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Clones share the value: after [`replace`](Self::replace) every holder gets the new one, and who
 /// is in the middle of something finishes with the one it took.
 #[derive(Debug)]
-pub struct Shared<T> {
+pub struct Live<T> {
     current: Arc<RwLock<Arc<T>>>,
 }
 
-impl<T> Shared<T> {
+impl<T> Live<T> {
     /// Starts with `value`.
     pub fn new(value: T) -> Self {
         Self { current: Arc::new(RwLock::new(Arc::new(value))) }
@@ -30,13 +30,13 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T> Clone for Shared<T> {
+impl<T> Clone for Live<T> {
     fn clone(&self) -> Self {
         Self { current: Arc::clone(&self.current) }
     }
 }
 
-impl<T> From<T> for Shared<T> {
+impl<T> From<T> for Live<T> {
     fn from(value: T) -> Self {
         Self::new(value)
     }
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn every_holder_gets_the_new_value_and_keeps_the_one_it_took() {
-        let shared = Shared::new(1);
+        let shared = Live::new(1);
         let other = shared.clone();
         let taken = other.current();
         shared.replace(2);
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_holder_that_panicked_stops_nobody() {
-        let shared = Shared::new(1);
+        let shared = Live::new(1);
         let other = shared.clone();
         let panicked = std::thread::spawn(move || {
             let _guard = other.current.write().unwrap();

@@ -9,9 +9,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use oblivious_http::gateway::{GatewayKeys, describe_metrics};
+use oblivious_http::hpke::UnixSeconds;
 use oblivious_http::service::Live;
-
-use crate::keys::now;
 
 /// Buckets of the histograms, in seconds: from the decapsulation of a small request to a target
 /// that is far away.
@@ -66,7 +65,7 @@ pub(crate) fn router(
         async move {
             if draining {
                 (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-            } else if keys.published(now()).is_none() {
+            } else if keys.published(UnixSeconds::now()).is_none() {
                 (StatusCode::SERVICE_UNAVAILABLE, "no valid key\n")
             } else {
                 (StatusCode::OK, "ready\n")

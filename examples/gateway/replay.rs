@@ -7,17 +7,16 @@ use anyhow::Context;
 use oblivious_http::gateway::{
     DatePolicy, GatewayLayer, MemoryReplayGuard, RedisReplayGuard, ReplayGuard,
 };
+use oblivious_http::hpke::UnixSeconds;
 use oblivious_http::service::{Timeout, TokioTimer};
 
-use crate::keys::now;
 use crate::settings::Settings;
 
 pub(crate) fn dates(settings: &Settings) -> DatePolicy {
-    DatePolicy {
-        window: settings.date_window.duration(),
-        require: settings.require_date,
-        skew: settings.key_skew.duration(),
-    }
+    DatePolicy::default()
+        .with_window(settings.date_window.duration())
+        .with_required_date(settings.require_date)
+        .with_skew(settings.key_skew.duration())
 }
 
 /// The guard that the settings ask for; none if they ask for none.
@@ -30,7 +29,7 @@ pub(crate) fn guard(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Replay
     if redis {
         return Ok(Some(Arc::new(redis_guard(settings)?)));
     }
-    let guard = MemoryReplayGuard::new(settings.replay_capacity, now())
+    let guard = MemoryReplayGuard::new(settings.replay_capacity, UnixSeconds::now())
         .context("--replay-capacity cannot be used")?;
     check_capacity(&guard, settings)?;
     Ok(Some(Arc::new(guard)))

@@ -22,7 +22,7 @@ use crate::{ChunkError, ChunkOpener};
 /// ```
 /// # use http_body_util::{BodyExt, Full};
 /// use oblivious_hpke::{ChunkLimits, OpeningBody, Provider};
-/// # use oblivious_hpke::{KeyPair, KeyRing, Recipient};
+/// # use oblivious_hpke::{KeyPair, KeyRing, Recipient, UnixSeconds};
 /// # use oblivious_keys::{KemId, SymmetricSuite};
 /// # let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[7; 32], Provider::default()).unwrap();
 /// # let mut ring = KeyRing::new();

@@ -20,7 +20,7 @@ use crate::{ChunkSealer, SealError};
 ///
 /// ```
 /// # use http_body_util::{BodyExt, Full};
-/// # use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+/// # use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
 /// # use oblivious_keys::{KemId, SymmetricSuite};
 /// # let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[7; 32], Provider::default()).unwrap();
 /// # let mut ring = KeyRing::new();

@@ -63,7 +63,8 @@ impl Keys {
             go_gateway_key(seed, *configuration_id, provider)?.add_to(&mut ring)?;
         } else if let Some(path) = &settings.seed_file {
             let (id, kem) = (settings.key_id, KemId::X25519_HKDF_SHA256);
-            FixedKey::derive(id, kem, &read_seed(path)?, suites(), provider)?.add_to(&mut ring)?;
+            let pair = read_seed(path)?.key_pair(kem, provider)?;
+            ring.add(id, pair, suites())?;
         } else if settings.generate_key {
             for (kem, id) in kems(settings)?.into_iter().zip(settings.key_id..) {
                 ring.add(id, KeyPair::generate(kem, provider)?, suites())?;

@@ -74,9 +74,8 @@ where
     R: Body + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let has_type = |headers: &HeaderMap| {
-        media_type(headers) == Some(MediaType::OhttpChunkedResponse)
-    };
+    let has_type =
+        |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpChunkedResponse);
     let (parts, body) = response.into_parts();
     if !outer::is_encapsulated(parts.status, &parts.headers, has_type) {
         return Err(outer::not_encapsulated(parts.status, &parts.headers, body).await);

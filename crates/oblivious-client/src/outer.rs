@@ -30,7 +30,9 @@ enum Kind {
 }
 
 impl OuterBody {
-    pub(crate) fn chunked(body: impl Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+    pub(crate) fn chunked(
+        body: impl Body<Data = Bytes, Error = BoxError> + Send + 'static,
+    ) -> Self {
         Self(Kind::Chunked(Box::pin(body)))
     }
 }

@@ -30,9 +30,15 @@ pub struct TargetPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hosts {
     Any,
-    One { host: String, port: u16 },
+    One {
+        host: String,
+        port: u16,
+    },
     /// All below this one, without itself.
-    Subdomains { host: String, port: u16 },
+    Subdomains {
+        host: String,
+        port: u16,
+    },
 }
 
 impl TargetPattern {
@@ -165,9 +171,17 @@ mod tests {
     #[test]
     fn what_is_no_origin_is_no_pattern() {
         for text in [
-            "", "example.com", "https://", "https://a.example/b", "https://a.example?b",
-            "https://a@b.example", "ftp://a.example", "https://*", "https://a.*.example",
-            "https://*.*.example", "https://a.example:99999",
+            "",
+            "example.com",
+            "https://",
+            "https://a.example/b",
+            "https://a.example?b",
+            "https://a@b.example",
+            "ftp://a.example",
+            "https://*",
+            "https://a.*.example",
+            "https://*.*.example",
+            "https://a.example:99999",
         ] {
             assert!(text.parse::<TargetPattern>().is_err(), "{text}");
         }

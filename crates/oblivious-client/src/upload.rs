@@ -71,9 +71,7 @@ where
         Poll::Ready(frame.map(|frame| {
             frame.map_err(|error| {
                 self.progress.fail(match error {
-                    SealingError::Body(WriteError::Body(error)) => {
-                        ClientError::RequestBody(error)
-                    }
+                    SealingError::Body(WriteError::Body(error)) => ClientError::RequestBody(error),
                     SealingError::Body(WriteError::Encode(error)) => error.into(),
                     SealingError::Seal(error) => error.into(),
                     // Neither enum has more variants today.

@@ -130,7 +130,9 @@ impl fmt::Debug for Agreement {
 
 /// So many sources cannot agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{required} of {sources} sources cannot agree: it takes two at least, and no more than all")]
+#[error(
+    "{required} of {sources} sources cannot agree: it takes two at least, and no more than all"
+)]
 #[non_exhaustive]
 pub struct AgreementError {
     /// How many were to agree.

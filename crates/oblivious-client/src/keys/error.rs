@@ -73,7 +73,8 @@ pub enum KeySourceError {
     /// handing out keys to tell clients apart, or the gateway is just changing its keys.
     #[error(
         "the sources of key configurations disagree: {}; nothing was sent. If it stays like this, \
-         someone may be handing out keys to tell clients apart", shown(groups)
+         someone may be handing out keys to tell clients apart",
+        shown(groups)
     )]
     Disagreement {
         /// The names of the sources, those that agree with each other together.

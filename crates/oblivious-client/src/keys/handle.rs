@@ -4,7 +4,7 @@ use http::Uri;
 use oblivious_hpke::Recipient;
 use oblivious_service::Live;
 
-use super::{KeyCache, InUse, KeySourceError, refresh::Current};
+use super::{InUse, KeyCache, KeySourceError, refresh::Current};
 
 /// What requests to a gateway are sealed to: a [`KeyCache`], or a [`Recipient`] that the program
 /// has made and may replace through [`Live`].

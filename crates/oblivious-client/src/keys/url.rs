@@ -242,7 +242,11 @@ where
             .ok_or_else(|| KeySourceError::Redirect { name: self.name() })
     }
 
-    async fn accept(&self, uri: &Uri, response: Response<R>) -> Result<FetchedKeys, KeySourceError> {
+    async fn accept(
+        &self,
+        uri: &Uri,
+        response: Response<R>,
+    ) -> Result<FetchedKeys, KeySourceError> {
         let name = || self.uri.to_string();
         let (parts, body) = response.into_parts();
         if parts.status != StatusCode::OK {

@@ -19,8 +19,8 @@ use oblivious_service::{BoxError, FullBody, Live, Problem, Timeout, TokioTimer};
 use tower::{Layer, ServiceExt};
 
 use common::{
-    FixedClock, RELAY, Relay, client, gateway, get, layer, open, outer_response, recipient, ring,
-    sealed, whole,
+    FixedClock, RELAY, Relay, client, get, layer, open, outer_response, recipient, ring, sealed,
+    whole,
 };
 
 /// RFC 9458 §5 and §6.1: one method, one content type, and no field of the request on the outside.

@@ -12,7 +12,7 @@ use oblivious_client::{Client, ClientLayer};
 use oblivious_service::{Clock, FullBody, Problem};
 use tower::ServiceExt;
 
-use common::{FixedClock, NOW, Relay, client, layer, open, sealed, whole};
+use common::{FixedClock, Relay, client, layer, now, open, sealed, whole};
 
 /// The date of the client, and that of a gateway which finds it wrong.
 const OWN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -110,7 +110,7 @@ impl Clock for MinuteClock {
 /// RFC 9458 §6.5: if clocks agree, the request was held up, and a copy of it may have been served.
 #[tokio::test]
 async fn a_request_that_was_held_up_is_not_sent_again() {
-    let clock = MinuteClock(Mutex::new(NOW - Duration::from_secs(60)));
+    let clock = MinuteClock(Mutex::new(now() - Duration::from_secs(60)));
     // Half a minute after it was sent and before the refusal is there.
     let (client, seen) = asked(layer().clock(clock), |_| refusal("Sun, 06 Nov 1994 08:50:07 GMT"));
     let response = client.oneshot(request()).await.unwrap();

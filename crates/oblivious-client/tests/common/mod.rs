@@ -1,6 +1,8 @@
 //! A relay and a gateway in one function, as the client sees them.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub(crate) mod streams;
+
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};

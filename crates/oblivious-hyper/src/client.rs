@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::bytes_body::BytesBody;
-use crate::connector::Connector;
+use crate::connector::{Connector, ProxyError};
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
@@ -70,6 +70,15 @@ impl HttpClient {
     /// a gateway wants one that is [guarded](Self::guarded).
     pub fn new(tls: rustls::ClientConfig) -> Self {
         Self::with_connector(tls, Connector::unguarded())
+    }
+
+    /// A client whose connections all go by way of an HTTP proxy: see
+    /// [`Connector::through_proxy`].
+    ///
+    /// # Errors
+    /// If the URL is not that of a proxy.
+    pub fn through_proxy(tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+        Ok(Self::with_connector(tls, Connector::through_proxy(proxy)?))
     }
 
     /// A client whose connections go only where `policy` permits, on the address really connected

@@ -7,8 +7,7 @@ use http::{Request, StatusCode};
 use oblivious_http::service::FullBody;
 use rustls::pki_types::ServerName;
 
-use crate::operate::free_port;
-use crate::programs::Server;
+use crate::programs::{ADMIN, Server};
 use crate::setup::{Setup, TempFile, send, stdout};
 use crate::tls::certificate;
 
@@ -16,8 +15,7 @@ use crate::tls::certificate;
 /// send nothing more.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_sigterm_what_is_under_way_is_answered() {
-    let admin = format!("127.0.0.1:{}", free_port());
-    let mut setup = Setup::start_with(&["--admin", &admin, "--lame-duck", "0.5"]).await;
+    let mut setup = Setup::start_with(&[&ADMIN[..], &["--lame-duck", "0.5"]].concat()).await;
     let relay = setup.relay.url("/gateway");
     let keys = setup.gateway.url("/ohttp-keys");
     let url = setup.target.url("/slow");
@@ -29,7 +27,7 @@ async fn at_sigterm_what_is_under_way_is_answered() {
     }
     setup.gateway.signal("TERM");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let ready = Request::get(format!("http://{admin}/ready")).body(FullBody::empty()).unwrap();
+    let ready = Request::get(setup.gateway.admin_url("/ready")).body(FullBody::empty()).unwrap();
     assert_eq!(send(ready).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(stdout(&client.join().unwrap()), b"slow and complete");
     assert_eq!(setup.gateway.wait(), Some(0));

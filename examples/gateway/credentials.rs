@@ -13,12 +13,8 @@ use tower::{Service, ServiceExt, service_fn};
 pub(crate) fn before(
     router: Router,
     credentials: Live<Credentials>,
-) -> impl Service<
-    Request<RequestBody>,
-    Response = Response<Body>,
-    Error = Infallible,
-    Future: Send,
-> + Clone
+) -> impl Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
 + Send
 + 'static {
     service_fn(move |mut request: Request<RequestBody>| {

@@ -118,7 +118,10 @@ fn suites() -> Vec<SymmetricSuite> {
     ScheduleSettings::default().suites
 }
 
-fn schedule_settings(settings: &KeySettings, provider: Provider) -> anyhow::Result<ScheduleSettings> {
+fn schedule_settings(
+    settings: &KeySettings,
+    provider: Provider,
+) -> anyhow::Result<ScheduleSettings> {
     Ok(ScheduleSettings {
         interval: settings.key_interval.duration(),
         max_age: settings.key_max_age.duration(),

@@ -268,19 +268,19 @@ pub(crate) struct ReplaySettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitSettings {
-    /// Length of an encapsulated request that is not in chunks.
+    /// Longest encapsulated request that is not in chunks.
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
     pub(crate) body_limit: usize,
 
-    /// Length of the content of a target's response to one.
+    /// Longest content of a target's response to such a request.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     pub(crate) response_limit: usize,
 
-    /// Length of a message in chunks.
+    /// Longest message in chunks.
     #[arg(long, value_name = "BYTES", default_value_t = 2 << 30)]
     pub(crate) stream_limit: u64,
 
-    /// Length of one chunk, 16384 or more.
+    /// Longest chunk that is accepted, 16384 or more.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
     pub(crate) chunk_limit: usize,
 
@@ -288,7 +288,7 @@ pub(crate) struct LimitSettings {
     #[arg(long, value_name = "HOW")]
     pub(crate) pad_responses: Option<String>,
 
-    /// Exchanges under way. More are answered with 503 and Retry-After.
+    /// Exchanges under way at a time. More are answered with 503 and Retry-After.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) concurrency: usize,
 

@@ -32,7 +32,7 @@ impl Reloading {
         let read = self.source.read()?;
         let mut settings = self.settings.clone();
         settings.gateways.gateway = read.gateways.gateway.clone();
-        settings.route = read.route.clone();
+        settings.gateways.route = read.gateways.route.clone();
         let pseudonym = self.pseudonym.clone();
         let relay = routes::relay(&settings, pseudonym, self.http_client.clone())?;
         let tls = settings.server.tls(None)?;

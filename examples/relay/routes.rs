@@ -44,7 +44,7 @@ pub(crate) fn relay(
 pub(crate) fn routes(settings: &Settings) -> anyhow::Result<Vec<Route>> {
     let default = settings.gateways.gateway.iter();
     let default = default.map(|url| Route { path: GATEWAY_PATH.into(), gateway: url.clone() });
-    let routes = default.chain(settings.route.iter().cloned()).collect::<Vec<_>>();
+    let routes = default.chain(settings.gateways.route.iter().cloned()).collect::<Vec<_>>();
     anyhow::ensure!(
         !routes.is_empty(),
         "no gateway is named: name one with --gateway URL, or several with --route PATH=URL or as \

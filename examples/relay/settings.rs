@@ -43,10 +43,6 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) observation: ObservationSettings,
-
-    /// Gateways for requests to other paths. In the file each is a [[route]] with path and gateway.
-    #[arg(long, value_name = "PATH=URL", value_delimiter = ',', help_heading = "Gateways")]
-    pub(crate) route: Vec<Route>,
 }
 
 #[derive(Args, Clone, Debug, Serialize)]
@@ -56,6 +52,10 @@ pub(crate) struct GatewaySettings {
     /// Gateway for requests to the path /gateway.
     #[arg(long, value_name = "URL")]
     pub(crate) gateway: Option<String>,
+
+    /// Gateways for requests to other paths. In the file each is a [[route]] with path and gateway.
+    #[arg(long, value_name = "PATH=URL", value_delimiter = ',')]
+    pub(crate) route: Vec<Route>,
 
     /// Certificate authorities to trust for gateways, besides the public ones (PEM).
     #[arg(long, value_name = "FILE")]
@@ -75,7 +75,7 @@ pub(crate) struct GatewaySettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitSettings {
-    /// Length of a request or a response.
+    /// Longest request or response.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     pub(crate) body_limit: u64,
 
@@ -117,8 +117,8 @@ impl ProgramSettings for Settings {
 
         let Tables { route } = toml::from_str(file)?;
         // Flags replace what the file says.
-        if self.route.is_empty() {
-            self.route = route;
+        if self.gateways.route.is_empty() {
+            self.gateways.route = route;
         }
         Ok(())
     }

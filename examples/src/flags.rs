@@ -1,6 +1,6 @@
 //! Command lines, each flag of which is a variable in the environment too.
 
-use clap::builder::{BoolishValueParser, Resettable, Str};
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Command, Parser};
 
 /// Reads the command line, and for what it does not say the environment: `--some-flag` of a
@@ -12,19 +12,23 @@ pub fn parse<A: Parser>(prefix: &str) -> A {
     A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Gives each flag its variable, and each switch a way to say no: `--some-switch=no`, or `no` in
-/// the variable.
+/// Gives each flag its variable.
 pub(crate) fn with_variables(command: Command, prefix: &str) -> Command {
-    with_switches(command).mut_args(|arg| {
+    command.mut_args(|arg| {
         let Some(flag) = arg.get_long() else { return arg };
         let variable = format!("{prefix}_{}", flag.to_uppercase().replace('-', "_"));
         // --help would show values, and some of them are not for everyone. The names of the
         // variables follow from the flags.
-        arg.env(variable).hide_env_values(true).hide_env(true)
+        let arg = arg.hide_env_values(true).hide_env(true);
+        match arg.get_action() {
+            // A variable can only say yes if it has words for it.
+            ArgAction::SetTrue => arg.env(variable).value_parser(BoolishValueParser::new()),
+            _ => arg.env(variable),
+        }
     })
 }
 
-/// Lets each switch have a value, which nobody has to write.
+/// Gives each switch a way to say no: `--some-switch=no`.
 pub(crate) fn with_switches(command: Command) -> Command {
     command.mut_args(|arg| match arg.get_action() {
         ArgAction::SetTrue => arg
@@ -39,9 +43,4 @@ pub(crate) fn with_switches(command: Command) -> Command {
             .hide_possible_values(true),
         _ => arg,
     })
-}
-
-/// Takes the environment out of a command again.
-pub(crate) fn without_variables(command: Command) -> Command {
-    command.mut_args(|arg| arg.env(Resettable::<Str>::Reset))
 }

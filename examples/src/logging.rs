@@ -12,7 +12,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "--help would show a paragraph for each, and there is little to say")]
+#[allow(
+    missing_docs,
+    reason = "--help would show a paragraph for each, and there is little to say"
+)]
 pub enum LogFormat {
     Text,
     Json,

@@ -60,15 +60,15 @@ pub struct ServerSettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Limits")]
 pub struct ConnectionLimits {
-    /// Open connections. More wait until one is closed.
+    /// Connections open at a time. More have to wait.
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub max_connections: usize,
 
-    /// Requests under way on one HTTP/2 connection.
+    /// Requests under way at a time on one HTTP/2 connection.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_streams: u32,
 
-    /// How long a connection may take to send the head of a request, idle time included.
+    /// How long a connection may take for the head of a request, idle time included.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(30),
         value_parser = Seconds::above_zero)]
     pub head_timeout: Seconds,

@@ -9,9 +9,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use serde::Serialize;
 
-pub use crate::config_file::Given;
 use crate::config_file::ConfigFile;
-use crate::flags::{with_switches, with_variables, without_variables};
+pub use crate::config_file::Given;
+use crate::flags::{with_switches, with_variables};
 
 /// The settings of a program. Each is a flag of clap's, a variable in the environment, and a key of
 /// the configuration file: `--body-limit` of a program with the prefix `GATEWAY` is
@@ -52,7 +52,7 @@ pub trait Settings: CommandFactory + FromArgMatches + Serialize {
     }
 }
 
-/// The flags that are no settings.
+// The flags that are no settings. (A doc comment would describe the program in its --help.)
 #[derive(Args)]
 struct SourceFlags {
     /// File with settings (TOML), each under the name of its flag. Flags and variables replace
@@ -101,9 +101,7 @@ impl<S: Settings> Source<S> {
     /// If the file cannot be read, has a setting that there is not, or a value that cannot be.
     pub fn read(&self) -> anyhow::Result<S> {
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
-        let flags = without_variables(with_switches(S::command()))
-            .disable_help_flag(true)
-            .disable_version_flag(true);
+        let flags = with_switches(S::command()).disable_help_flag(true).disable_version_flag(true);
         let mut given = match &file {
             Some(file) => file.given(&flags, S::TABLES)?,
             None => Given::new(),
@@ -126,9 +124,8 @@ impl<S: Settings> Source<S> {
             let source = id(key).and_then(|id| self.matches.value_source(id));
             matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
-        let (program, arguments) = self.arguments.split_first().map_or((&[][..], &[][..]), |_| {
-            self.arguments.split_at(1)
-        });
+        let (program, arguments) =
+            self.arguments.split_first().map_or((&[][..], &[][..]), |_| self.arguments.split_at(1));
         let below = given.iter().filter(|(key, _)| !explicit(key)).flat_map(|(key, values)| {
             values.iter().map(move |value| OsString::from(format!("--{key}={value}")))
         });
@@ -139,19 +136,120 @@ impl<S: Settings> Source<S> {
 }
 
 fn command<S: Settings>() -> Command {
-    let mut command = S::command();
+    let mut command = with_switches(S::command());
     for &(flag, default) in S::DEFAULTS {
-        command = command.mut_arg(flag.replace('-', "_"), |arg| {
-            arg.default_value(OsStr::from(default))
-        });
+        command =
+            command.mut_arg(flag.replace('-', "_"), |arg| arg.default_value(OsStr::from(default)));
     }
     let command = SourceFlags::augment_args(command.next_help_heading(None::<&str>));
     with_variables(command, S::PREFIX).max_term_width(100).next_line_help(true).after_help(format!(
-        "Every flag is also a variable, --some-flag as {}_SOME_FLAG, and a key of the file that \
-         --config names. Switches, such as --check, are off unless set; --some-switch=no turns one \
+        "Every flag is also a variable, --some-flag as {}_SOME_FLAG, and a key in the file of \
+         --config. Switches are off unless set; --some-switch=no turns one \
          off that the file turns on. Lists take several values with commas between them, or the \
          flag several times. RUST_LOG chooses log lines, as in RUST_LOG=debug: no line says who \
          asked for what.",
         S::PREFIX
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Parser, Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Example {
+        #[arg(long, default_value = "elsewhere")]
+        listen: String,
+        #[arg(long, default_value_t = 7)]
+        body_limit: u32,
+        #[arg(long)]
+        echo: bool,
+        #[arg(long, value_delimiter = ',')]
+        list: Vec<String>,
+        #[arg(skip)]
+        rule: Vec<Rule>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Rule {
+        name: String,
+    }
+
+    impl Settings for Example {
+        const PREFIX: &'static str = "NO_VARIABLE_HAS_THIS_PREFIX";
+        const DEFAULTS: &'static [(&'static str, &'static str)] = &[("listen", "here")];
+        const TABLES: &'static [&'static str] = &["rule"];
+
+        fn read_tables(&mut self, file: &str) -> Result<(), toml::de::Error> {
+            #[derive(Deserialize)]
+            struct Tables {
+                #[serde(default)]
+                rule: Vec<Rule>,
+            }
+
+            self.rule = toml::from_str::<Tables>(file)?.rule;
+            Ok(())
+        }
+
+        fn adapt(&self, given: &mut Given) -> anyhow::Result<()> {
+            if self.list == ["double"] {
+                given.insert("list".into(), vec!["two".into(), "too".into()]);
+            }
+            Ok(())
+        }
+    }
+
+    /// The settings in effect with this file and these flags.
+    fn read(file: &str, flags: &[&str]) -> anyhow::Result<Example> {
+        // A name that no other test has.
+        let name = format!("settings-{}-{:?}", std::process::id(), std::thread::current().id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, file)?;
+        let fixed = ["program".into(), "--config".into(), path.clone().into_os_string()];
+        let arguments = fixed.into_iter().chain(flags.iter().map(Into::into)).collect();
+        let settings = Source::<Example>::new(arguments)?.read();
+        std::fs::remove_file(path)?;
+        settings
+    }
+
+    #[test]
+    fn flags_replace_the_file_which_replaces_defaults() {
+        let nothing = read("", &[]).unwrap();
+        assert_eq!((&*nothing.listen, nothing.body_limit, nothing.echo), ("here", 7, false));
+
+        let file = "body-limit = 8\necho = true\nlist = [\"a\", \"b\"]\n[[rule]]\nname = \"x\"\n";
+        let from_file = read(file, &[]).unwrap();
+        assert_eq!((&*from_file.listen, from_file.body_limit, from_file.echo), ("here", 8, true));
+        assert_eq!(from_file.list, ["a", "b"]);
+        assert_eq!(from_file.rule, [Rule { name: "x".into() }]);
+
+        let flags = ["--body-limit", "9", "--echo=no", "--list", "c,d", "--list=e"];
+        let replaced = read(file, &flags).unwrap();
+        assert_eq!((&*replaced.listen, replaced.body_limit, replaced.echo), ("here", 9, false));
+        assert_eq!(replaced.list, ["c", "d", "e"]);
+        assert_eq!(replaced.rule.len(), 1);
+    }
+
+    #[test]
+    fn what_is_in_effect_is_a_file_that_says_the_same() {
+        let file = "body-limit = 8\nlist = [\"a\"]\n[[rule]]\nname = \"x\"\n";
+        let text = read(file, &["--echo"]).unwrap().to_toml().unwrap();
+        assert_eq!(read(&text, &[]).unwrap().to_toml().unwrap(), text);
+    }
+
+    #[test]
+    fn settings_from_elsewhere_replace_the_file_and_not_the_flags() {
+        assert_eq!(read("list = \"double\"", &[]).unwrap().list, ["two", "too"]);
+        assert_eq!(read("list = \"a\"", &["--list", "double"]).unwrap().list, ["double"]);
+    }
+
+    #[test]
+    fn tables_are_checked() {
+        let error = read("\n[[rule]]\nname = 1\n", &[]).err().unwrap().to_string();
+        assert!(error.contains("line 3"), "{error}");
+    }
 }

@@ -42,7 +42,8 @@ fn nested(
     path: &str,
     kind: &str,
 ) -> (Bytes, Vec<PendingResponse>) {
-    let innermost = Request::get(format!("{}/health", gateway.origin)).body(Content::default()).unwrap();
+    let innermost =
+        Request::get(format!("{}/health", gateway.origin)).body(Content::default()).unwrap();
     let (mut sealed, pending) = recipient.encapsulate(&encoded(&innermost)).unwrap();
     let mut all = vec![pending];
     for _ in 1..levels {

@@ -1,19 +1,13 @@
 //! What operators do with the gateway: configure it, check that, watch it, and let relays in.
 
-use std::process::Output;
-
 use http::{Request, StatusCode, header};
 use oblivious_http::keys::{KemId, KeyConfig};
 use oblivious_http::service::FullBody;
 
 use crate::programs::{ADMIN, Server, contains, program, run};
-use crate::setup::{Setup, TempFile, send, text};
+use crate::setup::{Setup, TempFile, send, stderr, text};
 
 const ALLOW: [&str; 3] = ["--allow-target", "https://example.com", "--generate-key"];
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// What is checked can be used as a configuration file, and has no secret in it. The window for
 /// dates is none (RFC 9458 §6.5.1).

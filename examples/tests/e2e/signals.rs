@@ -16,12 +16,7 @@ use crate::tls::certificate;
 #[tokio::test(flavor = "multi_thread")]
 async fn at_sigterm_what_is_under_way_is_answered() {
     let mut setup = Setup::start_with(&[&ADMIN[..], &["--lame-duck", "0.5"]].concat()).await;
-    let relay = setup.relay.url("/gateway");
-    let keys = setup.gateway.url("/ohttp-keys");
-    let url = setup.target.url("/slow");
-    let client = std::thread::spawn(move || {
-        crate::programs::run("client", &["--relay", &relay, "--keys", &keys, &url])
-    });
+    let client = setup.spawn_client_with_output("/slow");
     while setup.target.calls.begun() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -29,7 +24,7 @@ async fn at_sigterm_what_is_under_way_is_answered() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let ready = Request::get(setup.gateway.admin_url("/ready")).body(FullBody::empty()).unwrap();
     assert_eq!(send(ready).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(stdout(&client.join().unwrap()), b"slow and complete");
+    assert_eq!(stdout(&client.wait_with_output().unwrap()), b"slow and complete");
     assert_eq!(setup.gateway.wait(), Some(0));
 }
 
@@ -47,7 +42,10 @@ async fn a_drain_has_an_end() {
 }
 
 /// What certificate a server shows.
-async fn shown(server: &Server, config: Arc<rustls::ClientConfig>) -> std::io::Result<Vec<u8>> {
+pub(crate) async fn shown(
+    server: &Server,
+    config: Arc<rustls::ClientConfig>,
+) -> std::io::Result<Vec<u8>> {
     let stream = tokio::net::TcpStream::connect(server.address()).await?;
     let name = ServerName::try_from("localhost").unwrap();
     let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;

@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use examples::{provider::ProviderName, shutdown};
 use http::Response;
 use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
-use oblivious_hpke::{KeyPair, KeyRing};
+use oblivious_hpke::{KeyPair, KeyRing, UnixSeconds};
 use oblivious_hyper::{
     Workers,
     server::{self, Options},
@@ -47,10 +47,9 @@ async fn main() -> Result<(), BoxError> {
         count.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, BoxError>(Response::new(FullBody::from("hello\n"))) }
     });
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_secs();
     let gateway = GatewayLayer::new(keys.clone())
         .targets("http://127.0.0.1:18080".parse::<Origin>()?)
-        .replay_guard(MemoryReplayGuard::new(4 << 20, now)?)
+        .replay_guard(MemoryReplayGuard::new(4 << 20, UnixSeconds::now())?)
         .layer(target);
     let router = Router::new()
         .route("/gateway", any_service(gateway))

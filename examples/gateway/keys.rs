@@ -8,7 +8,7 @@ use oblivious_http::gateway::{
     FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleSettings, Seed, go_gateway_key,
     kem_named,
 };
-use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{Live, SystemClock, TokioTimer};
 
@@ -47,7 +47,7 @@ impl Keys {
             let schedule = schedule.with_fixed(fixed)?;
             let create = settings.create_state && !path.exists();
             if !create {
-                schedule.keys_at(now())?;
+                schedule.keys_at(UnixSeconds::now())?;
             }
             return Ok(Self::Schedule { schedule, create });
         }
@@ -91,9 +91,9 @@ impl Keys {
             Self::Fixed(keys) => (keys, None),
             Self::Schedule { schedule, create } => {
                 if create {
-                    schedule.create_state(now())?;
+                    schedule.create_state(UnixSeconds::now())?;
                 }
-                (schedule.keys_at(now())?, Some(schedule))
+                (schedule.keys_at(UnixSeconds::now())?, Some(schedule))
             }
         };
         let shared = match shared {
@@ -109,28 +109,21 @@ impl Keys {
     }
 }
 
-/// The time now, in seconds since the Unix epoch.
-pub(crate) fn now() -> u64 {
-    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
-}
-
 fn suites() -> Vec<SymmetricSuite> {
-    ScheduleSettings::default().suites
+    ScheduleSettings::default().suites().to_vec()
 }
 
 fn schedule_settings(
     settings: &KeySettings,
     provider: Provider,
 ) -> anyhow::Result<ScheduleSettings> {
-    Ok(ScheduleSettings {
-        interval: settings.key_interval.duration(),
-        max_age: settings.key_max_age.duration(),
-        grace: settings.key_grace.duration(),
-        skew: settings.key_skew.duration(),
-        kems: kems(settings)?,
-        provider,
-        ..ScheduleSettings::default()
-    })
+    Ok(ScheduleSettings::default()
+        .with_interval(settings.key_interval.duration())
+        .with_max_age(settings.key_max_age.duration())
+        .with_grace(settings.key_grace.duration())
+        .with_skew(settings.key_skew.duration())
+        .with_kems(kems(settings)?)
+        .with_provider(provider))
 }
 
 fn kems(settings: &KeySettings) -> anyhow::Result<Vec<KemId>> {

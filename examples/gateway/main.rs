@@ -24,13 +24,13 @@ use examples::shutdown::Draining;
 use examples::{admin, logging, program};
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{ReplayGuard, TargetPolicy, describe_metrics};
-use oblivious_http::hpke::ChunkLimits;
+use oblivious_http::hpke::{ChunkLimits, UnixSeconds};
 use oblivious_http::service::{Live, Pseudonym};
 use oblivious_hyper::{Credentials, tls};
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::go_env::GoKey;
-use crate::keys::{Keys, now};
+use crate::keys::Keys;
 use crate::reloading::Reloading;
 use crate::routes::Parts;
 use crate::settings::Settings;
@@ -93,7 +93,7 @@ impl Prepared {
         if let Some(address) = &settings.observation.admin {
             let keys = keys.clone();
             let unready =
-                move || keys.current().published(now()).is_none().then_some("no valid key\n");
+                move || keys.current().published(UnixSeconds::now()).is_none().then_some("no valid key\n");
             admin::serve(address, describe_metrics, draining.clone(), unready).await?;
         }
         let targets = &settings.targets;

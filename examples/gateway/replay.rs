@@ -7,17 +7,16 @@ use anyhow::Context;
 use oblivious_http::gateway::{
     DatePolicy, GatewayLayer, MemoryReplayGuard, RedisReplayGuard, ReplayGuard,
 };
+use oblivious_http::hpke::UnixSeconds;
 use oblivious_http::service::{Timeout, TokioTimer};
 
-use crate::keys::now;
 use crate::settings::{KeySettings, ReplaySettings, Settings};
 
 pub(crate) fn dates(settings: &Settings) -> DatePolicy {
-    DatePolicy {
-        window: settings.replay.date_window.duration(),
-        require: settings.replay.require_date,
-        skew: settings.keys.key_skew.duration(),
-    }
+    DatePolicy::default()
+        .with_window(settings.replay.date_window.duration())
+        .with_required_date(settings.replay.require_date)
+        .with_skew(settings.keys.key_skew.duration())
 }
 
 /// The guard that the settings ask for; none if they ask for none.
@@ -31,7 +30,7 @@ pub(crate) fn guard(all: &Settings) -> anyhow::Result<Option<Arc<dyn ReplayGuard
     if redis {
         return Ok(Some(Arc::new(redis_guard(settings)?)));
     }
-    let guard = MemoryReplayGuard::new(settings.replay_capacity, now())
+    let guard = MemoryReplayGuard::new(settings.replay_capacity, UnixSeconds::now())
         .context("--replay-capacity cannot be used")?;
     check_capacity(&guard, all)?;
     Ok(Some(Arc::new(guard)))

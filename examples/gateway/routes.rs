@@ -10,7 +10,7 @@ use axum::routing::{any_service, get, get_service, post};
 use examples::seconds::Seconds;
 use oblivious_http::bhttp::{DecodeOptions, Padding};
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuard, TargetPolicy};
-use oblivious_http::hpke::ChunkLimits;
+use oblivious_http::hpke::{ChunkLimits, UnixSeconds};
 use oblivious_http::keys::KemId;
 use oblivious_http::service::{
     Live, MediaType, Problem, Pseudonym, Timeout, TokioTimer, collect, has_content_coding,
@@ -19,7 +19,6 @@ use oblivious_http::service::{
 use oblivious_hyper::{Forward, HttpClient};
 use tower::Layer;
 
-use crate::keys::now;
 use crate::replay;
 use crate::settings::{PathSettings, Settings};
 
@@ -123,7 +122,8 @@ async fn echo(keys: Live<GatewayKeys>, request: Request<Body>, limit: usize) -> 
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let keys = keys.current();
-    let Ok((message, reply)) = keys.ring().at(now()).decapsulate(collected.data) else {
+    let Ok((message, reply)) = keys.ring().at(UnixSeconds::now()).decapsulate(collected.data)
+    else {
         return Problem::OhttpKey.into_response().map(Body::new);
     };
     let Ok(sealed) = reply.seal(&message) else {

@@ -11,7 +11,7 @@ use oblivious_bhttp::{
     Content, DecodeOptions, Framing, Informational, Padding, decode_request, encode_response_into,
 };
 use oblivious_client::{Client, ClientError, ClientLayer};
-use oblivious_hpke::{KeyPair, KeyRing, OpenError, Provider, Recipient, Reply};
+use oblivious_hpke::{KeyPair, KeyRing, OpenError, Provider, Recipient, Reply, UnixSeconds};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, Clock, FullBody, Live, Problem, Timeout, TokioTimer};
 use tower::{Layer, Service, ServiceExt};
@@ -64,7 +64,7 @@ impl<S> Relay for S where
 /// The gateway's end: what came out of an outer request, and what seals the answer.
 fn open(outer: Request<FullBody>) -> (Request<Content>, Reply) {
     let body = outer.into_body().into_bytes();
-    let (message, reply) = ring(1).decapsulate(body.into()).unwrap();
+    let (message, reply) = ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()).unwrap();
     (decode_request(message.freeze(), &DecodeOptions::default()).unwrap(), reply)
 }
 
@@ -332,7 +332,7 @@ async fn the_recipient_can_be_replaced_while_the_client_is_in_use() {
     let layer = ClientLayer::new(Uri::from_static(RELAY), recipients.clone());
     let client = client(layer, |outer| {
         let body = outer.into_body().into_bytes();
-        match ring(1).decapsulate(body.into()) {
+        match ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()) {
             Ok((_, reply)) => sealed(reply, &Response::new(Content::default())),
             Err(_) => Problem::OhttpKey.into_response(),
         }

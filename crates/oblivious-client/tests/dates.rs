@@ -9,7 +9,7 @@ use oblivious_bhttp::{
     Content, DecodeOptions, Framing, Padding, decode_request, encode_response_into,
 };
 use oblivious_client::ClientLayer;
-use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, Clock, FullBody, Problem};
 use tower::{Layer, ServiceExt, service_fn};
@@ -41,7 +41,8 @@ fn client() -> (impl FnOnce(Request<FullBody>) -> Exchange + Clone, Seen) {
     let noted = Arc::clone(&seen);
     let gateway = service_fn(move |outer: Request<FullBody>| {
         let sealed = outer.into_body().into_bytes();
-        let (message, reply) = ring.decapsulate(sealed.clone().into()).unwrap();
+        let (message, reply) =
+            ring.at(UnixSeconds::EPOCH).decapsulate(sealed.clone().into()).unwrap();
         let request = decode_request(message.freeze(), &DecodeOptions::default()).unwrap();
         noted.lock().unwrap().push((sealed, request.headers()["date"].clone()));
         let mut refusal =

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri, header};
 use oblivious_client::{ClientError, ClientLayer};
-use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient};
+use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient, UnixSeconds};
 use oblivious_keys::{KemId, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, Payload};
 use tower::{Layer, ServiceExt, service_fn};
@@ -39,7 +39,8 @@ async fn asked(
         assert_eq!(outer.method(), Method::POST);
         assert_eq!(outer.headers()[header::CONTENT_TYPE], "message/example-req");
         assert_eq!(outer.headers().len(), 1);
-        let (opened, reply) = ring().decapsulate(outer.into_body().into_bytes().into())?;
+        let (opened, reply) =
+            ring().at(UnixSeconds::EPOCH).decapsulate(outer.into_body().into_bytes().into())?;
         let sealed = reply.seal(&opened.repeat(2))?;
         let response = Response::builder().header(header::CONTENT_TYPE, kind);
         Ok::<_, BoxError>(response.body(FullBody::from(sealed))?)

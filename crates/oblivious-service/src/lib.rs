@@ -41,7 +41,7 @@ mod time;
 mod timeout;
 mod via;
 
-pub use body::{CollectError, Collected, FullBody, collect};
+pub use body::{CollectError, Collected, FullBody, SendBody, collect};
 pub use future::ResponseFuture;
 pub use headers::{
     expects_continue, has_content_coding, media_type, strip_connection_fields,

@@ -33,7 +33,7 @@ use crate::{ChunkError, ChunkOpener};
 /// # let mut request = bytes::BytesMut::new();
 /// # let (sealer, pending) = recipient.start_chunked(&mut request, &limits).unwrap();
 /// # sealer.finish(b"hi", &mut request).unwrap();
-/// # let (_, reply) = ring.decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
+/// # let (_, reply) = ring.at(UnixSeconds::EPOCH).decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
 /// # let mut response = bytes::BytesMut::new();
 /// # reply.start(&mut response, &limits).unwrap().finish(b"hello", &mut response).unwrap();
 /// # let response = Full::new(response.freeze());

@@ -49,7 +49,7 @@ pub use body::{CollectError, Collected, FullBody, collect};
 pub use client_address::ClientAddress;
 pub use future::ResponseFuture;
 pub use headers::{
-    expects_continue, has_content_coding, media_type, strip_connection_fields,
+    expects_continue, has_content_coding, media_type, names_entity_tag, strip_connection_fields,
     strip_forwarding_fields,
 };
 pub use live::Live;

@@ -92,8 +92,9 @@ impl Prepared {
         let draining = Draining::default();
         if let Some(address) = &settings.observation.admin {
             let keys = keys.clone();
-            let unready =
-                move || keys.current().published(UnixSeconds::now()).is_none().then_some("no valid key\n");
+            let unready = move || {
+                keys.current().published(UnixSeconds::now()).is_none().then_some("no valid key\n")
+            };
             admin::serve(address, describe_metrics, draining.clone(), unready).await?;
         }
         let targets = &settings.targets;

@@ -8,24 +8,24 @@
 //! `--help` tells all settings; each is also a key of the file that `--config` names, and a
 //! variable: `--body-limit` is `body-limit` there and `RELAY_BODY_LIMIT` in the environment.
 
+mod client_address;
+mod limited;
 mod reloading;
+mod route_settings;
 mod routes;
 mod settings;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
 use examples::settings::Source;
 use examples::shutdown::Draining;
 use examples::{admin, logging, program};
-use http::Request;
-use oblivious_http::relay::Relay;
-use oblivious_http::service::{Live, Pseudonym};
+use oblivious_http::relay::{Relay, Routes, describe_metrics};
+use oblivious_http::service::{Live, TrustedProxies};
 use oblivious_hyper::{HttpClient, tls};
 use rustls::ServerConfig;
-use tower::{ServiceExt, service_fn};
 
 use crate::reloading::Reloading;
 use crate::settings::Settings;
@@ -40,48 +40,42 @@ async fn main() -> ExitCode {
 struct Prepared {
     settings: Settings,
     tls: Option<ServerConfig>,
-    http_client: HttpClient,
-    pseudonym: Pseudonym,
+    proxies: Option<TrustedProxies>,
+    routes: Live<Routes>,
     relay: Relay<HttpClient>,
 }
 
 impl Prepared {
     fn new(settings: Settings) -> anyhow::Result<Self> {
         logging::init(settings.observation.log_format, "info");
-        let pseudonym = match &settings.gateways.via {
-            Some(name) => Pseudonym::new(name).context("--via is wrong")?,
-            None => Pseudonym::random("relay"),
-        };
         let client_tls = tls::client_config_with_file(settings.gateways.ca.as_deref())?;
-        let http_client = HttpClient::new(client_tls);
-        let relay = routes::relay(&settings, pseudonym.clone(), http_client.clone())?;
+        let routes = Live::new(routes::routes(&settings)?);
+        let relay = limited::relay(&settings, routes.clone(), HttpClient::new(client_tls))?;
+        let proxies = client_address::proxies(&settings.clients)?;
         let tls = settings.server.tls(None)?;
-        Ok(Self { settings, tls, http_client, pseudonym, relay })
+        Ok(Self { settings, tls, proxies, routes, relay })
     }
 
     async fn run(self, source: Source<Settings>) -> anyhow::Result<()> {
-        let Self { settings, tls, http_client, pseudonym, relay } = self;
+        let Self { settings, tls, proxies, routes, relay } = self;
         let draining = Draining::default();
         if let Some(address) = &settings.observation.admin {
-            admin::serve(address, || {}, draining.clone(), || None).await?;
+            admin::serve(address, describe_metrics, draining.clone(), || None).await?;
         }
-        for route in routes::routes(&settings)? {
-            tracing::info!(path = route.path, gateway = route.gateway, "route");
+        for route in routes::all(&settings.gateways) {
+            tracing::info!(route = route.label(), gateway = route.gateway, "route");
         }
         if tls.is_none() {
             tracing::warn!("serving http: only a TLS proxy in front may connect to this port");
         }
-        let (relay, tls) = (Live::new(relay), tls.map(Live::new));
-        let current = relay.clone();
-        let service = service_fn(move |request: Request<_>| {
-            Relay::clone(&current.current()).oneshot(request)
-        });
+        let tls = tls.map(Live::new);
         let app = Router::new()
             .route(&settings.server.health_path, get(|| async { "ok\n" }))
-            .fallback_service(service);
-        let (server, connections) = (settings.server.clone(), settings.connections.clone());
-        let stall = settings.limits.timeout;
-        Reloading { source, settings, http_client, pseudonym, relay, tls: tls.clone() }.start();
-        server.serve(&connections, stall, tls, draining, app).await
+            .fallback_service(relay);
+        let service = client_address::before(app, proxies);
+        let (server, stall) = (settings.server.clone(), settings.limits.timeout);
+        let connections = settings.connections.behind_the_limits_of_exchanges();
+        Reloading { source, settings, routes, tls: tls.clone() }.start();
+        server.serve(&connections, stall, tls, draining, service).await
     }
 }

@@ -1,10 +1,9 @@
-//! Routes and certificates, read again while the relay runs.
+//! Routes, tokens and certificates, read again while the relay runs.
 
 use examples::reload;
 use examples::settings::{Settings as _, Source};
-use oblivious_http::relay::Relay;
-use oblivious_http::service::{Live, Pseudonym};
-use oblivious_hyper::HttpClient;
+use oblivious_http::relay::Routes;
+use oblivious_http::service::Live;
 use rustls::ServerConfig;
 
 use crate::routes;
@@ -15,16 +14,14 @@ pub(crate) struct Reloading {
     pub(crate) source: Source<Settings>,
     /// Those in effect.
     pub(crate) settings: Settings,
-    pub(crate) http_client: HttpClient,
-    pub(crate) pseudonym: Pseudonym,
-    pub(crate) relay: Live<Relay<HttpClient>>,
+    pub(crate) routes: Live<Routes>,
     pub(crate) tls: Option<Live<ServerConfig>>,
 }
 
 impl Reloading {
     /// Replaces it from now on.
     pub(crate) fn start(mut self) {
-        reload::at_hang_ups("routes and certificates", move || self.reload());
+        reload::at_hang_ups("routes, tokens and certificates", move || self.reload());
     }
 
     /// Replaces all, or nothing if anything is wrong.
@@ -32,16 +29,17 @@ impl Reloading {
         let read = self.source.read()?;
         let mut settings = self.settings.clone();
         settings.gateways.gateway = read.gateways.gateway.clone();
+        settings.gateways.keys = read.gateways.keys.clone();
+        settings.gateways.token_file = read.gateways.token_file.clone();
         settings.gateways.route = read.gateways.route.clone();
-        let pseudonym = self.pseudonym.clone();
-        let relay = routes::relay(&settings, pseudonym, self.http_client.clone())?;
+        let routes = routes::routes(&settings)?;
         let tls = settings.server.tls(None)?;
         if settings.to_toml()? != read.to_toml()? {
             tracing::warn!(
-                "some settings that changed are not those of routes: they are used after a restart"
+                "settings other than those of routes have changed: they take effect at a restart"
             );
         }
-        self.relay.replace(relay);
+        self.routes.replace(routes);
         if let (Some(shared), Some(tls)) = (&self.tls, tls) {
             shared.replace(tls);
         }

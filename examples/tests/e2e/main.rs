@@ -11,6 +11,8 @@ mod privacy;
 mod programs;
 mod raw_target;
 mod recorder;
+mod relay_clients;
+mod relay_gateways;
 mod relay_reloads;
 mod relay_settings;
 mod replicas;

@@ -54,7 +54,7 @@ async fn at_sighup_routes_are_read_again() {
 
     write(&file, config(&setup, &["/gateway", "/new"]));
     setup.relay.signal("HUP");
-    setup.relay.await_log("routes and certificates were read again");
+    setup.relay.await_log("routes, tokens and certificates were read again");
     assert_eq!(status("/old").await, StatusCode::NOT_FOUND);
     assert_eq!(status("/new").await, StatusCode::OK);
     assert!(setup.client(&[], "/204").status.success());
@@ -62,7 +62,7 @@ async fn at_sighup_routes_are_read_again() {
     // Settings that a restart takes are told.
     write(&file, format!("body-limit = 1\n{}", config(&setup, &["/gateway", "/newer"])));
     setup.relay.signal("HUP");
-    setup.relay.await_log("after a restart");
+    setup.relay.await_log("at a restart");
     assert_eq!(status("/newer").await, StatusCode::OK);
 }
 

@@ -66,7 +66,20 @@ fn settings_that_cannot_work_are_explained() {
     let value = file("value", "body-limit = \"hunter2\"");
     let route = file("route", "[[route]]\npath = \"/a\"\ngateway = \"https://a/\"\nmethod = 1");
     let half = file("half", "[[route]]\npath = \"/a\"");
-    let cases: [(&[&str], &str); 14] = [
+    let bare = file("bare", "[[route]]\ngateway = \"https://a/\"");
+    let payload = file(
+        "payload",
+        "[[route]]\npath = \"/a\"\ngateway = \"https://a/\"\n\
+         payload = [{ request = \"message/ohttp-req\", response = \"message/x\" }]",
+    );
+    let token = TempFile::new("relay-wrong-token", "hunter2 hunter2\n");
+    let cases: [(&[&str], &str); 20] = [
+        (&["--config", bare.path()], "a path or a host"),
+        (&["--config", payload.path()], "message/ohttp-req"),
+        (&["--gateway", "https://a/", "--token-file", token.path()], "one token"),
+        (&["--gateway", "https://a/", "--client-burst", "5"], "--client-rate"),
+        (&["--gateway", "https://a/", "--client-ipv4-bits", "33"], "--client-ipv4-bits"),
+        (&["--gateway", "https://a/", "--trusted-proxy", "nobody"], "10.0.0.0/8"),
         (&["--config", unknown.path()], "line 2: unknown setting \"body-limits\""),
         (&["--config", secret.path()], "line 2"),
         (&["--config", value.path()], "line 2: body-limit"),
@@ -150,6 +163,31 @@ async fn the_relay_is_watched_where_clients_are_not() {
         serde_json::from_slice::<serde_json::Value>(line).unwrap();
     }
     assert!(contains(&relay.log(), b"\"route\""));
+
+    let (sealed, _) = setup.seal(b"no binary HTTP").await;
+    for (path, kind, status) in [
+        ("/gateway?marker-query", "message/ohttp-req", StatusCode::OK),
+        ("/gateway", "text/marker-type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("/marker-path", "message/ohttp-req", StatusCode::NOT_FOUND),
+    ] {
+        let request = Request::post(relay.url(path))
+            .header(header::CONTENT_TYPE, kind)
+            .header(header::USER_AGENT, "marker-agent")
+            .body(FullBody::from(sealed.clone()))
+            .unwrap();
+        assert_eq!(send(request).await.status, status, "{path} {kind}");
+    }
+    let metrics = get(relay.admin_url("/metrics")).await.body;
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    for line in [
+        "ohttp_relay_requests_total{gateway=\"/gateway\",outcome=\"relayed\"} 1",
+        "ohttp_relay_requests_total{gateway=\"none\",outcome=\"no_route\"} 1",
+        "ohttp_relay_in_flight 0",
+        "ohttp_relay_gateway_seconds_count{gateway=\"/gateway\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    assert!(!metrics.to_lowercase().contains("marker") && !metrics.contains("127.0.0.1"));
 }
 
 /// SIGTERM drops no exchange: what is under way is answered, while load balancers are told to

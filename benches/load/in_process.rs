@@ -13,7 +13,7 @@ use axum::{
     routing::{any_service, get},
 };
 use clap::ValueEnum;
-use examples::{cli, provider::ProviderName};
+use examples::{provider::ProviderName, shutdown};
 use http::Response;
 use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
 use oblivious_hpke::{KeyPair, KeyRing, UnixSeconds};
@@ -58,6 +58,6 @@ async fn main() -> Result<(), BoxError> {
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let workers = Some(Workers::start(None)?);
     let options = Options { workers, ..Options::default() };
-    server::serve_with(listener, options, router, cli::shutdown()).await;
+    server::serve_with(listener, options, router, shutdown::requested()).await;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use examples::cli::Hint;
+use examples::error_report::Hint;
 use oblivious_http::gateway::{
     FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleSettings, Seed, go_gateway_key,
     kem_named,
@@ -13,7 +13,7 @@ use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{Live, SystemClock, TokioTimer};
 
 use crate::go_env::GoKey;
-use crate::settings::Settings;
+use crate::settings::KeySettings;
 
 /// Where the keys come from.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum Keys {
 const SEED_HINT: Hint = Hint("make one with: (umask 077; openssl rand -hex 32 > seed.hex)");
 
 impl Keys {
-    pub(crate) fn load(settings: &Settings, go: Option<&GoKey>) -> anyhow::Result<Self> {
+    pub(crate) fn load(settings: &KeySettings, go: Option<&GoKey>) -> anyhow::Result<Self> {
         let provider = settings.provider.provider()?;
         let named = [
             go.is_some(),
@@ -114,7 +114,10 @@ fn suites() -> Vec<SymmetricSuite> {
     ScheduleSettings::default().suites().to_vec()
 }
 
-fn schedule_settings(settings: &Settings, provider: Provider) -> anyhow::Result<ScheduleSettings> {
+fn schedule_settings(
+    settings: &KeySettings,
+    provider: Provider,
+) -> anyhow::Result<ScheduleSettings> {
     Ok(ScheduleSettings::default()
         .with_interval(settings.key_interval.duration())
         .with_max_age(settings.key_max_age.duration())
@@ -124,15 +127,11 @@ fn schedule_settings(settings: &Settings, provider: Provider) -> anyhow::Result<
         .with_provider(provider))
 }
 
-fn kems(settings: &Settings) -> anyhow::Result<Vec<KemId>> {
-    if settings.kem.is_empty() {
-        // In this order: some clients read the first configuration only, and know no other KEM.
-        return Ok(vec![KemId::X25519_HKDF_SHA256, KemId::X_WING]);
-    }
+fn kems(settings: &KeySettings) -> anyhow::Result<Vec<KemId>> {
     settings.kem.iter().map(|name| kem_named(name).context("--kem is wrong")).collect()
 }
 
-fn fixed_keys(settings: &Settings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {
+fn fixed_keys(settings: &KeySettings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {
     let mut keys = Vec::new();
     for path in &settings.key_file {
         let read = FixedKey::read_file(Path::new(path), &suites(), provider);

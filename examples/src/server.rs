@@ -137,6 +137,7 @@ impl ServerSettings {
         let listener = listen(&self.listen, tls.is_some()).await?;
         let options = Options {
             tls,
+            client_addresses: oblivious_hyper::ClientAddresses::Socket,
             head_limit: limits.head_timeout.duration(),
             write_limit: stall.duration(),
             drain_limit: self.drain.duration(),

@@ -12,7 +12,9 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use oblivious_keys::{KemId, KeyConfigList};
-use oblivious_service::{Clock, FullBody, Live, MediaType, SystemClock, names_entity_tag, plain_text};
+use oblivious_service::{
+    Clock, FullBody, Live, MediaType, SystemClock, names_entity_tag, plain_text,
+};
 use sha2::{Digest, Sha256};
 use tower_service::Service;
 

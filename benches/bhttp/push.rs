@@ -27,7 +27,7 @@ pub(crate) fn race(criterion: &mut Criterion, report: &mut Report) {
 fn push(head: &Bytes, chunk_length: Option<&Bytes>, pieces: &[Bytes]) -> usize {
     let mut options = DecodeOptions::default();
     options.limits.content = u64::MAX;
-    let mut decoder = Decoder::request(&options);
+    let mut decoder = Decoder::for_request(&options);
     decoder.push(head.clone());
     assert!(matches!(decoder.next_event(), Ok(Some(Event::Request(_)))));
     let mut same = 0;

@@ -6,7 +6,6 @@ use anyhow::Context;
 use examples::cli::Hint;
 use oblivious_http::gateway::{
     FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleSettings, Seed, go_gateway_key,
-    kem_named,
 };
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
 use oblivious_http::keys::{KemId, SymmetricSuite};
@@ -135,7 +134,7 @@ fn kems(settings: &Settings) -> anyhow::Result<Vec<KemId>> {
         // In this order: some clients read the first configuration only, and know no other KEM.
         return Ok(vec![KemId::X25519_HKDF_SHA256, KemId::X_WING]);
     }
-    settings.kem.iter().map(|name| kem_named(name).context("--kem is wrong")).collect()
+    settings.kem.iter().map(|name| name.parse().context("--kem is wrong")).collect()
 }
 
 fn fixed_keys(settings: &Settings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {

@@ -20,9 +20,7 @@ use core::ffi::c_int;
 use core::panic::PanicInfo;
 
 use bytes::BytesMut;
-use oblivious_bhttp::{
-    DecodeOptions, Decoder, Encoder, Event, Framing, Padding, Request, Response,
-};
+use oblivious_bhttp::{DecodeOptions, Decoder, Encoder, Event, Padding, Request, Response, EncodeOptions};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
 use oblivious_wire::VarInt;
@@ -50,7 +48,8 @@ fn exchange() -> Option<()> {
     let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).ok()?;
     let mut request = Request::new("GET", "https", "example.com", "/");
     request.head.fields.push("Accept", "text/plain").ok()?;
-    let message = request.encode(Framing::KnownLength, &Padding::ToMultiple(64)).ok()?;
+    let options = EncodeOptions::default().with_padding(Padding::ToMultiple(64));
+    let message = request.encode(&options).ok()?;
     let (sealed, pending) = recipient.encapsulate_with_rng(&message, &mut Counter(0)).ok()?;
 
     let (opened, reply) = ring.decapsulate(BytesMut::from(&sealed[..])).ok()?;
@@ -65,7 +64,7 @@ fn exchange() -> Option<()> {
     let sealed = reply.seal_with_rng(&message, &mut Counter(1)).ok()?;
 
     let opened = pending.open(BytesMut::from(&sealed[..])).ok()?.freeze();
-    let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+    let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
     for at in 0..opened.len() {
         decoder.push(opened.slice(at..=at));
     }

@@ -16,11 +16,11 @@
 //! # Messages
 //!
 //! ```
-//! use oblivious_bhttp::{Framing, Padding, Request};
+//! use oblivious_bhttp::{EncodeOptions, Request};
 //!
 //! let mut request = Request::new("GET", "https", "www.example.com", "/hello.txt");
 //! request.head.fields.push("Accept-Language", "en, mi")?;
-//! let message = request.encode(Framing::KnownLength, &Padding::None)?;
+//! let message = request.encode(&EncodeOptions::default())?;
 //!
 //! let decoded = Request::decode(message)?;
 //! assert_eq!(decoded.head.path(), b"/hello.txt");
@@ -35,14 +35,15 @@
 //! ```
 //! # #[cfg(feature = "http")] {
 //! use bytes::BytesMut;
-//! use oblivious_bhttp::{Content, DecodeOptions, Framing, Padding};
+//! use oblivious_bhttp::{Content, DecodeOptions, EncodeOptions, Padding};
 //! use oblivious_bhttp::{decode_response, encode_response_into};
 //!
 //! let response = http::Response::builder()
 //!     .header("content-type", "text/plain")
 //!     .body(Content::from("hello"))?;
+//! let padded = EncodeOptions::default().with_padding(Padding::ToMultiple(128));
 //! let mut out = BytesMut::new();
-//! encode_response_into(&response, Framing::KnownLength, &Padding::ToMultiple(128), &mut out)?;
+//! encode_response_into(&response, &padded, &mut out)?;
 //!
 //! let options = DecodeOptions::default();
 //! let decoded = decode_response(out.freeze(), &http::Method::GET, &options)?;
@@ -91,19 +92,20 @@ mod options;
 mod padding;
 mod scan;
 mod syntax;
+mod whole;
+mod writer;
 
 #[cfg(feature = "http")]
 pub use convert::{
-    Content, ConvertError, EncodedBody, Informational, MessageBody, ReadError, ReadRequest,
-    ReadResponse, ResponseEncoder, WriteError, decode_request, decode_response,
-    encode_request_into, encode_response_into, encoded_request_len, encoded_response_len,
-    read_request, read_response,
+    Content, ConvertError, EncodableRequest, EncodableResponse, EncodedBody, Informational,
+    MessageBody, ReadError, ReadRequest, ReadResponse, ResponseEncoder, WriteError, decode_request,
+    decode_response, encode_request_into, encode_response_into, read_request, read_response,
 };
 pub use decoder::{Decoder, Event};
-pub use encoder::{Encoder, Framing};
+pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, FieldError, Limit, Part};
-pub use fields::{Field, Fields, Iter};
+pub use fields::{Field, FieldIter, Fields};
 pub use head::{RequestHead, ResponseHead};
 pub use message::{Request, Response};
-pub use options::{DecodeOptions, Limits};
+pub use options::{DecodeOptions, EncodeOptions, Framing, Limits};
 pub use padding::Padding;

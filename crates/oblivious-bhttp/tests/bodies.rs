@@ -162,7 +162,9 @@ fn bodies_are_written_as_messages() {
                 let mut body = script(steps);
                 body.length = Some(whole.len() as u64);
                 let request = http::Request::post("https://a/b").body(body).unwrap();
-                let encoded = EncodedBody::request(request, framing, padding.clone()).unwrap();
+                let encoded =
+                    EncodedBody::from_request(request, &encode_options(framing, padding.clone()))
+                        .unwrap();
                 let (message, none, error) = collect(encoded);
                 assert!(none.is_none() && error.is_none());
                 assert_eq!(padding.padded_len(message.len()), Ok(message.len()));
@@ -182,8 +184,11 @@ fn writing_neither_copies_nor_reads_ahead() {
     let body = script((0..100).map(|_| Step::Data(large.clone())));
     let polls = body.polls.clone();
     let response = http::Response::new(body);
-    let encoded =
-        EncodedBody::response(response, Framing::IndeterminateLength, Padding::None).unwrap();
+    let encoded = EncodedBody::from_response(
+        response,
+        &encode_options(Framing::IndeterminateLength, Padding::None),
+    )
+    .unwrap();
     let mut encoded = pin!(encoded);
     assert_eq!(polls.load(Ordering::Relaxed), 0);
     for read in 1..=100 {
@@ -201,8 +206,11 @@ fn writing_neither_copies_nor_reads_ahead() {
 fn the_head_is_written_at_once() {
     let body = script([Step::Later, Step::Data("x".into())]);
     let response = http::Response::new(body);
-    let encoded =
-        EncodedBody::response(response, Framing::IndeterminateLength, Padding::None).unwrap();
+    let encoded = EncodedBody::from_response(
+        response,
+        &encode_options(Framing::IndeterminateLength, Padding::None),
+    )
+    .unwrap();
     let mut encoded = pin!(encoded);
     let first = run(|cx| encoded.as_mut().poll_frame(cx)).unwrap().unwrap();
     // With the end of its empty header section, or its receiver would wait for more of it.
@@ -215,7 +223,10 @@ fn writing_fails_with_the_body() {
     let write = |steps: Vec<Step>, length, framing| {
         let mut body = script(steps);
         body.length = length;
-        let encoded = EncodedBody::response(http::Response::new(body), framing, Padding::None);
+        let encoded = EncodedBody::from_response(
+            http::Response::new(body),
+            &encode_options(framing, Padding::None),
+        );
         encoded.map(|encoded| collect(encoded).2)
     };
     let declared = Ok(Some(WriteError::Encode(EncodeError::DeclaredLength)));
@@ -236,14 +247,17 @@ fn responses_are_written_with_what_came_before() {
     *early.status_mut() = http::StatusCode::EARLY_HINTS;
     let mut response = http::Response::new(Content::from("x"));
     response.extensions_mut().insert(Informational(vec![early]));
-    let encoded = EncodedBody::response(response, Framing::KnownLength, Padding::None).unwrap();
+    let encoded =
+        EncodedBody::from_response(response, &encode_options(Framing::KnownLength, Padding::None))
+            .unwrap();
     let response = Response::decode(collect(encoded).0.freeze(), "GET").unwrap();
     assert_eq!(response.informational[0].status, 103);
     assert_eq!(response.content, "x");
 
     let mut response = http::Response::new(Content::default());
     *response.status_mut() = http::StatusCode::CONTINUE;
-    let error = EncodedBody::response(response, Framing::KnownLength, Padding::None);
+    let error =
+        EncodedBody::from_response(response, &encode_options(Framing::KnownLength, Padding::None));
     assert_eq!(error.unwrap_err(), EncodeError::Status);
 }
 
@@ -349,14 +363,14 @@ proptest! {
     /// Read from a message that is written from a body: the same body.
     #[test]
     fn bodies_come_back_as_they_were(
-        content in any_content(), with_trailers: bool, framing in any_framing(),
-        padding in any_padding(), size in 1..50_usize,
+        content in any_content(), with_trailers: bool, encoding in any_encode_options(),
+        size in 1..50_usize,
     ) {
         let trailers = with_trailers.then(trailers);
         let body = Content { data: content.clone(), trailers: trailers.clone() };
         let request = http::Request::post("https://a/").body(body).unwrap();
         let (message, _, error) =
-            collect::<EncodedBody<Content>>(EncodedBody::request(request, framing, padding).unwrap());
+            collect::<EncodedBody<Content>>(EncodedBody::from_request(request, &encoding).unwrap());
         prop_assert_eq!(error, None::<WriteError<Infallible>>);
         let request = wait(read_request(dribble(&message.freeze(), size), &options())).unwrap();
         let (data, again, error) = collect(request.into_body());

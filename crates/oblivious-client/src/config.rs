@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Uri;
-use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_bhttp::{DecodeOptions, EncodeOptions};
 use oblivious_hpke::Recipient;
 use oblivious_service::{Clock, Live, Timeout};
 
@@ -17,6 +17,6 @@ pub(crate) struct Config {
     pub(crate) timeout: Option<Timeout>,
     /// For the `Date` of requests; `None` if none is to be added.
     pub(crate) clock: Option<Arc<dyn Clock>>,
-    pub(crate) padding: Padding,
+    pub(crate) encode_options: EncodeOptions,
     pub(crate) decode_options: DecodeOptions,
 }

@@ -3,9 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use oblivious_bhttp::{
-    Content, Framing, decode_response, encode_request_into, encoded_request_len,
-};
+use oblivious_bhttp::{Content, EncodableRequest, decode_response};
 use oblivious_hpke::PendingResponse;
 use oblivious_service::{
     BoxError, Clock, CollectError, FullBody, MediaType, Payload, Problem, collect,
@@ -17,9 +15,6 @@ use crate::{ClientError, config::Config};
 
 /// More of an answer that is not encapsulated is not read.
 const MAX_PROBLEM: usize = 16 << 10;
-
-/// A whole message has known lengths.
-const FRAMING: Framing = Framing::KnownLength;
 
 /// Sends a request and opens its response.
 pub(crate) async fn send<S, B, R>(
@@ -40,7 +35,8 @@ where
     let is_response = |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpResponse);
     let sealed = exchange(config, http_client, outer, is_response).await?;
     let opened = pending.open(sealed)?;
-    Ok(decode_response(opened.freeze(), request.method(), &config.decode_options)?)
+    let method = request.get_ref().method();
+    Ok(decode_response(opened.freeze(), method, &config.decode_options)?)
 }
 
 /// Sends a request that is no binary HTTP, and opens its response.
@@ -67,7 +63,7 @@ where
 }
 
 /// Reads the request's body and makes its header fit to be encapsulated.
-async fn prepare<B>(config: &Config, request: Request<B>) -> Result<Request<Content>, ClientError>
+async fn prepare<B>(config: &Config, request: Request<B>) -> Result<EncodableRequest, ClientError>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -91,20 +87,21 @@ where
         other => ClientError::RequestBody(other.into()),
     })?;
     let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
-    Ok(Request::from_parts(parts, content))
+    let request = Request::from_parts(parts, content);
+    Ok(EncodableRequest::new(request, &config.encode_options)?)
 }
 
 /// Writes the request as binary HTTP and seals it, in one buffer; a new HPKE context for every
 /// request (RFC 9458 §6.1).
 fn encapsulate(
     config: &Config,
-    request: &Request<Content>,
+    request: &EncodableRequest,
 ) -> Result<(Request<FullBody>, PendingResponse), ClientError> {
     let recipient = config.recipient.current();
-    let length = encoded_request_len(request, FRAMING, &config.padding)?;
-    let mut sealed = BytesMut::with_capacity(length + recipient.overhead());
+    let mut sealed = BytesMut::with_capacity(request.encoded_len() + recipient.overhead());
     let pending = recipient.encapsulate_into(&mut sealed, |out| {
-        encode_request_into(request, FRAMING, &config.padding, out).map_err(ClientError::from)
+        request.encode_into(out);
+        Ok::<_, ClientError>(())
     })?;
     let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
     Ok((outer(config, FullBody::from(sealed), content_type), pending))

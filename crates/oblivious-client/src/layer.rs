@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body::Body;
-use oblivious_bhttp::{Content, DecodeOptions, Padding};
+use oblivious_bhttp::{Content, DecodeOptions, EncodeOptions, Padding};
 use oblivious_hpke::Recipient;
 use oblivious_service::{
     BinaryHttp, BoxError, Clock, FullBody, Live, Payload, ResponseFuture, SystemClock, Timeout,
@@ -65,7 +65,7 @@ impl ClientLayer {
     /// (RFC 9458 §6.2.3).
     #[must_use]
     pub fn pad_requests(mut self, padding: Padding) -> Self {
-        self.config.padding = padding;
+        self.config.encode_options.padding = padding;
         self
     }
 
@@ -103,7 +103,7 @@ impl<P> ClientLayer<P> {
                 response_limit: DEFAULT_RESPONSE_LIMIT,
                 timeout: None,
                 clock: Some(Arc::new(SystemClock)),
-                padding: Padding::default(),
+                encode_options: EncodeOptions::default(),
                 decode_options: DecodeOptions::default(),
             },
             payload,

@@ -8,7 +8,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Informational, Padding, decode_request, encode_response_into,
+    Content, DecodeOptions, EncodeOptions, Informational, Padding, decode_request,
+    encode_response_into,
 };
 use oblivious_client::{Client, ClientError, ClientLayer};
 use oblivious_hpke::{KeyPair, KeyRing, OpenError, Provider, Recipient, Reply};
@@ -71,7 +72,7 @@ fn open(outer: Request<FullBody>) -> (Request<Content>, Reply) {
 /// The outer response that carries `response`.
 fn sealed(reply: Reply, response: &Response<Content>) -> Response<FullBody> {
     let mut message = BytesMut::new();
-    encode_response_into(response, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_response_into(response, &EncodeOptions::default(), &mut message).unwrap();
     outer_response(reply.seal(&message).unwrap())
 }
 

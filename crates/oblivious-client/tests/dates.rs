@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_request, encode_response_into,
+    Content, DecodeOptions, EncodeOptions, decode_request, encode_response_into,
 };
 use oblivious_client::ClientLayer;
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
@@ -48,7 +48,7 @@ fn client() -> (impl FnOnce(Request<FullBody>) -> Exchange + Clone, Seen) {
             Problem::Date.into_response().map(|body| Content::from(body.into_bytes()));
         refusal.headers_mut().insert("date", HeaderValue::from_static(GATEWAYS));
         let mut message = BytesMut::new();
-        encode_response_into(&refusal, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+        encode_response_into(&refusal, &EncodeOptions::default(), &mut message).unwrap();
         let answer = Response::builder().header("content-type", "message/ohttp-res");
         let answer = answer.body(FullBody::from(reply.seal(&message).unwrap())).unwrap();
         async move { Ok::<_, BoxError>(answer) }

@@ -117,7 +117,7 @@ pub use date::{DateError, DatePolicy};
 pub use informational::InformationalSender;
 pub use keys::{
     FixedKey, FixedKeyError, GatewayKeys, KeyRotation, KeySchedule, Published, ScheduleError,
-    ScheduleSettings, SecretFileError, Seed, SeedError, StateError, go_gateway_key, kem_named,
+    ScheduleSettings, SecretFileError, Seed, SeedError, StateError, go_gateway_key,
 };
 pub use layer::{Gateway, GatewayLayer};
 pub use observe::describe_metrics;

@@ -3,10 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body;
-use oblivious_bhttp::{
-    Content, EncodeError, Framing, Informational, Padding, decode_request, encode_response_into,
-    encoded_response_len,
-};
+use oblivious_bhttp::{Content, EncodableResponse, Informational, decode_request};
 use oblivious_hpke::{Reply, SealError};
 use oblivious_service::{BoxError, CollectError, FullBody, MediaType, collect};
 use tower_service::Service;
@@ -19,9 +16,6 @@ use crate::{
     observe::{Exchange, Stage, Stopwatch},
     refusal::{InnerRefusal, OuterRefusal, RequestFault},
 };
-
-/// A whole message has known lengths.
-const FRAMING: Framing = Framing::KnownLength;
 
 /// Serves a whole request: everything after its decapsulation is answered inside.
 pub(crate) async fn serve<S, B, T>(
@@ -48,7 +42,7 @@ where
 
     let opened = Opened { header: reply.header(), enc: reply.enc(), hops };
     let answer = answer(config, target, opened, message.freeze(), exchange, &mut stopwatch).await;
-    let sealed = encapsulate(reply, answer, &config.padding);
+    let sealed = answer.and_then(|answer| encapsulate(reply, &answer));
     stopwatch.end(Stage::Encapsulate);
     sealed
 }
@@ -70,7 +64,7 @@ where
     }
 }
 
-/// The target's answer to a decapsulated message, or the gateway's own.
+/// The target's answer to a decapsulated message, or the gateway's own, ready to be encoded.
 async fn answer<S, T>(
     config: &Config,
     target: S,
@@ -78,7 +72,7 @@ async fn answer<S, T>(
     message: Bytes,
     exchange: &Exchange,
     stopwatch: &mut Stopwatch,
-) -> Response<Content>
+) -> Result<EncodableResponse, OuterRefusal>
 where
     S: Service<Request<GatewayBody>, Response = Response<T>>,
     S::Error: Into<BoxError>,
@@ -98,17 +92,14 @@ where
         Ok(request) => {
             let answer = ask(config, target, request.map(GatewayBody::whole)).await;
             stopwatch.end(Stage::Target);
-            answer.and_then(|answer| encodable(answer, &config.padding))
+            answer.and_then(|answer| encodable(config, answer, is_head))
         }
         Err(refusal) => Err(refusal),
     };
-    exchange.answered(&answer);
-    let mut response = answer.unwrap_or_else(InnerRefusal::into_response);
-    if is_head {
-        // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
-        *response.body_mut() = Content::default();
-    }
-    response
+    exchange.answered(answer.as_ref().map(|answer| answer.get_ref().status()));
+    answer
+        .or_else(|refusal| encodable(config, refusal.into_response(), is_head))
+        .map_err(|_| OuterRefusal::CannotSeal)
 }
 
 /// Calls the target and reads its whole response, within the time limit.
@@ -146,31 +137,32 @@ where
     Ok(response)
 }
 
-/// Refuses an answer that binary HTTP cannot hold, such as one with the status 999.
+/// Makes an answer ready to be encoded. Binary HTTP cannot hold all of them: not one with the
+/// status 999.
 fn encodable(
-    answer: Response<Content>,
-    padding: &Padding,
-) -> Result<Response<Content>, InnerRefusal> {
-    match encoded_response_len(&answer, FRAMING, padding) {
-        Ok(_) => Ok(answer),
-        Err(_) => Err(InnerRefusal::Target(TargetError::InvalidResponse)),
+    config: &Config,
+    mut answer: Response<Content>,
+    is_head: bool,
+) -> Result<EncodableResponse, InnerRefusal> {
+    if is_head {
+        // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
+        *answer.body_mut() = Content::default();
     }
+    EncodableResponse::new(answer, &config.encode_options)
+        .map_err(|_| InnerRefusal::Target(TargetError::InvalidResponse))
 }
 
 /// Writes the answer as binary HTTP and seals it, in one buffer.
 fn encapsulate(
     reply: Reply,
-    answer: Response<Content>,
-    padding: &Padding,
+    answer: &EncodableResponse,
 ) -> Result<Response<FullBody>, OuterRefusal> {
-    // Known exactly beforehand.
-    let length = encoded_response_len(&answer, FRAMING, padding).unwrap_or(0);
-    let mut sealed = BytesMut::with_capacity(length + reply.overhead());
-    reply
-        .seal_into(&mut sealed, |out| {
-            encode_response_into(&answer, FRAMING, padding, out).map_err(SealFailed::from)
-        })
-        .map_err(|SealFailed| OuterRefusal::CannotSeal)?;
+    let mut sealed = BytesMut::with_capacity(answer.encoded_len() + reply.overhead());
+    let encode = |out: &mut BytesMut| {
+        answer.encode_into(out);
+        Ok::<_, SealError>(())
+    };
+    reply.seal_into(&mut sealed, encode).map_err(|_| OuterRefusal::CannotSeal)?;
 
     let mut response = Response::new(FullBody::from(sealed));
     let headers = response.headers_mut();
@@ -179,19 +171,4 @@ fn encapsulate(
     // RFC 9458 §6.5.2: an answer is for the request that it was sealed to, and for no other.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-/// The answer was known to be encodable, so what is left is a generator without randomness.
-struct SealFailed;
-
-impl From<SealError> for SealFailed {
-    fn from(_: SealError) -> Self {
-        Self
-    }
-}
-
-impl From<EncodeError> for SealFailed {
-    fn from(_: EncodeError) -> Self {
-        Self
-    }
 }

@@ -52,7 +52,7 @@ pub fn decode_request(
         trailers: None,
         named: Named::default(),
     };
-    Decoder::request(options).decode_whole(message, &mut whole)?;
+    Decoder::for_request(options).decode_whole(message, &mut whole)?;
     let body = Content { data: whole.content.into_bytes(), trailers: whole.trailers };
     Ok(whole.head.map(|()| body))
 }
@@ -78,7 +78,7 @@ pub fn decode_response(
         trailers: None,
         named: Named::default(),
     };
-    let decoder = Decoder::response(request_method.as_str(), options);
+    let decoder = Decoder::for_response(request_method.as_str(), options);
     decoder.decode_whole(message, &mut whole)?;
     let body = Content { data: whole.content.into_bytes(), trailers: whole.trailers };
     let mut response = whole.head.map(|()| body);

@@ -25,7 +25,7 @@ use crate::options::DecodeOptions;
 ///
 /// A body that is not `Unpin` can be put into a `Box::pin`.
 pub fn read_request<B: Body + Unpin>(body: B, options: &DecodeOptions) -> ReadRequest<B> {
-    ReadRequest { source: Some(Source::new(body, Decoder::request(options))) }
+    ReadRequest { source: Some(Source::new(body, Decoder::for_request(options))) }
 }
 
 /// Reads the response to a request with this method from a body of binary message bytes, as far
@@ -38,7 +38,7 @@ pub fn read_response<B: Body + Unpin>(
     request_method: &Method,
     options: &DecodeOptions,
 ) -> ReadResponse<B> {
-    let decoder = Decoder::response(request_method.as_str(), options);
+    let decoder = Decoder::for_response(request_method.as_str(), options);
     ReadResponse { source: Some(Source::new(body, decoder)), informational: Vec::new() }
 }
 
@@ -151,6 +151,7 @@ const POLLED_AGAIN: &str = "a future must not be polled again after it was ready
 /// error, and so is one whose padding is; trailers are held back until that is known. An error is
 /// the last that comes.
 #[derive(Debug)]
+#[must_use = "a body does nothing unless it is polled"]
 pub struct MessageBody<B> {
     /// None once the message has ended, in whatever way.
     source: Option<Source<B>>,

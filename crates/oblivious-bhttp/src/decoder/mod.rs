@@ -28,7 +28,7 @@ use crate::scan::Scan;
 /// ```
 /// use oblivious_bhttp::{DecodeOptions, Decoder, Event};
 ///
-/// let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+/// let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
 /// decoder.push((&b"\x01\x40"[..]).into());
 /// assert_eq!(decoder.next_event()?, None); // more is needed
 /// decoder.push((&b"\xc8\0\x05hello"[..]).into());
@@ -41,6 +41,7 @@ use crate::scan::Scan;
 /// # Ok::<(), oblivious_bhttp::DecodeError>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a decoder does nothing unless bytes are pushed and events pulled"]
 pub struct Decoder {
     input: Input,
     options: DecodeOptions,
@@ -124,15 +125,11 @@ struct ContentCheck {
     seen: u64,
 }
 
-/// What a state came to.
+/// Whether a state came any further with the input that is there.
 #[derive(PartialEq, Eq)]
-enum Turn {
-    /// Another state goes on.
-    Next,
-    /// An event was given to the sink.
-    Given,
-    /// Nothing can be done before there is more input.
-    More,
+enum Progress {
+    Made,
+    NeedsInput,
 }
 
 /// Where events go. A whole message takes them one after the other; who pulls, takes one.
@@ -157,20 +154,20 @@ impl Sink for Option<Event> {
 
 impl Decoder {
     /// A decoder for a request.
-    pub fn request(options: &DecodeOptions) -> Self {
+    pub fn for_request(options: &DecodeOptions) -> Self {
         Self::new(Expected::Request, options)
     }
 
     /// A decoder for the response to a request with this method: what answers HEAD may have a
     /// `content-length` without the content (RFC 9113 §8.1.1).
-    pub fn response(request_method: &str, options: &DecodeOptions) -> Self {
+    pub fn for_response(request_method: &str, options: &DecodeOptions) -> Self {
         let head = request_method == "HEAD";
         Self::new(if head { Expected::HeadResponse } else { Expected::Response }, options)
     }
 
-    /// A decoder for a message of which nothing is known. The content of a response has to be as
+    /// A decoder for a request or a response, to whatever method. The content of a response has to be as
     /// long as its `content-length` says or absent, since the request may have been a HEAD.
-    pub fn any(options: &DecodeOptions) -> Self {
+    pub fn for_any(options: &DecodeOptions) -> Self {
         Self::new(Expected::Any, options)
     }
 
@@ -214,10 +211,10 @@ impl Decoder {
             return Err(error);
         }
         let mut event = None;
-        loop {
-            match self.turn(&mut event) {
-                Ok(Turn::Next) => {}
-                Ok(Turn::Given | Turn::More) => return Ok(event),
+        while event.is_none() {
+            match self.step(&mut event) {
+                Ok(Progress::Made) => {}
+                Ok(Progress::NeedsInput) => break,
                 Err(error) => {
                     self.failed = Some(error);
                     self.input.clear();
@@ -225,6 +222,7 @@ impl Decoder {
                 }
             }
         }
+        Ok(event)
     }
 
     /// Decodes a message that is there as a whole.
@@ -236,7 +234,7 @@ impl Decoder {
     ) -> Result<(), S::Error> {
         self.push(message);
         self.finish();
-        while self.turn(sink)? != Turn::More {}
+        while self.step(sink)? == Progress::Made {}
         Ok(())
     }
 

@@ -91,7 +91,7 @@ where
         sealer,
         out,
         Settings {
-            padding: config.padding.clone(),
+            padding: config.encode_options.padding.clone(),
             limit: config.stream_limit,
             idle: config.idle_timeout.clone(),
         },

@@ -191,7 +191,7 @@ impl ChunkedAnswer {
         };
         self.deadline = deadline;
         let own = |refusal: InnerRefusal| refusal.into_response().map(any_body);
-        self.exchange.answered(&answer);
+        self.exchange.answered(answer.as_ref().map(Response::status));
         let mut response = answer.unwrap_or_else(own);
         if is_head {
             // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.

@@ -62,8 +62,8 @@ fn before_content(mut encoder: Encoder, with_length: bool) -> Bytes {
     let first = out.len();
     encoder.content_prefix(PIECE, &mut out).unwrap();
     if !with_length {
-        // The empty header section was held back; the length of a chunk is not wanted yet.
-        out.truncate(first + 1);
+        // The length of a chunk is not wanted yet.
+        out.truncate(first);
     }
     out.freeze()
 }

@@ -62,7 +62,8 @@ impl Encoder {
         Self { length: Some(content_length), ..Self::new(Writer::new(Some(in_varint))) }
     }
 
-    /// An encoder for a message whose content has a length yet to be seen (RFC 9292 §3.2).
+    /// An encoder for a message whose content has a length that is not known yet
+    /// (RFC 9292 §3.2).
     pub fn indeterminate_length() -> Self {
         Self::new(Writer::new(None))
     }
@@ -128,8 +129,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// What comes before `length` bytes of content that the caller sends on by itself, without a
-    /// copy: they must follow what this writes.
+    /// What comes before `length` bytes of content that the caller sends without copying them to
+    /// `out`: they must follow what this writes.
     ///
     /// # Errors
     /// Those of [`content`](Self::content).
@@ -155,7 +156,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// The trailer section, once, after all content. Need not be called when there is none.
+    /// The trailer section, once, after all content. Not needed if there is none.
     ///
     /// # Errors
     /// [`EncodeError::PseudoFieldInTrailers`] (RFC 9292 §3.6), [`EncodeError::DeclaredLength`] or

@@ -1,15 +1,15 @@
 //! Binary HTTP (RFC 9292): the whole of an HTTP message as bytes, `message/bhttp`.
 //!
-//! The format is what Oblivious HTTP encrypts, and stands on its own as well: it needs no
+//! The format is what Oblivious HTTP encrypts, and is useful on its own as well: it needs no
 //! connection, has no ambiguities to smuggle requests through, and is read in one pass. This crate
 //! reads and writes it
 //!
 //! - as whole messages, [`Request`] and [`Response`],
 //! - piece by piece without I/O, [`Decoder`] and [`Encoder`],
 //! - straight from and to the types of the `http` crate, [`decode_request`],
-//!   [`encode_request_into`] and their twins for responses,
+//!   [`encode_request_into`] and the same for responses,
 //! - and as [`http_body::Body`], with back-pressure: [`EncodedBody`] turns a body into the bytes of
-//!   a message while it is read, [`read_request`] and [`read_response`] the other way round.
+//!   a message while it is read, [`read_request`] and [`read_response`] do the reverse.
 //!
 //! All of them share one grammar, strict by default, for both framings.
 //!
@@ -53,14 +53,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What `http` cannot hold is a [`ConvertError`], never a change; what concerns a connection is
-//! left out, as RFC 9292 §3.6 wants it. The functions say what else there is to know.
+//! A message that `http` cannot hold is a [`ConvertError`], and is never changed to make it fit.
+//! Fields that are for a single connection are left out, as RFC 9292 §3.6 requires. The functions
+//! say what else there is to know.
 //!
 //! # Messages from strangers
 //!
-//! Nothing that can be sent makes a decoder panic, hang, or allocate by a number that is merely
-//! claimed. Every part has a limit, with a default, in [`Limits`]. An invalid message is a typed
-//! error, and no error and no `Debug` output holds bytes of a message.
+//! No input makes a decoder panic, hang, or allocate by a length that is merely claimed. Every part
+//! has a limit, with a default, in [`Limits`]. An invalid message is a typed error, and no error and
+//! no `Debug` output holds bytes of a message.
 //!
 //! # Features
 //!

@@ -63,7 +63,7 @@ impl Request {
     /// A [`DecodeError`] if `message` is not a valid request, or exceeds a limit.
     pub fn decode_with(message: Bytes, options: &DecodeOptions) -> Result<Self, DecodeError> {
         let content = Joined::of(&message);
-        // What is returned is written to from the start, and not moved there in the end.
+        // The return value itself is written to from the start, to move less in the end.
         let mut decoded = Ok(Self::default());
         if let Ok(request) = &mut decoded {
             let mut whole = WholeRequest { request, content };

@@ -16,9 +16,10 @@ use common::*;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use oblivious_bhttp::{
-    Content, ConvertError, DecodeError, DecodeOptions, EncodeError, EncodedBody, Framing,
-    Informational, Padding, Part, ReadError, Request, Response, ResponseEncoder, WriteError,
-    decode_response, read_request, read_response,
+    Content, ConvertError, DecodeError, DecodeOptions, Decoder, EncodableRequest,
+    EncodableResponse, EncodeError, EncodeOptions, EncodedBody, Framing, Informational, Padding,
+    Part, ReadError, Request, Response, ResponseEncoder, WriteError, decode_response, read_request,
+    read_response,
 };
 use proptest::prelude::*;
 
@@ -355,6 +356,47 @@ fn reading_fails_with_the_message() {
     assert_eq!(read(b"\x01\x40\xc8\x04\x02:a\0", None), pseudo);
     // Trailers of the transport are not those of the message.
     assert_eq!(read(b"\x01\x40\xc8", Some(Step::Trailers(trailers()))), None);
+}
+
+/// What is decrypted must not get into a log by way of `Debug`.
+#[test]
+fn debug_shows_nothing_of_a_message() {
+    let secret = "the-secret";
+    let mut hints = http::Response::builder().status(103).body(()).unwrap();
+    hints.headers_mut().insert("x-hint", secret.parse().unwrap());
+    let response = http::Response::builder()
+        .header("x-field", secret)
+        .extension(Informational(vec![hints]))
+        .body(Content::from(secret))
+        .unwrap();
+    let options = EncodeOptions::default();
+    let request = http::Request::get(format!("https://{secret}/")).body(Content::default());
+    let mut encoded = Box::pin(EncodedBody::from_response(response.clone(), &options).unwrap());
+    let before = format!("{encoded:?}");
+    let message = run(|cx| encoded.as_mut().poll_frame(cx)).unwrap().unwrap().into_data().unwrap();
+    let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
+    decoder.push(message.clone());
+    let mut events = Vec::new();
+    while let Some(event) = decoder.next_event().unwrap() {
+        events.push(event);
+    }
+    let mut reading = read_response(
+        Content::new(message.slice(..message.len() - 3)),
+        &http::Method::GET,
+        &DecodeOptions::default(),
+    );
+    let polled = run(|cx| reading.poll_informational(cx));
+    assert!(events.len() > 2 && polled.unwrap().is_ok());
+    let shown = [
+        before,
+        format!("{encoded:?} {decoder:?} {events:?} {reading:?}"),
+        format!("{:?}", EncodableRequest::new(request.unwrap(), &options).unwrap()),
+        format!("{:?}", EncodableResponse::new(response.clone(), &options).unwrap()),
+        format!("{:?} {:?}", response.extensions().get::<Informational>(), response.body()),
+    ];
+    for text in shown {
+        assert!(!text.contains(secret), "{text}");
+    }
 }
 
 proptest! {

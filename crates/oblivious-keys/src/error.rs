@@ -1,10 +1,10 @@
-//! What can be wrong with key configurations: those of others, and one's own.
+//! What can be wrong with key configurations, received or one's own.
 
 use thiserror::Error;
 
 use crate::KemId;
 
-/// Bytes that should be key configurations are not (RFC 9458 §3).
+/// Why bytes are not key configurations (RFC 9458 §3).
 ///
 /// A list with any such error is to be discarded whole and fetched again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -27,7 +27,7 @@ pub enum DecodeError {
     UnknownKem(KemId),
 }
 
-/// A configuration cannot be made from these parts.
+/// Why parts do not make a configuration, or configurations a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyConfigError {

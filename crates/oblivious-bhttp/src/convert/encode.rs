@@ -1,5 +1,6 @@
 //! Requests and responses to binary messages.
 
+use std::fmt;
 use std::vec::Vec;
 
 use bytes::BytesMut;
@@ -78,11 +79,18 @@ pub fn encode_response_into(
 /// assert_eq!(out.len(), request.encoded_len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+///
+/// `Debug` shows the length and nothing else.
 #[must_use = "nothing has been written yet"]
 pub struct EncodableRequest {
     request: Request<Content>,
     measured: Measured,
+}
+
+impl fmt::Debug for EncodableRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodableRequest({} bytes)", self.encoded_len())
+    }
 }
 
 impl EncodableRequest {
@@ -129,11 +137,18 @@ impl EncodableRequest {
 /// assert_eq!(refused, EncodeError::Status);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+///
+/// `Debug` shows the length and nothing else.
 #[must_use = "nothing has been written yet"]
 pub struct EncodableResponse {
     response: Response<Content>,
     measured: Measured,
+}
+
+impl fmt::Debug for EncodableResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodableResponse({} bytes)", self.encoded_len())
+    }
 }
 
 impl EncodableResponse {

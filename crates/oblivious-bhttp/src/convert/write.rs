@@ -1,5 +1,6 @@
 //! A body as the bytes of a binary message, while it is read.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -23,8 +24,9 @@ pin_project! {
     /// Nothing is read from the inner body before this one is asked for more, and no more than
     /// one frame of it is held. Large frames pass through as they are, without a copy if their
     /// data is [`Bytes`].
+    ///
+    /// `Debug` shows of the message how much there is, never what it says.
     #[project = EncodedBodyProjection]
-    #[derive(Debug)]
     #[must_use = "a body does nothing unless it is polled"]
     pub struct EncodedBody<B> {
         #[pin]
@@ -36,6 +38,17 @@ pin_project! {
         // What comes next, and what comes after that.
         ready: BytesMut,
         data: Bytes,
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for EncodedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedBody")
+            .field("body", &self.body)
+            .field("encoder", &self.encoder)
+            .field("padding", &self.padding)
+            .field("ready", &(self.ready.len() + self.data.len()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -259,7 +272,7 @@ impl<B: Body> Body for EncodedBody<B> {
     }
 }
 
-/// Why an [`EncodedBody`] broke off. What it has given out by then is no message.
+/// Why an [`EncodedBody`] broke off. What it has produced by then is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WriteError<E> {

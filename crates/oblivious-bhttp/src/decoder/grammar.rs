@@ -318,7 +318,7 @@ impl Decoder {
             sink.give(Event::End)?;
             return Ok(Progress::Made);
         };
-        // Byte by byte, so that the first fault is told however the padding is divided.
+        // In the order of the bytes, so that the first fault is reported however they are divided.
         let left = self.options.limits.padding.saturating_sub(seen);
         let allowed = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
         let set = piece[..allowed].iter().fold(0, |set, byte| set | byte);
@@ -375,5 +375,5 @@ impl Section {
     }
 }
 
-/// Stands in for the status code after a framing indicator was stepped over.
+/// Stands in for the status code after a framing indicator was skipped.
 const REPEATED_FRAMING: u16 = 1;

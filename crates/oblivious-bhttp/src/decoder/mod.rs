@@ -15,14 +15,14 @@ use crate::scan::Scan;
 
 /// Decodes one message from bytes that come in pieces.
 ///
-/// Push bytes, in any division; pull events until there is none; say when the bytes have come to
-/// their end. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are slices of what
+/// Push bytes, divided in any way; pull events until there are none; call
+/// [`finish`](Self::finish) when the bytes have come to their end. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are slices of what
 /// was pushed wherever that was contiguous, content always.
 ///
-/// Push and pull in turn: what is pulled is bounded by the [`Limits`](crate::Limits), while what is pushed and
-/// not pulled for is simply kept.
+/// Push and pull in turn: what the decoder holds of a part is bounded by the
+/// [`Limits`](crate::Limits), but bytes that are pushed and never pulled are simply kept.
 ///
-/// A message can turn out to be invalid at its very end, after most of it was given out. Whoever
+/// A message can turn out to be invalid at its very end, after most of it was given out. Code that
 /// acts on events before [`Event::End`] has to be able to stop half-way (RFC 9292 §4).
 ///
 /// ```
@@ -58,7 +58,9 @@ pub struct Decoder {
 }
 
 /// A part of a message, in the order of the message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows how much there is, never what it says.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Control data and header section of a request; the first event of a request.
@@ -73,6 +75,19 @@ pub enum Event {
     Trailers(Fields),
     /// The message is complete and valid. The last event.
     End,
+}
+
+impl core::fmt::Debug for Event {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Request(head) => f.debug_tuple("Request").field(head).finish(),
+            Self::Informational(head) => f.debug_tuple("Informational").field(head).finish(),
+            Self::Response(head) => f.debug_tuple("Response").field(head).finish(),
+            Self::Content(piece) => write!(f, "Content({} bytes)", piece.len()),
+            Self::Trailers(fields) => f.debug_tuple("Trailers").field(fields).finish(),
+            Self::End => f.write_str("End"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,9 +147,9 @@ enum Progress {
     NeedsInput,
 }
 
-/// Where events go. A whole message takes them one after the other; who pulls, takes one.
+/// Where events go: into a whole message, or one at a time to a caller who pulls.
 ///
-/// Heads are large, so where they go is written to and not returned through every call.
+/// Heads are large, so they are written to where they go and not returned through every call.
 pub(crate) trait Sink {
     /// What can go wrong, besides an invalid message.
     type Error: From<DecodeError>;
@@ -195,8 +210,8 @@ impl Decoder {
         }
     }
 
-    /// Says that the message has no more bytes. To be called when the bytes have come to an
-    /// orderly end only; otherwise a message that was cut off could pass for a shorter one.
+    /// Says that the message has no more bytes. Call it only when the bytes have come to an orderly
+    /// end: otherwise a message that was cut off could pass for a shorter one.
     pub fn finish(&mut self) {
         self.input.end();
     }
@@ -238,8 +253,8 @@ impl Decoder {
         Ok(())
     }
 
-    /// The number of content bytes still to come, where the framing or a `content-length` has
-    /// told it by now.
+    /// The number of content bytes still to come, if the framing or a `content-length` has
+    /// announced it by now.
     pub fn content_remaining(&self) -> Option<u64> {
         let declared = self.content.declared.filter(|_| !self.content.may_be_absent);
         let unannounced = declared.map(|declared| declared - self.content.seen.min(declared));

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use oblivious_http::bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_request, decode_response, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, decode_request, decode_response, encode_request_into,
     encode_response_into,
 };
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     // Client: marshal a request as binary HTTP, and encapsulate it.
     let request = Request::get("https://example.com/private").body(Content::default())?;
     let mut message = bytes::BytesMut::new();
-    encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message)?;
+    encode_request_into(&request, &EncodeOptions::default(), &mut message)?;
     let (encapsulated_request, pending) = recipient.encapsulate(&message)?;
     println!("request:  {} bytes, encapsulated in {}", message.len(), encapsulated_request.len());
 
@@ -55,6 +55,6 @@ fn answer(gateway: &KeyRing, encapsulated_request: Bytes) -> anyhow::Result<Byte
 
     let response = Response::new(Content::from("for your eyes only"));
     let mut message = bytes::BytesMut::new();
-    encode_response_into(&response, Framing::KnownLength, &Padding::None, &mut message)?;
+    encode_response_into(&response, &EncodeOptions::default(), &mut message)?;
     Ok(reply.seal(&message)?)
 }

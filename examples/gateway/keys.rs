@@ -6,7 +6,6 @@ use anyhow::Context;
 use examples::error_report::Hint;
 use oblivious_http::gateway::{
     FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleSettings, Seed, go_gateway_key,
-    kem_named,
 };
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 use oblivious_http::keys::{KemId, SymmetricSuite};
@@ -128,7 +127,7 @@ fn schedule_settings(
 }
 
 fn kems(settings: &KeySettings) -> anyhow::Result<Vec<KemId>> {
-    settings.kem.iter().map(|name| kem_named(name).context("--kem is wrong")).collect()
+    settings.kem.iter().map(|name| name.parse().context("--kem is wrong")).collect()
 }
 
 fn fixed_keys(settings: &KeySettings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {

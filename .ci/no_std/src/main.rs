@@ -21,7 +21,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
 use oblivious_bhttp::{
-    DecodeOptions, Decoder, Encoder, Event, Framing, Padding, Request, Response,
+    DecodeOptions, Decoder, EncodeOptions, Encoder, Event, Padding, Request, Response,
 };
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Random, RandomError, Recipient, UnixSeconds};
 use oblivious_keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
@@ -50,7 +50,8 @@ fn exchange() -> Option<()> {
     let recipient = Recipient::select(&list, &Preferences::default(), provider).ok()?;
     let mut request = Request::new("GET", "https", "example.com", "/");
     request.head.fields.push("Accept", "text/plain").ok()?;
-    let message = request.encode(Framing::KnownLength, &Padding::ToMultiple(64)).ok()?;
+    let options = EncodeOptions::default().with_padding(Padding::ToMultiple(64));
+    let message = request.encode(&options).ok()?;
     let (sealed, pending) = recipient.encapsulate(&message).ok()?;
 
     let (opened, reply) =
@@ -66,7 +67,7 @@ fn exchange() -> Option<()> {
     let sealed = reply.seal(&message).ok()?;
 
     let opened = pending.open(BytesMut::from(&sealed[..])).ok()?.freeze();
-    let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+    let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
     for at in 0..opened.len() {
         decoder.push(opened.slice(at..=at));
     }

@@ -158,14 +158,14 @@ impl AnswerMessage {
         };
         self.deadline = deadline;
         let own = |refusal: InnerRefusal| refusal.into_response().map(any_body);
-        self.observer.answered(&answer);
+        self.observer.answered(answer.as_ref().map(Response::status));
         let mut response = answer.unwrap_or_else(own);
         if is_head {
             // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
             *response.body_mut() = any_body(Content::default());
         }
         let invalid = InnerRefusal::Target(TargetError::InvalidResponse);
-        let padding = &self.config.padding;
+        let padding = &self.config.encode_options.padding;
         let encoded = encoder
             .response(response, padding.clone())
             .or_else(|(encoder, _)| encoder.response(own(invalid), padding.clone()))

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_bhttp::{DecodeOptions, EncodeOptions};
 use oblivious_hpke::{ChunkLimits, UnixSeconds};
 use oblivious_service::{Clock, Live, Timeout};
 
@@ -30,7 +30,8 @@ pub(crate) struct Config {
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) dates: DatePolicy,
     pub(crate) nesting: Nesting,
-    pub(crate) padding: Padding,
+    /// How whole responses are written; its padding also holds for those in chunks.
+    pub(crate) encode_options: EncodeOptions,
     pub(crate) decode_options: DecodeOptions,
 }
 

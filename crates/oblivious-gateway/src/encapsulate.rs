@@ -2,9 +2,7 @@
 
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Response, header};
-use oblivious_bhttp::{
-    Content, EncodeError, Framing, Padding, encode_response_into, encoded_response_len,
-};
+use oblivious_bhttp::{Content, EncodableResponse, EncodeOptions};
 use oblivious_hpke::{Reply, SealError};
 use oblivious_service::{FullBody, MediaType};
 
@@ -15,37 +13,35 @@ use crate::{
     refusal::{InnerRefusal, OuterRefusal},
 };
 
-/// A whole message has known lengths.
-const FRAMING: Framing = Framing::KnownLength;
-
 const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 
-/// Refuses an answer that binary HTTP cannot hold, such as one with the status 999.
+/// Makes an answer ready to be written as binary HTTP, which cannot hold all: not one with the
+/// status 999.
 pub(crate) fn encodable(
-    answer: Response<Content>,
-    padding: &Padding,
-) -> Result<Response<Content>, InnerRefusal> {
-    match encoded_response_len(&answer, FRAMING, padding) {
-        Ok(_) => Ok(answer),
-        Err(_) => Err(InnerRefusal::Target(TargetError::InvalidResponse)),
+    mut answer: Response<Content>,
+    is_head: bool,
+    options: &EncodeOptions,
+) -> Result<EncodableResponse, InnerRefusal> {
+    if is_head {
+        // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
+        *answer.body_mut() = Content::default();
     }
+    EncodableResponse::new(answer, options)
+        .map_err(|_| InnerRefusal::Target(TargetError::InvalidResponse))
 }
 
 /// Writes the answer as binary HTTP and seals it, in one buffer (RFC 9458 §4.4).
 pub(crate) fn encapsulate(
     reply: Reply,
-    answer: Response<Content>,
-    padding: &Padding,
+    answer: &EncodableResponse,
     permit: Permit,
 ) -> Result<Response<EncapsulatedBody>, OuterRefusal> {
-    // Known exactly beforehand.
-    let length = encoded_response_len(&answer, FRAMING, padding).unwrap_or(0);
-    let mut sealed = BytesMut::with_capacity(length + reply.overhead());
-    reply
-        .seal_into(&mut sealed, |out| {
-            encode_response_into(&answer, FRAMING, padding, out).map_err(SealFailed::from)
-        })
-        .map_err(|SealFailed| OuterRefusal::CannotSeal)?;
+    let mut sealed = BytesMut::with_capacity(answer.encoded_len() + reply.overhead());
+    let encode = |out: &mut BytesMut| {
+        answer.encode_into(out);
+        Ok::<_, SealError>(())
+    };
+    reply.seal_into(&mut sealed, encode).map_err(|_| OuterRefusal::CannotSeal)?;
     let body = FullBody::from(permit.held_by(sealed.freeze()));
     Ok(response(MediaType::OhttpResponse, body.into()))
 }
@@ -65,19 +61,4 @@ fn response(content_type: MediaType, body: EncapsulatedBody) -> Response<Encapsu
     // RFC 9458 §6.5.2: an answer is for the request that it was sealed to, and for no other.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// The answer was known to be encodable, so what is left is a generator without randomness.
-struct SealFailed;
-
-impl From<SealError> for SealFailed {
-    fn from(_: SealError) -> Self {
-        Self
-    }
-}
-
-impl From<EncodeError> for SealFailed {
-    fn from(_: EncodeError) -> Self {
-        Self
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use http::{Method, Request, Response};
-use oblivious_bhttp::{Content, decode_request, read_request};
+use oblivious_bhttp::{decode_request, read_request};
 use oblivious_service::{MediaType, SendBody, Sleep, Timeout, has_content_coding, media_type};
 use tracing::Instrument;
 
@@ -109,18 +109,19 @@ impl<T: Target> Exchange<T> {
                 let request = request.map(GatewayBody::whole);
                 let answer = call_for_whole(&config, target, request).await;
                 stopwatch.end(Stage::Target);
-                answer.and_then(|answer| encodable(answer, &config.padding))
+                answer.and_then(|answer| encodable(answer, is_head, &config.encode_options))
             }
             Err(refusal) => Err(refusal),
         };
-        observer.answered(&answer);
-        let mut response = answer.unwrap_or_else(InnerRefusal::into_response);
-        if is_head {
-            // RFC 9110 §9.3.2: no content in answer to HEAD, whatever the target service returned.
-            *response.body_mut() = Content::default();
-        }
+        observer.answered(answer.as_ref().map(|answer| answer.get_ref().status()));
+        let answer = answer
+            .or_else(|refusal| {
+                encodable(refusal.into_response(), is_head, &config.encode_options)
+            })
+            // The gateway's own answers can be encoded.
+            .map_err(|_| OuterRefusal::CannotSeal)?;
 
-        let sealed = encapsulate(reply, response, &config.padding, permit);
+        let sealed = encapsulate(reply, &answer, permit);
         stopwatch.end(Stage::Encapsulate);
         sealed
     }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_bhttp::{DecodeOptions, EncodeOptions, Padding};
 use oblivious_hpke::{ChunkLimits, UnixSeconds};
 use oblivious_service::{
     BinaryHttp, Clock, Live, Payload, Pseudonym, ResponseFuture, SendBody, SystemClock, Timeout,
@@ -139,7 +139,7 @@ impl GatewayLayer {
     /// be given at all otherwise, and by then the target has acted on the request.
     #[must_use]
     pub fn pad_responses(mut self, padding: Padding) -> Self {
-        self.config.padding = match padding {
+        self.config.encode_options.padding = match padding {
             Padding::ToExact(length) => Padding::ToMultiple(length),
             padding => padding,
         };
@@ -194,7 +194,7 @@ impl<P> GatewayLayer<P> {
                 guard: Some(default_guard(started)),
                 dates: DatePolicy::default(),
                 nesting: Nesting::new(0, Pseudonym::random("gateway")),
-                padding: Padding::default(),
+                encode_options: EncodeOptions::default(),
                 decode_options: DecodeOptions::default(),
             },
             payload,

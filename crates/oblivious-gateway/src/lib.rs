@@ -121,7 +121,7 @@ pub use date::{DateError, DatePolicy};
 pub use informational::InformationalSender;
 pub use keys::{
     FixedKey, FixedKeyError, GatewayKeys, KeyRotation, KeySchedule, Published, ScheduleError,
-    ScheduleSettings, SecretFileError, Seed, SeedError, StateError, go_gateway_key, kem_named,
+    ScheduleSettings, SecretFileError, Seed, SeedError, StateError, go_gateway_key,
 };
 pub use layer::{Gateway, GatewayLayer};
 #[doc(no_inline)]

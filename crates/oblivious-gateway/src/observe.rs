@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use http::Response;
+use http::StatusCode;
 use tracing::{Span, debug, debug_span, field::Empty};
 
 use crate::{
@@ -120,10 +120,10 @@ impl Observer {
     }
 
     /// There is an answer to go inside.
-    pub(crate) fn answered<T>(&self, answer: &Result<Response<T>, InnerRefusal>) {
+    pub(crate) fn answered(&self, answer: Result<StatusCode, &InnerRefusal>) {
         let outcome = match answer {
-            Ok(response) => {
-                let class = status_class(response.status().as_u16());
+            Ok(status) => {
+                let class = status_class(status.as_u16());
                 metrics::counter!(TARGET_RESPONSES, "class" => class).increment(1);
                 "answered"
             }

@@ -17,7 +17,7 @@ use common::{
 };
 use http::{Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, decode_response, encode_request_into,
 };
 use oblivious_gateway::{
     DatePolicy, Gateway, GatewayBody, GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin,
@@ -75,7 +75,7 @@ fn counting(
 
 fn encoded(request: &Request<Content>) -> BytesMut {
     let mut message = BytesMut::new();
-    encode_request_into(request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_request_into(request, &EncodeOptions::default(), &mut message).unwrap();
     message
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode, header};
 use oblivious_http::bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, decode_response, encode_request_into,
 };
 use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
@@ -23,7 +23,7 @@ use crate::tls::{Certificate, certificate};
 
 pub(crate) fn encoded(request: &Request<Content>) -> BytesMut {
     let mut message = BytesMut::new();
-    encode_request_into(request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_request_into(request, &EncodeOptions::default(), &mut message).unwrap();
     message
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, Uri};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_request, encode_response_into,
+    Content, DecodeOptions, EncodeOptions, decode_request, encode_response_into,
 };
 use oblivious_client::{Client, ClientBody, ClientLayer, Gateway, OuterBody, TargetPattern};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, Reply, UnixSeconds};
@@ -85,7 +85,7 @@ pub(crate) fn open(outer: Request<FullBody>) -> (Request<Content>, Reply) {
 /// The outer response that carries `response`.
 pub(crate) fn sealed(reply: Reply, response: &Response<Content>) -> Response<FullBody> {
     let mut message = BytesMut::new();
-    encode_response_into(response, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_response_into(response, &EncodeOptions::default(), &mut message).unwrap();
     outer_response(reply.seal(&message).unwrap())
 }
 

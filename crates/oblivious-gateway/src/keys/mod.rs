@@ -46,7 +46,7 @@ mod snapshot;
 mod state;
 
 pub use derive::{Seed, SeedError};
-pub use fixed::{FixedKey, FixedKeyError, kem_named};
+pub use fixed::{FixedKey, FixedKeyError};
 pub use go::go_gateway_key;
 pub use rotation::KeyRotation;
 pub use schedule::KeySchedule;

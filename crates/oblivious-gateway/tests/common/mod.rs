@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, decode_response, encode_request_into,
 };
 use oblivious_gateway::{
     EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin, UnixSeconds,
@@ -108,7 +108,7 @@ where
     S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let mut message = BytesMut::new();
-    encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_request_into(&request, &EncodeOptions::default(), &mut message).unwrap();
     ask_bytes(gateway, &message, request.method()).await
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod chunks;
+
 use std::sync::Mutex;
 
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Random, RandomError, Recipient, UnixSeconds};

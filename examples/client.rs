@@ -9,15 +9,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use examples::{
-    cli::{self, Hint},
-    provider::ProviderName,
-};
+use examples::error_report::{Hint, report};
+use examples::flags;
+use examples::provider::ProviderName;
+use examples::seconds::Seconds;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
@@ -78,8 +77,9 @@ struct Args {
     ca: Option<PathBuf>,
 
     /// How long the whole exchange may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = cli::seconds)]
-    timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),
+        value_parser = Seconds::above_zero)]
+    timeout: Seconds,
 
     /// The URL to ask for: the target's, which the relay never sees.
     #[arg(value_name = "TARGET_URL")]
@@ -88,13 +88,13 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = cli::parse("CLIENT");
-    cli::report(run(args).await)
+    let args = flags::parse("CLIENT");
+    report(run(args).await)
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let http_client = HttpClient::new(tls::client_config_with_file(args.ca.as_deref())?);
-    let timeout = Timeout::new(args.timeout, TokioTimer);
+    let timeout = Timeout::new(args.timeout.duration(), TokioTimer);
     let keys = timeout.run(keys(&args.keys, &http_client)).await.context("no keys in time")??;
     let list = KeyConfigList::decode(&keys)
         .with_context(|| format!("{} holds no key configurations", args.keys))?;

@@ -14,7 +14,8 @@ mod witness;
 
 use std::process::ExitCode;
 
-use examples::cli;
+use examples::error_report;
+use examples::logging::{self, LogFormat};
 use http::{Request, Response};
 use oblivious_http::bhttp::Content;
 use oblivious_http::client::{ClientLayer, TargetPattern};
@@ -30,13 +31,13 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => cli::report(Err(error)),
+        Err(error) => error_report::report(Err(error)),
     }
 }
 
 /// Returns whether every party saw what it should see and nothing else.
 async fn run() -> anyhow::Result<bool> {
-    cli::init_logging("warn");
+    logging::init(LogFormat::Text, "warn");
     let target = Target::start().await?;
     let gateway = Gateway::start(&target).await?;
     let relay = Relay::start(&gateway).await?;

@@ -39,8 +39,8 @@ where
 {
     let method = request.method().clone();
     let request = request.map(Erased::new);
-    let encoded =
-        EncodedBody::request(request, Framing::IndeterminateLength, config.padding.clone())?;
+    let options = config.encode_options.clone().with_framing(Framing::IndeterminateLength);
+    let encoded = EncodedBody::from_request(request, &options)?;
     let mut prefix = BytesMut::new();
     let (sealer, pending) = recipient.start_chunked(&mut prefix, &config.chunk_limits)?;
     let progress = Progress::default();

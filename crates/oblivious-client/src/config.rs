@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Uri};
-use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_bhttp::{DecodeOptions, EncodeOptions};
 use oblivious_hpke::ChunkLimits;
 use oblivious_service::{Clock, Timeout};
 
@@ -27,7 +27,7 @@ pub(crate) struct Config {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) date_precision: Duration,
     pub(crate) correct_date: bool,
-    pub(crate) padding: Padding,
+    pub(crate) encode_options: EncodeOptions,
     pub(crate) decode_options: DecodeOptions,
     pub(crate) chunk_limits: ChunkLimits,
 }

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use bytes::Bytes;
 use http::{Request, Response, header, request};
 use http_body::Body;
-use oblivious_bhttp::{Content, Informational};
+use oblivious_bhttp::{Content, EncodableRequest, Informational};
 use oblivious_service::{BoxError, Payload};
 use tower_service::Service;
 
@@ -92,11 +92,14 @@ where
 {
     let content = whole::read(config, body).await?;
     let sent = date::add(config, &mut parts.headers);
-    let mut request = Request::from_parts(parts, content);
+    let request =
+        EncodableRequest::new(Request::from_parts(parts, content), &config.encode_options)?;
     let again = http_client.clone();
     let mut response = one_whole(config, gateway, http_client, &request).await?;
     if let Some(date) = date::correction(config, sent, &response) {
+        let mut request = request.into_inner();
         request.headers_mut().insert(header::DATE, date);
+        let request = EncodableRequest::new(request, &config.encode_options)?;
         let again = ready(again).await?;
         response = one_whole(config, gateway, again, &request).await?;
     }
@@ -152,7 +155,7 @@ async fn one_whole<S, R>(
     config: &Config,
     gateway: &Gateway,
     http_client: S,
-    request: &Request<Content>,
+    request: &EncodableRequest,
 ) -> Result<Response<Content>, ClientError>
 where
     S: Service<Request<OuterBody>, Response = Response<R>>,

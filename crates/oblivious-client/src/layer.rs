@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
-use oblivious_bhttp::{DecodeOptions, Padding};
+use oblivious_bhttp::{DecodeOptions, EncodeOptions, Padding};
 use oblivious_hpke::ChunkLimits;
 use oblivious_service::{
     BinaryHttp, BoxError, Clock, Payload, ResponseFuture, SystemClock, Timeout,
@@ -128,7 +128,7 @@ impl ClientLayer {
     /// (RFC 9458 §6.2.3).
     #[must_use]
     pub fn pad_requests(mut self, padding: Padding) -> Self {
-        self.config.padding = padding;
+        self.config.encode_options = self.config.encode_options.with_padding(padding);
         self
     }
 
@@ -185,7 +185,7 @@ impl<P> ClientLayer<P> {
                 clock: Some(Arc::new(SystemClock)),
                 date_precision: Duration::from_secs(1),
                 correct_date: true,
-                padding: Padding::default(),
+                encode_options: EncodeOptions::default(),
                 decode_options: DecodeOptions::default(),
                 chunk_limits: ChunkLimits::default(),
             },

@@ -3,9 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
-use oblivious_bhttp::{
-    Content, Framing, decode_response, encode_request_into, encoded_request_len,
-};
+use oblivious_bhttp::{Content, EncodableRequest, decode_response};
 use oblivious_hpke::{PendingResponse, Recipient};
 use oblivious_service::{
     BoxError, CollectError, FullBody, MediaType, Payload, collect, media_type,
@@ -17,9 +15,6 @@ use crate::{
     config::Config,
     outer::{self, OuterBody},
 };
-
-/// A whole message has known lengths.
-const FRAMING: Framing = Framing::KnownLength;
 
 /// Reads the body of a request.
 pub(crate) async fn read<B>(config: &Config, body: B) -> Result<Content, ClientError>
@@ -41,7 +36,7 @@ pub(crate) async fn exchange<S, R>(
     gateway: &Gateway,
     recipient: &Recipient,
     http_client: S,
-    request: &Request<Content>,
+    request: &EncodableRequest,
 ) -> Result<Response<Content>, ClientError>
 where
     S: Service<Request<OuterBody>, Response = Response<R>>,
@@ -49,14 +44,14 @@ where
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let (sealed, pending) = encapsulate(config, recipient, request)?;
+    let (sealed, pending) = encapsulate(recipient, request)?;
     let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
     let outer = outer::request(config, gateway, content_type, FullBody::from(sealed).into());
     let is_response = |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpResponse);
     let sealed = post(config, http_client, outer, is_response).await?;
     let opened = pending.open(sealed)?;
     tracing::debug!(bytes = opened.len(), "the response is opened");
-    Ok(decode_response(opened.freeze(), request.method(), &config.decode_options)?)
+    Ok(decode_response(opened.freeze(), request.get_ref().method(), &config.decode_options)?)
 }
 
 /// Sends a request that is no binary HTTP, and opens its response.
@@ -85,14 +80,13 @@ where
 /// Writes the request as binary HTTP and seals it, in one buffer; a new HPKE context for every
 /// request (RFC 9458 §6.1).
 fn encapsulate(
-    config: &Config,
     recipient: &Recipient,
-    request: &Request<Content>,
+    request: &EncodableRequest,
 ) -> Result<(BytesMut, PendingResponse), ClientError> {
-    let length = encoded_request_len(request, FRAMING, &config.padding)?;
-    let mut sealed = BytesMut::with_capacity(length + recipient.overhead());
+    let mut sealed = BytesMut::with_capacity(request.encoded_len() + recipient.overhead());
     let pending = recipient.encapsulate_into(&mut sealed, |out| {
-        encode_request_into(request, FRAMING, &config.padding, out).map_err(ClientError::from)
+        request.encode_into(out);
+        Ok::<_, ClientError>(())
     })?;
     tracing::debug!(bytes = sealed.len(), "the request is sealed");
     Ok((sealed, pending))

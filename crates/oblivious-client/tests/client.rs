@@ -14,7 +14,7 @@ use oblivious_client::{
     Client, ClientError, ClientLayer, Gateway, GatewayError, OnInformational, OuterBody,
     OuterFieldError, TargetPattern,
 };
-use oblivious_hpke::OpenError;
+use oblivious_hpke::{OpenError, UnixSeconds};
 use oblivious_service::{BoxError, FullBody, Live, Problem, Timeout, TokioTimer};
 use tower::{Layer, ServiceExt};
 
@@ -271,7 +271,7 @@ async fn the_recipient_can_be_replaced_while_the_client_is_in_use() {
     );
     let client = client(layer, |outer| {
         let body = outer.into_body().into_bytes();
-        match ring(1).decapsulate(body.into()) {
+        match ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()) {
             Ok((_, reply)) => sealed(reply, &Response::new(Content::default())),
             Err(_) => Problem::OhttpKey.into_response(),
         }

@@ -17,7 +17,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use oblivious_bhttp::Content;
 use oblivious_client::{ClientBodyError, ClientError, ClientLayer, OuterBody};
-use oblivious_hpke::{ChunkError, ChunkLimits, OpenError};
+use oblivious_hpke::{ChunkError, ChunkLimits, OpenError, UnixSeconds};
 use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -79,7 +79,8 @@ const PARTS: [&[u8]; 2] = [b"\x03\x40\xc8\x00\x03abc", b"\x03def\x00\x00"];
 /// The answer of a gateway that behaves, in two chunks and a final one.
 fn answer(mut request: BytesMut) -> Bytes {
     let limits = ChunkLimits::default();
-    let (_, reply) = ring(1).decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
+    let (_, reply) =
+        ring(1).at(UnixSeconds::EPOCH).decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
     let mut out = BytesMut::new();
     let mut sealer = reply.start(&mut out, &limits).unwrap();
     for part in PARTS {
@@ -264,7 +265,11 @@ async fn nonsense_in_chunks_is_an_error_where_it_begins() {
     let nonsense = |parts: &'static [&'static [u8]]| {
         move |mut request: BytesMut| {
             let limits = ChunkLimits::default();
-            let (_, reply) = ring(1).decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
+            let (_, reply) = ring(1)
+                .at(UnixSeconds::EPOCH)
+                .decapsulate_chunked(&mut request, &limits)
+                .unwrap()
+                .unwrap();
             let mut out = BytesMut::new();
             let mut sealer = reply.start(&mut out, &limits).unwrap();
             for part in parts {

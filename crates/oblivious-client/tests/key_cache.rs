@@ -17,6 +17,7 @@ use oblivious_client::{
     Client, ClientError, ClientLayer, Demand, FetchedKeys, Fetching, Gateway, KeyCache,
     KeyCacheBuilder, KeyFile, KeySource, KeySourceError, KeyStore, StoredKeys, TargetPattern,
 };
+use oblivious_hpke::UnixSeconds;
 use oblivious_service::{FullBody, Problem, TokioTimer};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
@@ -96,7 +97,9 @@ fn client(cache: &KeyCache, accepted: &Arc<Mutex<Vec<u8>>>) -> Client<impl Relay
     common::client(layer, move |outer| {
         let body = outer.into_body().into_bytes();
         for &seed in &*accepted.lock().unwrap() {
-            if let Ok((_, reply)) = ring(seed).decapsulate(body.clone().into()) {
+            if let Ok((_, reply)) =
+                ring(seed).at(UnixSeconds::EPOCH).decapsulate(body.clone().into())
+            {
                 return sealed(reply, &Response::default());
             }
         }
@@ -155,7 +158,7 @@ async fn keys_are_fetched_again_before_they_end_and_nobody_waits() {
     sleep(2 * SECOND).await;
     let of_new = cache.recipient().await.unwrap();
     let (request, _) = of_new.encapsulate(b"").unwrap();
-    assert!(ring(2).decapsulate(request.into()).is_ok());
+    assert!(ring(2).at(UnixSeconds::EPOCH).decapsulate(request.into()).is_ok());
 }
 
 /// Without anything that runs in the background, a fetch goes on beside the requests.
@@ -181,7 +184,7 @@ async fn requests_carry_a_fetch_along() {
     slow(&cache).oneshot(get("https://example.com/")).await.unwrap_err();
     assert_eq!(publisher.asked(), 2);
     let (request, _) = cache.recipient().await.unwrap().encapsulate(b"").unwrap();
-    assert!(ring(2).decapsulate(request.into()).is_ok());
+    assert!(ring(2).at(UnixSeconds::EPOCH).decapsulate(request.into()).is_ok());
     assert_eq!(publisher.asked(), 2);
 }
 

@@ -31,13 +31,11 @@ const MAX_AGE: Duration = Duration::from_secs(10 * 60);
 #[tokio::test(start_paused = true)]
 async fn no_request_is_lost_while_keys_change() {
     let clock = TokioClock::start();
-    let settings = ScheduleSettings {
-        interval: INTERVAL,
-        max_age: MAX_AGE,
-        grace: MINUTE,
-        skew: SECOND,
-        ..ScheduleSettings::default()
-    };
+    let settings = ScheduleSettings::default()
+        .with_interval(INTERVAL)
+        .with_max_age(MAX_AGE)
+        .with_grace(MINUTE)
+        .with_skew(SECOND);
     let schedule = KeySchedule::seed(settings, Seed::new(&mut [9; Seed::LEN])).unwrap();
     let rotation = KeyRotation::start(schedule, clock.clone(), TokioTimer).unwrap();
     let target = service_fn(|_: Request<GatewayBody>| async {
@@ -88,7 +86,7 @@ async fn no_request_is_lost_while_keys_change() {
         }));
     }
     for _ in 0..4 {
-        let now = clock.now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now = clock.now().into();
         published.push(live.current().published(now).unwrap().list.encode());
         sleep(INTERVAL).await;
     }

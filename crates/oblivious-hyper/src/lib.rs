@@ -8,7 +8,9 @@
 //! - [`Connector`]: for a gateway, connects only to addresses that its
 //!   [`TargetPolicy`](oblivious_gateway::TargetPolicy) permits, on the address really connected to.
 //! - [`Forward`]: the target service of a gateway that forwards.
-//! - [`Credentials`]: lets a gateway know its relays, by tokens or certificates.
+//! - [`Credentials`]: lets a gateway know its relays, by tokens or certificates; [`TokenFile`] and
+//!   [`ClientTls`] are what a relay shows them with.
+//! - [`ClientAddresses`]: where the server knows from who its clients are.
 //! - [`tls`]: configurations of rustls from PEM files.
 //!
 //! # A gateway that forwards
@@ -91,6 +93,10 @@
 mod bytes_body;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "server")]
+mod client_addresses;
+#[cfg(feature = "client")]
+mod client_tls;
 #[cfg(feature = "client")]
 mod connector;
 #[cfg(feature = "credentials")]
@@ -104,6 +110,8 @@ mod http1_exchange;
 #[cfg(feature = "server")]
 mod http2_streams;
 #[cfg(feature = "server")]
+mod proxy_protocol;
+#[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "self-signed")]
 mod self_signed;
@@ -111,6 +119,8 @@ mod self_signed;
 pub mod server;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "credentials")]
+mod token_file;
 #[cfg(any(feature = "client", feature = "server"))]
 mod transfer_coding;
 #[cfg(any(feature = "client", feature = "server"))]
@@ -120,6 +130,10 @@ mod workers;
 
 #[cfg(feature = "client")]
 pub use client::{HttpClient, HttpError, ResponseFuture};
+#[cfg(feature = "server")]
+pub use client_addresses::ClientAddresses;
+#[cfg(feature = "client")]
+pub use client_tls::ClientTls;
 #[cfg(feature = "client")]
 pub use connector::{AddressError, Connector, ProxyError, Resolver, Resolving};
 #[cfg(feature = "credentials")]
@@ -130,5 +144,7 @@ pub use forward::{Forward, TargetBody};
 pub use request_body::RequestBody;
 #[cfg(feature = "self-signed")]
 pub use self_signed::self_signed;
+#[cfg(feature = "credentials")]
+pub use token_file::{TokenFile, TokenFileError};
 #[cfg(feature = "server")]
 pub use workers::Workers;

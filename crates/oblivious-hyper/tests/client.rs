@@ -9,11 +9,11 @@ use std::{
 use http::{Request, Response, Uri};
 use http_body::Body;
 use oblivious_client::{
-    Agreement, ClientLayer, Demand, Gateway, KeyCache, KeySource, KeySourceError, ReqwestClient, TargetPattern,
-    UrlKeys,
+    Agreement, ClientLayer, Demand, Gateway, KeyCache, KeySource, KeySourceError, ReqwestClient,
+    TargetPattern, UrlKeys,
 };
 use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
-use oblivious_hpke::{KeyPair, KeyRing, Provider};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 use oblivious_hyper::{HttpClient, ProxyError, RequestBody, self_signed, server, tls};
 use oblivious_keys::{KemId, SymmetricSuite};
 use oblivious_relay::Relay;
@@ -59,7 +59,7 @@ fn keys() -> Live<GatewayKeys> {
 }
 
 fn published(keys: &Live<GatewayKeys>) -> Vec<u8> {
-    keys.current().published(0).unwrap().list.encode().to_vec()
+    keys.current().published(UnixSeconds::EPOCH).unwrap().list.encode().to_vec()
 }
 
 /// A proxy that knows CONNECT, and takes down what it sees of the way out.

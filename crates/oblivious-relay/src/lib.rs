@@ -70,12 +70,34 @@
 //! to the gateway. Nothing of a request is logged.
 
 mod body;
+mod breaker;
+mod delay;
 mod exchange;
+mod gateway_uri;
+mod held;
 mod idle;
+mod incremental;
+mod key_cache;
+mod key_fetch;
+mod key_list;
+mod limits;
+mod media;
+mod observe;
+mod outgoing;
+mod refusal;
 mod relay;
 mod response;
 mod route;
+mod route_error;
+mod routes;
+mod settings;
 
 pub use body::{RelayBodyError, RelayRequestBody, RelayResponseBody};
+pub use breaker::Breaker;
+pub use delay::Delay;
+pub use limits::{ClientPrefixes, ClientPrefixesError, RateLimit};
+pub use observe::describe_metrics;
 pub use relay::Relay;
-pub use route::RouteError;
+pub use route::Route;
+pub use route_error::RouteError;
+pub use routes::Routes;

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, Uri};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_request, encode_response_into,
+    Content, DecodeOptions, EncodeOptions, decode_request, encode_response_into,
 };
 use oblivious_client::{Client, ClientBody, ClientLayer, Gateway, OuterBody, TargetPattern};
-use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, Reply};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, Reply, UnixSeconds};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, Clock, FullBody, collect};
 use tower::{Layer, Service};
@@ -78,14 +78,14 @@ impl<S> Relay for S where
 /// The gateway's end: what came out of an outer request, and what seals the answer.
 pub(crate) fn open(outer: Request<FullBody>) -> (Request<Content>, Reply) {
     let body = outer.into_body().into_bytes();
-    let (message, reply) = ring(1).decapsulate(body.into()).unwrap();
+    let (message, reply) = ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()).unwrap();
     (decode_request(message.freeze(), &DecodeOptions::default()).unwrap(), reply)
 }
 
 /// The outer response that carries `response`.
 pub(crate) fn sealed(reply: Reply, response: &Response<Content>) -> Response<FullBody> {
     let mut message = BytesMut::new();
-    encode_response_into(response, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_response_into(response, &EncodeOptions::default(), &mut message).unwrap();
     outer_response(reply.seal(&message).unwrap())
 }
 

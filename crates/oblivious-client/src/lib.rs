@@ -118,8 +118,10 @@
 //!
 //! # Features
 //!
-//! `reqwest` adds an adaptor for that HTTP client. Off by default. For hyper there is
-//! `oblivious-hyper`.
+//! - `reqwest`: an adaptor for that HTTP client. For hyper there is `oblivious-hyper`.
+//! - `extended-keys`: the draft of a format in which keys say when they are valid.
+//!
+//! Both are off by default.
 //!
 //! # What it logs
 //!

@@ -8,6 +8,8 @@ mod builder;
 mod cache;
 mod digest;
 mod error;
+#[cfg(feature = "extended-keys")]
+mod extended;
 mod fixed;
 mod freshness;
 mod handle;

@@ -40,7 +40,7 @@ mod reader;
 mod select;
 
 pub use config::KeyConfig;
-pub use error::{DecodeError, KeyConfigError, ParseIdError, SelectError};
-pub use ids::{AeadId, KdfId, KemId, SymmetricSuite};
+pub use error::{DecodeError, KeyConfigError, SelectError};
+pub use ids::{AeadId, KdfId, KemId, ParseIdError, SymmetricSuite};
 pub use list::{KeyConfigList, SkippedConfig};
 pub use select::{Preferences, Selection};

@@ -7,10 +7,10 @@
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use oblivious_http::bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_request, decode_response, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, decode_request, decode_response, encode_request_into,
     encode_response_into,
 };
-use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
 use oblivious_http::keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
 
 fn main() -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     // Client: marshal a request as binary HTTP, and encapsulate it.
     let request = Request::get("https://example.com/private").body(Content::default())?;
     let mut message = bytes::BytesMut::new();
-    encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message)?;
+    encode_request_into(&request, &EncodeOptions::default(), &mut message)?;
     let (encapsulated_request, pending) = recipient.encapsulate(&message)?;
     println!("request:  {} bytes, encapsulated in {}", message.len(), encapsulated_request.len());
 
@@ -48,12 +48,13 @@ fn new_gateway() -> anyhow::Result<KeyRing> {
 
 /// Gateway: decapsulate and unmarshal the request, answer it, marshal and encapsulate the response.
 fn answer(gateway: &KeyRing, encapsulated_request: Bytes) -> anyhow::Result<Bytes> {
-    let (message, reply) = gateway.decapsulate(encapsulated_request.into())?;
+    let (message, reply) =
+        gateway.at(UnixSeconds::now()).decapsulate(encapsulated_request.into())?;
     let request = decode_request(message.freeze(), &DecodeOptions::default())?;
     println!("gateway:  {} {}", request.method(), request.uri());
 
     let response = Response::new(Content::from("for your eyes only"));
     let mut message = bytes::BytesMut::new();
-    encode_response_into(&response, Framing::KnownLength, &Padding::None, &mut message)?;
+    encode_response_into(&response, &EncodeOptions::default(), &mut message)?;
     Ok(reply.seal(&message)?)
 }

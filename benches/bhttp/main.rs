@@ -16,9 +16,7 @@ use std::time::Duration;
 use benches::{Race, Report};
 use bytes::BytesMut;
 use criterion::Criterion;
-use oblivious_bhttp::{
-    DecodeOptions, Framing, Padding, Request, decode_request, encode_request_into,
-};
+use oblivious_bhttp::{DecodeOptions, EncodeOptions, Request, decode_request, encode_request_into};
 
 const OURS: &str = "oblivious-bhttp";
 const BHTTP: &str = "bhttp 0.8";
@@ -55,8 +53,9 @@ fn decode(criterion: &mut Criterion, report: &mut Report) {
 fn encode(criterion: &mut Criterion, report: &mut Report) {
     let ours = message::ours();
     let theirs = message::bhttp();
+    let options = EncodeOptions::default();
     Race::new("encode it")
-        .contender(OURS, || ours.encode(Framing::KnownLength, &Padding::None).unwrap())
+        .contender(OURS, || ours.encode(&options).unwrap())
         .contender(BHTTP, || write_bhttp(&theirs))
         .at_most(OURS, 1.0 / 2.0, BHTTP)
         .run(criterion, report);
@@ -65,8 +64,9 @@ fn encode(criterion: &mut Criterion, report: &mut Report) {
 /// The same with the making of the message: where `bhttp` keeps fields apart and puts them
 /// together when it writes, `oblivious-bhttp` does so when they are added.
 fn build_and_encode(criterion: &mut Criterion, report: &mut Report) {
+    let options = EncodeOptions::default();
     Race::new("build and encode it")
-        .contender(OURS, || message::ours().encode(Framing::KnownLength, &Padding::None).unwrap())
+        .contender(OURS, || message::ours().encode(&options).unwrap())
         .contender(BHTTP, || write_bhttp(&message::bhttp()))
         .at_most(OURS, 1.0 / 2.0, BHTTP)
         .run(criterion, report);
@@ -88,11 +88,11 @@ fn decode_to_http(criterion: &mut Criterion, report: &mut Report) {
 /// `httparse` only reads, so here is nobody to compare with.
 fn encode_from_http(criterion: &mut Criterion, report: &mut Report) {
     let request = decode_request(message::binary(), &DecodeOptions::default()).unwrap();
+    let options = EncodeOptions::default();
     Race::new("encode it from http::Request")
         .contender(OURS, || {
             let mut out = BytesMut::new();
-            let framing = Framing::KnownLength;
-            encode_request_into(&request, framing, &Padding::None, &mut out).unwrap();
+            encode_request_into(&request, &options, &mut out).unwrap();
             out
         })
         .run(criterion, report);

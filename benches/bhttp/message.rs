@@ -1,7 +1,7 @@
 //! One message, in the forms of all contenders.
 
 use bytes::Bytes;
-use oblivious_bhttp::{Framing, Padding, Request};
+use oblivious_bhttp::{EncodeOptions, Request};
 
 const METHOD: &str = "POST";
 const AUTHORITY: &str = "www.example.com";
@@ -46,7 +46,7 @@ pub(crate) fn bhttp() -> bhttp::Message {
 
 /// The message in binary, as it comes from the network: memory that nobody else holds.
 pub(crate) fn binary() -> Bytes {
-    let message = ours().encode(Framing::KnownLength, &Padding::None).unwrap();
+    let message = ours().encode(&EncodeOptions::default()).unwrap();
     let mut theirs = Vec::new();
     bhttp().write_bhttp(bhttp::Mode::KnownLength, &mut theirs).unwrap();
     // An empty trailer section is all that may differ.

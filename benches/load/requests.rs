@@ -10,7 +10,7 @@
 use std::io::Write;
 
 use bytes::BytesMut;
-use oblivious_bhttp::{Content, Framing, Padding, encode_request_into};
+use oblivious_bhttp::{Content, EncodeOptions, encode_request_into};
 use oblivious_hpke::{Provider, Recipient};
 use oblivious_keys::{KeyConfig, KeyConfigList, SymmetricSuite};
 
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let request = http::Request::get(url.as_str()).body(Content::default())?;
     let mut message = BytesMut::new();
-    encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message)?;
+    encode_request_into(&request, &EncodeOptions::default(), &mut message)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     writeln!(out, "{}", message.len() + recipient.overhead())?;
     for _ in 0..count.parse::<u64>()? {

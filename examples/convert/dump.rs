@@ -18,7 +18,7 @@ pub(crate) fn message(
     let mut out = String::new();
     // A `String` takes everything.
     let _ = framing(&mut out, &message);
-    let mut decoder = Decoder::any(options);
+    let mut decoder = Decoder::for_any(options);
     decoder.push(message);
     decoder.finish();
     let result = loop {

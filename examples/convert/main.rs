@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
-use examples::cli::{self, Hint};
+use examples::error_report::{Hint, report};
 use oblivious_http::bhttp::{
-    DecodeError, DecodeOptions, EncodeError, Framing, Padding, Request, Response,
+    DecodeError, DecodeOptions, EncodeError, EncodeOptions, Framing, Padding, Request, Response,
 };
 
 /// Converts between HTTP/1.1 text and binary HTTP (RFC 9292), from standard input to standard
@@ -124,16 +124,16 @@ impl Message {
         }
     }
 
-    fn encode(&self, framing: Framing, padding: &Padding) -> Result<Bytes, EncodeError> {
+    fn encode(&self, options: &EncodeOptions) -> Result<Bytes, EncodeError> {
         match self {
-            Self::Request(request) => request.encode(framing, padding),
-            Self::Response(response) => response.encode(framing, padding),
+            Self::Request(request) => request.encode(options),
+            Self::Response(response) => response.encode(options),
         }
     }
 }
 
 fn main() -> ExitCode {
-    cli::report(run(&Args::parse().what))
+    report(run(&Args::parse().what))
 }
 
 fn run(what: &What) -> anyhow::Result<()> {
@@ -145,8 +145,11 @@ fn run(what: &What) -> anyhow::Result<()> {
                 .context("the input is not an HTTP/1.1 message that can be converted")?;
             let framing =
                 if *indeterminate { Framing::IndeterminateLength } else { Framing::KnownLength };
+            let options = EncodeOptions::default()
+                .with_framing(framing)
+                .with_padding(Padding::ToMultiple(*pad));
             let encoded = message
-                .encode(framing, &Padding::ToMultiple(*pad))
+                .encode(&options)
                 .context("the message cannot be converted to binary HTTP")?;
             print(&encoded)
         }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::routing::{any_service, get, get_service, post};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
 use hyper::body::Incoming;
 use oblivious_http::gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
@@ -138,7 +139,10 @@ impl Client {
     }
 }
 
-impl Service<Request<FullBody>> for Client {
+impl<B> Service<Request<B>> for Client
+where
+    B: Body<Error: Into<BoxError>> + Send + 'static,
+{
     type Response = Response<Incoming>;
     type Error = HttpError;
     type Future = ResponseFuture;
@@ -147,7 +151,7 @@ impl Service<Request<FullBody>> for Client {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<FullBody>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
         let headers = request.headers_mut();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(header::COOKIE, HeaderValue::from_static(COOKIE));

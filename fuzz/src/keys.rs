@@ -6,11 +6,11 @@ use oblivious_keys::{KeyConfig, KeyConfigList, Preferences};
 pub fn key_configs(data: &[u8]) {
     if let Ok(list) = KeyConfigList::decode(data) {
         let written = list.encode();
-        if list.stepped_over().is_empty() {
+        if list.skipped().is_empty() {
             assert_eq!(written, data, "a list is written as it was read");
         }
         if list.configs().is_empty() {
-            assert!(!list.stepped_over().is_empty(), "a list holds something");
+            assert!(!list.skipped().is_empty(), "a list holds something");
         } else {
             let again = KeyConfigList::decode(&written).expect("what is written can be read");
             assert_eq!(again.configs(), list.configs());

@@ -1,4 +1,4 @@
-//! What the encoder can write: heads and field sections, of this crate's types and of others.
+//! What an encoder can write: heads and field sections, of this crate's types and of others.
 
 use bytes::BytesMut;
 use oblivious_wire::VarInt;
@@ -9,32 +9,47 @@ use crate::head::{RequestHead, ResponseHead};
 use crate::syntax;
 
 /// Something that can be written as a field section.
-pub(crate) trait Section {
+pub(crate) trait EncodableFields {
     /// The number of bytes that [`put_lines`](Self::put_lines) writes, or why it cannot.
     fn section_len(&self) -> Result<usize, EncodeError>;
     /// Writes the lines without a length or terminator.
     fn put_lines(&self, out: &mut BytesMut);
-    /// Whether it is free of what trailers must not have.
+    /// Whether it has nothing in it that trailers must not have.
     fn may_be_trailers(&self) -> bool;
 }
 
 /// Something that can be written as control data and a header section.
-pub(crate) trait Head {
-    type Section: Section;
-    /// Checks it, and says what has to be known beforehand.
+pub(crate) trait EncodableHead {
+    type Fields: EncodableFields;
+    /// Checks it, and measures it.
     fn info(&self) -> Result<HeadInfo, EncodeError>;
     /// Writes the control data.
     fn put_control(&self, out: &mut BytesMut);
     /// The header section.
-    fn section(&self) -> &Self::Section;
+    fn fields(&self) -> &Self::Fields;
 }
 
-/// What is known of a head once it has been checked.
+/// What is known of a head that has been checked.
+#[derive(Debug)]
 pub(crate) struct HeadInfo {
     pub(crate) control_len: usize,
     pub(crate) section_len: usize,
+    /// What `content-length` says.
     pub(crate) content_length: Option<u64>,
     pub(crate) kind: Kind,
+}
+
+impl HeadInfo {
+    /// Checks a `content-length` against the length of the content (RFC 9113 §8.1.1). The response
+    /// to HEAD and a 304 have no content whatever the field says, and an encoder is not told what a
+    /// response answers.
+    pub(crate) fn check_content_length(&self, length: u64) -> Result<(), EncodeError> {
+        match self.content_length {
+            Some(_) if length == 0 && self.kind == Kind::Final => Ok(()),
+            Some(declared) if declared != length => Err(EncodeError::ContentLengthMismatch),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +74,7 @@ pub(crate) fn status_varint(status: u16) -> VarInt {
     VarInt::from(status)
 }
 
-impl Section for Fields {
+impl EncodableFields for Fields {
     fn section_len(&self) -> Result<usize, EncodeError> {
         Ok(self.as_bytes().len())
     }
@@ -73,8 +88,8 @@ impl Section for Fields {
     }
 }
 
-impl Head for RequestHead {
-    type Section = Fields;
+impl EncodableHead for RequestHead {
+    type Fields = Fields;
 
     fn info(&self) -> Result<HeadInfo, EncodeError> {
         let mut content_length = None;
@@ -111,13 +126,13 @@ impl Head for RequestHead {
         }
     }
 
-    fn section(&self) -> &Fields {
+    fn fields(&self) -> &Fields {
         &self.fields
     }
 }
 
-impl Head for ResponseHead {
-    type Section = Fields;
+impl EncodableHead for ResponseHead {
+    type Fields = Fields;
 
     fn info(&self) -> Result<HeadInfo, EncodeError> {
         let kind = Kind::of_status(self.status)?;
@@ -139,9 +154,17 @@ impl Head for ResponseHead {
         status_varint(self.status).encode(out);
     }
 
-    fn section(&self) -> &Fields {
+    fn fields(&self) -> &Fields {
         &self.fields
     }
+}
+
+/// The length of a trailer section, if it may be one (RFC 9292 §3.6).
+pub(crate) fn trailers_len<F: EncodableFields>(trailers: &F) -> Result<usize, EncodeError> {
+    if !trailers.may_be_trailers() {
+        return Err(EncodeError::PseudoFieldInTrailers);
+    }
+    trailers.section_len()
 }
 
 /// Takes note of a `content-length`: a single number (RFC 9110 §8.6).

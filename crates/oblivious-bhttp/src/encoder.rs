@@ -1,24 +1,14 @@
-//! Messages to bytes, part by part or at once.
+//! Messages to bytes, part by part.
 
 use bytes::BytesMut;
 use oblivious_wire::VarInt;
 
-use crate::encodable::{Head, HeadInfo, Kind, Section};
+use crate::encodable::{EncodableFields, EncodableHead, Kind, trailers_len};
 use crate::error::EncodeError;
-use crate::fields::{Fields, length_varint};
+use crate::fields::Fields;
 use crate::head::{RequestHead, ResponseHead};
 use crate::padding::Padding;
-
-/// How the parts of a message are told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Framing {
-    /// A length before each part (RFC 9292 §3.1): for messages that are there as a whole.
-    #[default]
-    KnownLength,
-    /// Terminators behind the parts, and content in chunks (RFC 9292 §3.2): for messages that are
-    /// sent while they are made. All three terminators are always written.
-    IndeterminateLength,
-}
+use crate::writer::{Writer, put_zeros};
 
 /// Encodes one message part by part.
 ///
@@ -40,50 +30,52 @@ pub enum Framing {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a message is complete once it is finished"]
 pub struct Encoder {
+    writer: Writer,
+    stage: Stage,
     /// The length of the content, in a message of known length.
     length: Option<u64>,
-    stage: Stage,
-    /// Empty parts of known length, written as zeros if something comes after them.
-    owed: usize,
-    /// Bytes of the message so far, for the padding.
-    written: u64,
-    /// Bytes of content so far.
-    sent: u64,
     /// What `content-length` says.
     declared: Option<u64>,
     /// Whether there may be no content whatever it says (RFC 9113 §8.1.1).
     may_be_absent: bool,
+    /// Bytes of content so far.
+    sent: u64,
 }
 
+/// Which part comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Start,
-    Informational,
+    /// A head, after an informational response.
+    ResponseHead,
     Content,
-    Trailers,
+    End,
 }
 
 impl Encoder {
     /// An encoder for a message whose content has this length (RFC 9292 §3.1).
     pub fn known_length(content_length: u64) -> Self {
-        Self::new(Some(content_length))
+        // One that is too long is refused with the first content.
+        let in_varint = VarInt::new(content_length).unwrap_or(VarInt::MAX);
+        Self { length: Some(content_length), ..Self::new(Writer::new(Some(in_varint))) }
     }
 
-    /// An encoder for a message whose content has a length yet to be seen (RFC 9292 §3.2).
+    /// An encoder for a message whose content has a length that is not known yet
+    /// (RFC 9292 §3.2).
     pub fn indeterminate_length() -> Self {
-        Self::new(None)
+        Self::new(Writer::new(None))
     }
 
-    fn new(length: Option<u64>) -> Self {
+    fn new(writer: Writer) -> Self {
         Self {
-            length,
+            writer,
             stage: Stage::Start,
-            owed: 0,
-            written: 0,
-            sent: 0,
+            length: None,
             declared: None,
             may_be_absent: false,
+            sent: 0,
         }
     }
 
@@ -93,7 +85,7 @@ impl Encoder {
     /// An [`EncodeError`] for what RFC 9292 §3.4 does not allow, for a `content-length` or `host`
     /// that contradicts the message, and if this is not the first part. Nothing is written then.
     pub fn request(&mut self, head: &RequestHead, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.head(head, out)
+        self.encodable_head(head, out)
     }
 
     /// An informational response: before the final one, any number of times.
@@ -109,7 +101,7 @@ impl Encoder {
         if !(100..=199).contains(&head.status) {
             return Err(EncodeError::Status);
         }
-        self.head(head, out)
+        self.encodable_head(head, out)
     }
 
     /// Status code and header section of the final response.
@@ -122,7 +114,7 @@ impl Encoder {
         if (100..=199).contains(&head.status) {
             return Err(EncodeError::Status);
         }
-        self.head(head, out)
+        self.encodable_head(head, out)
     }
 
     /// Content. In a message of indeterminate length each call makes a chunk; no bytes, no chunk.
@@ -137,8 +129,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// What comes before `length` bytes of content that the caller sends on by itself, without a
-    /// copy: they must follow what this writes.
+    /// What comes before `length` bytes of content that the caller sends without copying them to
+    /// `out`: they must follow what this writes.
     ///
     /// # Errors
     /// Those of [`content`](Self::content).
@@ -156,30 +148,22 @@ impl Encoder {
         if self.declared.is_some_and(|declared| sent > declared) {
             return Err(EncodeError::ContentLengthMismatch);
         }
-        let prefix = match self.length {
-            // The length of all of it comes once, before the first bytes.
-            Some(_) if self.sent > 0 => None,
-            Some(all) => Some(VarInt::new(all).map_err(|_| EncodeError::TooLong)?),
-            None => Some(VarInt::try_from(length).map_err(|_| EncodeError::TooLong)?),
-        };
-        self.pay(out);
-        if let Some(prefix) = prefix {
-            self.put_varint(prefix, out);
+        if self.length.is_some_and(|all| all > VarInt::MAX.get()) {
+            return Err(EncodeError::TooLong);
         }
+        self.writer.content_prefix(length, out);
         self.sent = sent;
-        self.written = self.written.saturating_add(length as u64);
         Ok(())
     }
 
-    /// The trailer section, once, after all content. Need not be called when there is none.
+    /// The trailer section, once, after all content. Not needed if there is none.
     ///
     /// # Errors
     /// [`EncodeError::PseudoFieldInTrailers`] (RFC 9292 §3.6), [`EncodeError::DeclaredLength`] or
     /// [`EncodeError::ContentLengthMismatch`] if there was less content than announced,
     /// [`EncodeError::OutOfOrder`] before the head and after trailers. Nothing is written then.
     pub fn trailers(&mut self, trailers: &Fields, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let length = trailers_len(trailers)?;
-        self.trailers_of(trailers, length, out)
+        self.encodable_trailers(trailers, out)
     }
 
     /// Ends the message, with the padding. Padding counts all bytes of this message.
@@ -189,240 +173,76 @@ impl Encoder {
     /// [`EncodeError::ContentLengthMismatch`] if there was less content than announced,
     /// [`EncodeError::OutOfOrder`] before the head.
     pub fn finish(mut self, padding: &Padding, out: &mut BytesMut) -> Result<(), EncodeError> {
-        if self.stage != Stage::Trailers {
-            self.trailers_of(&Fields::new(), 0, out)?;
+        if self.stage != Stage::End {
+            self.encodable_trailers(&Fields::new(), out)?;
         }
-        let written = usize::try_from(self.written).map_err(|_| EncodeError::TooLong)?;
-        // Zeros that are owed need not be told from padding: they read the same.
-        let zeros = padding.padded_len(written)? - written;
-        put_zeros(out, zeros);
+        let written = usize::try_from(self.writer.written()).map_err(|_| EncodeError::TooLong)?;
+        // Empty parts that the writer still owes read the same as padding.
+        put_zeros(out, padding.padded_len(written)? - written);
         Ok(())
     }
 
-    pub(crate) fn head<H: Head>(
+    /// Appends a head of any kind, if its turn has come.
+    pub(crate) fn encodable_head<H: EncodableHead>(
         &mut self,
         head: &H,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        self.head_with(head, &head.info()?, out)
-    }
-
-    fn head_with<H: Head>(
-        &mut self,
-        head: &H,
-        info: &HeadInfo,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        let fitting = match info.kind {
+        let info = head.info()?;
+        let in_turn = match info.kind {
             Kind::Request => self.stage == Stage::Start,
             Kind::Informational | Kind::Final => {
-                matches!(self.stage, Stage::Start | Stage::Informational)
+                matches!(self.stage, Stage::Start | Stage::ResponseHead)
             }
         };
-        if !fitting {
+        if !in_turn {
             return Err(EncodeError::OutOfOrder);
         }
-        if info.kind != Kind::Informational {
+        if info.kind == Kind::Informational {
+            self.stage = Stage::ResponseHead;
+        } else {
+            if let Some(length) = self.length {
+                info.check_content_length(length)?;
+            }
             self.declared = info.content_length;
             self.may_be_absent = info.kind == Kind::Final;
-            if let Some(length) = self.length {
-                check_content_length(info, length)?;
-            }
+            self.stage = Stage::Content;
         }
-        if self.stage == Stage::Start {
-            let request = info.kind == Kind::Request;
-            let indicator = u8::from(!request) + 2 * u8::from(self.length.is_none());
-            self.put_varint(VarInt::from(indicator), out);
-        }
-        head.put_control(out);
-        self.written += info.control_len as u64;
-        if info.kind == Kind::Informational {
-            self.stage = Stage::Informational;
-            self.put_section(head.section(), info.section_len, out);
-            return Ok(());
-        }
-        self.stage = Stage::Content;
-        if info.section_len == 0 && self.length.is_some() {
-            self.owed = 1;
-        } else {
-            self.put_section(head.section(), info.section_len, out);
-        }
+        self.writer.head(head, &info, out);
         Ok(())
     }
 
-    pub(crate) fn trailers_of<S: Section>(
+    /// Appends trailers of any kind, if their turn has come.
+    pub(crate) fn encodable_trailers<F: EncodableFields>(
         &mut self,
-        trailers: &S,
-        length: usize,
+        trailers: &F,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
+        let length = trailers_len(trailers)?;
         if self.stage != Stage::Content {
             return Err(EncodeError::OutOfOrder);
         }
-        self.end_content(out)?;
-        if length > 0 || self.length.is_none() {
-            self.pay(out);
-            self.put_section(trailers, length, out);
-        }
+        self.check_content_is_complete()?;
+        self.stage = Stage::End;
+        self.writer.trailers(trailers, length, out);
         Ok(())
     }
 
-    fn end_content(&mut self, out: &mut BytesMut) -> Result<(), EncodeError> {
+    fn check_content_is_complete(&self) -> Result<(), EncodeError> {
         if self.length.is_some_and(|length| self.sent != length) {
             return Err(EncodeError::DeclaredLength);
         }
         match self.declared {
-            Some(_) if self.sent == 0 && self.may_be_absent => {}
-            Some(declared) if declared != self.sent => {
-                return Err(EncodeError::ContentLengthMismatch);
-            }
-            _ => {}
+            Some(_) if self.sent == 0 && self.may_be_absent => Ok(()),
+            Some(declared) if declared != self.sent => Err(EncodeError::ContentLengthMismatch),
+            _ => Ok(()),
         }
-        if self.length.is_none() {
-            self.put_varint(VarInt::default(), out);
-        } else if self.sent == 0 {
-            self.owed += 1;
-        }
-        self.stage = Stage::Trailers;
-        Ok(())
     }
 
-    /// Writes the empty parts that were held back.
-    pub(crate) fn pay(&mut self, out: &mut BytesMut) {
-        put_zeros(out, self.owed);
-        self.written += self.owed as u64;
-        self.owed = 0;
+    /// Appends the empty parts that were held back, so that what has been written so far shows
+    /// where the head ends.
+    #[cfg(feature = "http")]
+    pub(crate) fn flush(&mut self, out: &mut BytesMut) {
+        self.writer.write_owed(out);
     }
-
-    fn put_section<S: Section>(&mut self, section: &S, length: usize, out: &mut BytesMut) {
-        if self.length.is_some() {
-            self.put_varint(length_varint(length), out);
-            section.put_lines(out);
-        } else {
-            section.put_lines(out);
-            self.put_varint(VarInt::default(), out);
-        }
-        self.written += length as u64;
-    }
-
-    fn put_varint(&mut self, value: VarInt, out: &mut BytesMut) {
-        value.encode(out);
-        self.written += value.encoded_len() as u64;
-    }
-}
-
-/// The length of a trailer section, if it may be one (RFC 9292 §3.6).
-pub(crate) fn trailers_len<S: Section>(trailers: &S) -> Result<usize, EncodeError> {
-    if !trailers.may_be_trailers() {
-        return Err(EncodeError::PseudoFieldInTrailers);
-    }
-    trailers.section_len()
-}
-
-/// RFC 9113 §8.1.1; the answer to a HEAD and a 304 have no content whatever the field says, and
-/// an encoder is not told what a response answers.
-fn check_content_length(info: &HeadInfo, length: u64) -> Result<(), EncodeError> {
-    match info.content_length {
-        Some(_) if length == 0 && info.kind == Kind::Final => Ok(()),
-        Some(declared) if declared != length => Err(EncodeError::ContentLengthMismatch),
-        _ => Ok(()),
-    }
-}
-
-/// Encodes a message that is there as a whole, behind what is in `out`.
-pub(crate) fn encode_message<I: Head, H: Head, T: Section>(
-    informational: &[I],
-    head: &H,
-    content: &[u8],
-    trailers: &T,
-    framing: Framing,
-    padding: &Padding,
-    out: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    let info = head.info()?;
-    let trailers_len = trailers_len(trailers)?;
-    let before = out.len();
-    let length = whole_len(informational, &info, content.len(), trailers_len, framing)?;
-    let padded = padding.padded_len(length)?;
-    before.checked_add(padded).ok_or(EncodeError::TooLong)?;
-    out.reserve(padded);
-
-    let mut encoder = match framing {
-        Framing::KnownLength => Encoder::known_length(content.len() as u64),
-        Framing::IndeterminateLength => Encoder::indeterminate_length(),
-    };
-    for head in informational {
-        encoder.head(head, out)?;
-    }
-    encoder.head_with(head, &info, out)?;
-    encoder.content(content, out)?;
-    encoder.trailers_of(trailers, trailers_len, out)?;
-    debug_assert_eq!(encoder.written, length as u64);
-    encoder.finish(padding, out)
-}
-
-/// The length of a message that is there as a whole.
-pub(crate) fn message_len<I: Head, H: Head, T: Section>(
-    informational: &[I],
-    head: &H,
-    content: &[u8],
-    trailers: &T,
-    framing: Framing,
-    padding: &Padding,
-) -> Result<usize, EncodeError> {
-    let info = head.info()?;
-    let trailers = trailers_len(trailers)?;
-    padding.padded_len(whole_len(informational, &info, content.len(), trailers, framing)?)
-}
-
-/// The length without padding. All that could fail while writing fails here.
-fn whole_len<I: Head>(
-    informational: &[I],
-    info: &HeadInfo,
-    content: usize,
-    trailers: usize,
-    framing: Framing,
-) -> Result<usize, EncodeError> {
-    if info.kind == Kind::Informational {
-        return Err(EncodeError::Status);
-    }
-    check_content_length(info, content as u64)?;
-    let section = |length: usize| match framing {
-        Framing::KnownLength => length_varint(length).encoded_len().saturating_add(length),
-        Framing::IndeterminateLength => length.saturating_add(1),
-    };
-    let mut all = 1_usize;
-    let mut add = |length: usize| {
-        all = all.saturating_add(length);
-    };
-    for head in informational {
-        let info = head.info()?;
-        if info.kind != Kind::Informational {
-            return Err(EncodeError::Status);
-        }
-        add(info.control_len);
-        add(section(info.section_len));
-    }
-    add(info.control_len);
-    // RFC 9292 §3.8: of known length, a part is left out when it and all after it are empty.
-    let all_parts = framing == Framing::IndeterminateLength;
-    if info.section_len > 0 || content > 0 || trailers > 0 || all_parts {
-        add(section(info.section_len));
-    }
-    if content > 0 {
-        add(length_varint(content).encoded_len());
-        add(content);
-        add(usize::from(all_parts));
-    } else if trailers > 0 || all_parts {
-        add(1);
-    }
-    if trailers > 0 || all_parts {
-        add(section(trailers));
-    }
-    // A sum of lengths in memory; one that saturated could not be reserved either.
-    if all == usize::MAX { Err(EncodeError::TooLong) } else { Ok(all) }
-}
-
-fn put_zeros(out: &mut BytesMut, count: usize) {
-    out.resize(out.len() + count, 0);
 }

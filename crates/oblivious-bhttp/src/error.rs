@@ -17,7 +17,7 @@ pub enum DecodeError {
     /// The message ends where it must not (RFC 9292 §3.8).
     #[error("the message ends in the middle of {0}; only empty parts at its end may be left out")]
     Truncated(Part),
-    /// The framing indicator is none of the four (RFC 9292 §3.3).
+    /// The framing indicator is not one of the four (RFC 9292 §3.3).
     #[error("the framing indicator is unknown; a binary message begins with 0, 1, 2 or 3")]
     Framing,
     /// A response came where a request was expected.
@@ -29,19 +29,19 @@ pub enum DecodeError {
     /// The framing indicator is there again after an informational response (RFC 9292 §3.5.1).
     #[error(
         "the framing indicator is repeated after an informational response; if the sender cannot \
-         be mended, set `accept_repeated_framing`"
+         be fixed, set `accept_repeated_framing`"
     )]
     RepeatedFraming,
     /// The method is not a token (RFC 9292 §3.4, RFC 9110 §9.1).
     #[error("the method is not a token")]
     Method,
-    /// The scheme is missing where it is needed, or is no scheme (RFC 9292 §3.4).
+    /// The scheme is missing where it is needed, or is not a scheme (RFC 9292 §3.4).
     #[error("the scheme is not one that the method can have")]
     Scheme,
     /// The authority has bytes or user information that it must not have (RFC 9292 §3.4).
     #[error("the authority is not a host with an optional port")]
     Authority,
-    /// The path is missing where it is needed, or is no path (RFC 9292 §3.4).
+    /// The path is missing where it is needed, or is not a path (RFC 9292 §3.4).
     #[error("the path is not one that the method can have")]
     Path,
     /// The status code is outside 100..=599 (RFC 9292 §3.5).
@@ -60,28 +60,28 @@ pub enum DecodeError {
     #[error("a field line is longer than what is left of its section")]
     FieldOverrun,
     /// One of the five pseudo-fields whose place is the control data (RFC 9292 §3.6).
-    #[error("a pseudo-field repeats what belongs into the control data")]
+    #[error("a pseudo-field repeats what belongs in the control data")]
     ForbiddenPseudoField,
     /// A pseudo-field after another field, or in the trailers (RFC 9292 §3.6).
     #[error("a pseudo-field is not before all other fields of the header section")]
     MisplacedPseudoField,
-    /// A `content-length` that is no number, or more than one of them (RFC 9110 §8.6).
+    /// A `content-length` that is not a number, or more than one of them (RFC 9110 §8.6).
     #[error("the `content-length` is not a single number")]
     InvalidContentLength,
     /// The `content-length` is not the length of the content (RFC 9113 §8.1.1).
     #[error("the `content-length` is not the length of the content")]
     ContentLengthMismatch,
-    /// More than one `host` field, one that is no authority, or one that names another authority
+    /// More than one `host` field, one that is not an authority, or one that names another authority
     /// than the control data (RFC 9113 §8.3.1).
     #[error("the `host` field is repeated, or disagrees with the authority of the request")]
     Host,
     /// A padding byte is not zero (RFC 9292 §3.8).
     #[error(
-        "the padding has bytes other than zero; if the sender cannot be mended, set \
+        "the padding has bytes other than zero; if the sender cannot be fixed, set \
          `accept_nonzero_padding`"
     )]
     NonZeroPadding,
-    /// A part is larger than the receiver wants it to be.
+    /// A part is larger than the receiver allows.
     #[error("the message exceeds the limit `{0}`; raise it if such messages are expected")]
     Limit(Limit),
     /// [`Decoder::push`](crate::Decoder::push) was called after
@@ -177,13 +177,13 @@ pub enum EncodeError {
     /// The method is not a token (RFC 9292 §3.4, RFC 9110 §9.1).
     #[error("the method is not a token")]
     Method,
-    /// The scheme is missing where it is needed, or is no scheme (RFC 9292 §3.4).
+    /// The scheme is missing where it is needed, or is not a scheme (RFC 9292 §3.4).
     #[error("the scheme is not one that the method can have")]
     Scheme,
     /// The authority has bytes or user information that it must not have (RFC 9292 §3.4).
     #[error("the authority is not a host with an optional port; leave user information out")]
     Authority,
-    /// The path is missing where it is needed, or is no path (RFC 9292 §3.4).
+    /// The path is missing where it is needed, or is not a path (RFC 9292 §3.4).
     #[error("the path is not one that the method can have; for `https` it begins with a slash")]
     Path,
     /// The status code is outside the range of its kind of response (RFC 9292 §3.5).
@@ -195,7 +195,7 @@ pub enum EncodeError {
     /// A pseudo-field in the trailers (RFC 9292 §3.6).
     #[error("the trailers have a pseudo-field, which belongs before all other header fields")]
     PseudoFieldInTrailers,
-    /// A `content-length` that is no number, or more than one of them (RFC 9110 §8.6).
+    /// A `content-length` that is not a number, or more than one of them (RFC 9110 §8.6).
     #[error("the `content-length` is not a single number")]
     InvalidContentLength,
     /// The `content-length` is not the length of the content (RFC 9113 §8.1.1).
@@ -208,7 +208,7 @@ pub enum EncodeError {
     /// A request whose URI lacks the scheme or the authority (RFC 9292 §3.4).
     #[error("the request has no absolute URI; give it a scheme and an authority")]
     AbsoluteUriRequired,
-    /// A CONNECT request: it acts on a connection, and here is none (RFC 9292 §6).
+    /// A CONNECT request: it acts on a connection, and there is none here (RFC 9292 §6).
     #[error("a CONNECT request cannot be sent as a message")]
     Connect,
     /// The content is shorter or longer than the length that was given for it.
@@ -250,9 +250,9 @@ pub enum FieldError {
     #[error("the field value has a NUL, a line end, or blanks around it")]
     Value,
     /// The name is one of the five pseudo-fields whose place is the control data.
-    #[error("the pseudo-field belongs into the control data")]
+    #[error("the pseudo-field belongs in the control data")]
     ForbiddenPseudoField,
-    /// The name is that of a pseudo-field, and a field that is none was there before it.
+    /// The name is that of a pseudo-field, and a regular field came before it.
     #[error("pseudo-fields come before all other fields")]
     MisplacedPseudoField,
 }

@@ -33,12 +33,12 @@ use crate::syntax::{self, UPPER};
 /// ```
 #[derive(Clone, Default)]
 pub struct Fields {
-    lines: Lines,
+    lines: Storage,
     count: usize,
 }
 
 #[derive(Clone)]
-enum Lines {
+enum Storage {
     /// A slice of what was decoded.
     Shared(Bytes),
     /// What `push` is building.
@@ -46,7 +46,7 @@ enum Lines {
 }
 
 /// One line of a section.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Field<'a> {
     /// The name, in lower case.
     pub name: &'a [u8],
@@ -57,7 +57,7 @@ pub struct Field<'a> {
 impl Fields {
     /// A section without lines.
     pub const fn new() -> Self {
-        Self { lines: Lines::Shared(Bytes::new()), count: 0 }
+        Self { lines: Storage::Shared(Bytes::new()), count: 0 }
     }
 
     /// The number of lines.
@@ -72,8 +72,8 @@ impl Fields {
 
     /// All lines in their order.
     #[inline]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: self.as_bytes() }
+    pub fn iter(&self) -> FieldIter<'_> {
+        FieldIter { rest: self.as_bytes() }
     }
 
     /// The value of the first line with this name, whatever the case of its letters.
@@ -90,10 +90,44 @@ impl Fields {
         self.iter().filter(same).map(|field| field.value)
     }
 
-    /// Adds a line at the end; the name is lowered.
+    /// A section of these lines, names and values, in their order.
+    ///
+    /// There is no `FromIterator`, since not every name and value can be a line.
     ///
     /// # Errors
-    /// What RFC 9292 §3.6 does not allow is a [`FieldError`], and nothing is added.
+    /// Those of [`push`](Self::push), for the first line that has one.
+    ///
+    /// ```
+    /// use oblivious_bhttp::{FieldError, Fields};
+    ///
+    /// let fields = Fields::try_from_iter([("accept", "text/html"), ("accept", "text/plain")])?;
+    /// assert_eq!(fields.len(), 2);
+    /// assert_eq!(Fields::try_from_iter([("a", "1\r\n")]), Err(FieldError::Value));
+    /// # Ok::<(), FieldError>(())
+    /// ```
+    pub fn try_from_iter<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        lines: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, FieldError> {
+        let mut fields = Self::new();
+        fields.try_extend(lines)?;
+        Ok(fields)
+    }
+
+    /// Adds lines, names and values, at the end.
+    ///
+    /// # Errors
+    /// Those of [`push`](Self::push), for the first line that has one; those before it are added.
+    pub fn try_extend<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        lines: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<(), FieldError> {
+        lines.into_iter().try_for_each(|(name, value)| self.push(name, value))
+    }
+
+    /// Adds a line at the end, with its name in lower case.
+    ///
+    /// # Errors
+    /// A [`FieldError`] if RFC 9292 §3.6 does not allow the line; nothing is added then.
     pub fn push(
         &mut self,
         name: impl AsRef<[u8]>,
@@ -126,8 +160,8 @@ impl Fields {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.lines {
-            Lines::Shared(lines) => lines,
-            Lines::Owned(lines) => lines,
+            Storage::Shared(lines) => lines,
+            Storage::Owned(lines) => lines,
         }
     }
 
@@ -140,33 +174,33 @@ impl Fields {
     /// and lengths in their shortest form.
     pub(crate) fn from_scanned(lines: Bytes, count: usize, canonical: bool) -> Self {
         if canonical {
-            return Self { lines: Lines::Shared(lines), count };
+            return Self { lines: Storage::Shared(lines), count };
         }
         let mut rewritten = Vec::with_capacity(lines.len());
-        for field in (Iter { rest: &lines }) {
+        for field in (FieldIter { rest: &lines }) {
             put_line(&mut rewritten, field.name, field.value);
         }
-        Self { lines: Lines::Shared(rewritten.into()), count }
+        Self { lines: Storage::Shared(rewritten.into()), count }
     }
 
     /// The lines as `Bytes`, to take slices from, with the ranges that name and value have there.
     #[cfg(feature = "http")]
     pub(crate) fn into_shared(self) -> Bytes {
         match self.lines {
-            Lines::Shared(lines) => lines,
-            Lines::Owned(lines) => lines.into(),
+            Storage::Shared(lines) => lines,
+            Storage::Owned(lines) => lines.into(),
         }
     }
 
     fn owned(&mut self) -> &mut Vec<u8> {
-        if let Lines::Shared(lines) = &self.lines {
+        if let Storage::Shared(lines) = &self.lines {
             let mut owned = Vec::with_capacity(lines.len() + ROOM);
             owned.extend_from_slice(lines);
-            self.lines = Lines::Owned(owned);
+            self.lines = Storage::Owned(owned);
         }
         match &mut self.lines {
-            Lines::Owned(lines) => lines,
-            Lines::Shared(_) => unreachable!("made owned above"),
+            Storage::Owned(lines) => lines,
+            Storage::Shared(_) => unreachable!("made owned above"),
         }
     }
 }
@@ -260,7 +294,7 @@ fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     put_prefixed(out, value);
 }
 
-impl Default for Lines {
+impl Default for Storage {
     fn default() -> Self {
         Self::Shared(Bytes::new())
     }
@@ -290,20 +324,21 @@ impl core::fmt::Debug for Field<'_> {
 
 impl<'a> IntoIterator for &'a Fields {
     type Item = Field<'a>;
-    type IntoIter = Iter<'a>;
+    type IntoIter = FieldIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> FieldIter<'a> {
         self.iter()
     }
 }
 
 /// The lines of [`Fields`], in their order.
 #[derive(Clone)]
-pub struct Iter<'a> {
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct FieldIter<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for FieldIter<'a> {
     type Item = Field<'a>;
 
     #[inline(always)]
@@ -315,9 +350,12 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl core::fmt::Debug for Iter<'_> {
+// Once there is no line to be read, nothing changes any more.
+impl core::iter::FusedIterator for FieldIter<'_> {}
+
+impl core::fmt::Debug for FieldIter<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Iter({} bytes left)", self.rest.len())
+        write!(f, "FieldIter({} bytes left)", self.rest.len())
     }
 }
 

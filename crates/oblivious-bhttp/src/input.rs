@@ -20,15 +20,6 @@ pub(crate) struct Input {
     ended: bool,
 }
 
-/// Why no integer could be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
-    /// There is not a single byte.
-    All,
-    /// The first bytes of it are there.
-    Rest,
-}
-
 impl core::fmt::Debug for Input {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let queued = self.queue.iter().map(Bytes::len).sum::<usize>();
@@ -60,6 +51,12 @@ impl Input {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the end has come and everything before it was taken.
+    #[inline]
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.ended && self.view().is_empty()
     }
 
     /// Drops everything.
@@ -139,18 +136,26 @@ impl Input {
         }
     }
 
-    /// Takes an integer from the front.
+    /// Takes an integer from the front; `None` if not all of it is there.
     #[inline(always)]
-    pub(crate) fn varint(&mut self) -> Result<VarInt, Missing> {
-        if !self.fill(1) {
-            return Err(Missing::All);
+    pub(crate) fn varint(&mut self) -> Option<VarInt> {
+        let (value, end) = self.varint_at(0)?;
+        self.skip(end);
+        Some(value)
+    }
+
+    /// The integer that begins `at` bytes from the front, and where it ends; `None` if not all of it
+    /// is there.
+    #[inline(always)]
+    pub(crate) fn varint_at(&mut self, at: usize) -> Option<(VarInt, usize)> {
+        if !self.fill(at.saturating_add(1)) {
+            return None;
         }
-        if !self.fill(VarInt::len_from_first_byte(self.view()[0])) {
-            return Err(Missing::Rest);
+        if !self.fill(at + VarInt::len_from_first_byte(self.view()[at])) {
+            return None;
         }
-        let (value, width) = VarInt::decode(self.view()).ok_or(Missing::Rest)?;
-        self.skip(width);
-        Ok(value)
+        let (value, width) = VarInt::decode(&self.view()[at..])?;
+        Some((value, at + width))
     }
 
     #[inline]
@@ -210,13 +215,17 @@ mod tests {
     #[test]
     fn integers_may_span_pieces() {
         let mut input = Input::default();
-        assert_eq!(input.varint(), Err(Missing::All));
+        assert_eq!(input.varint(), None);
         for byte in [0x80, 0, 1] {
             input.push(Bytes::copy_from_slice(&[byte]));
-            assert_eq!(input.varint(), Err(Missing::Rest));
+            assert_eq!(input.varint(), None);
         }
         input.push(Bytes::from_static(&[2, 7]));
-        assert_eq!(input.varint().map(VarInt::get), Ok(0x102));
-        assert_eq!(input.varint().map(VarInt::get), Ok(7));
+        assert_eq!(input.varint_at(4), Some((VarInt::from(7_u8), 5)));
+        assert_eq!(input.varint(), Some(VarInt::from(0x102_u16)));
+        input.end();
+        assert!(!input.is_at_end());
+        assert_eq!(input.varint(), Some(VarInt::from(7_u8)));
+        assert!(input.is_at_end());
     }
 }

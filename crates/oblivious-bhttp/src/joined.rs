@@ -22,7 +22,7 @@ impl Joined {
             return;
         }
         if let Some(first) = self.only.take() {
-            // The message is in memory, so its length is no claim; and this is the one allocation.
+            // The message is in memory, so its length is more than a claim; and this is the only allocation.
             self.joined.reserve(self.most);
             self.joined.extend_from_slice(&first);
         }

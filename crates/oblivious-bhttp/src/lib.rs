@@ -1,26 +1,26 @@
 //! Binary HTTP (RFC 9292): the whole of an HTTP message as bytes, `message/bhttp`.
 //!
-//! The format is what Oblivious HTTP encrypts, and stands on its own as well: it needs no
+//! The format is what Oblivious HTTP encrypts, and is useful on its own as well: it needs no
 //! connection, has no ambiguities to smuggle requests through, and is read in one pass. This crate
 //! reads and writes it
 //!
 //! - as whole messages, [`Request`] and [`Response`],
 //! - piece by piece without I/O, [`Decoder`] and [`Encoder`],
 //! - straight from and to the types of the `http` crate, [`decode_request`],
-//!   [`encode_request_into`] and their twins for responses,
+//!   [`encode_request_into`] and the same for responses,
 //! - and as [`http_body::Body`], with back-pressure: [`EncodedBody`] turns a body into the bytes of
-//!   a message while it is read, [`read_request`] and [`read_response`] the other way round.
+//!   a message while it is read, [`read_request`] and [`read_response`] do the reverse.
 //!
 //! All of them share one grammar, strict by default, for both framings.
 //!
 //! # Messages
 //!
 //! ```
-//! use oblivious_bhttp::{Framing, Padding, Request};
+//! use oblivious_bhttp::{EncodeOptions, Request};
 //!
 //! let mut request = Request::new("GET", "https", "www.example.com", "/hello.txt");
 //! request.head.fields.push("Accept-Language", "en, mi")?;
-//! let message = request.encode(Framing::KnownLength, &Padding::None)?;
+//! let message = request.encode(&EncodeOptions::default())?;
 //!
 //! let decoded = Request::decode(message)?;
 //! assert_eq!(decoded.head.path(), b"/hello.txt");
@@ -35,14 +35,15 @@
 //! ```
 //! # #[cfg(feature = "http")] {
 //! use bytes::BytesMut;
-//! use oblivious_bhttp::{Content, DecodeOptions, Framing, Padding};
+//! use oblivious_bhttp::{Content, DecodeOptions, EncodeOptions, Padding};
 //! use oblivious_bhttp::{decode_response, encode_response_into};
 //!
 //! let response = http::Response::builder()
 //!     .header("content-type", "text/plain")
 //!     .body(Content::from("hello"))?;
+//! let padded = EncodeOptions::default().with_padding(Padding::ToMultiple(128));
 //! let mut out = BytesMut::new();
-//! encode_response_into(&response, Framing::KnownLength, &Padding::ToMultiple(128), &mut out)?;
+//! encode_response_into(&response, &padded, &mut out)?;
 //!
 //! let options = DecodeOptions::default();
 //! let decoded = decode_response(out.freeze(), &http::Method::GET, &options)?;
@@ -52,14 +53,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What `http` cannot hold is a [`ConvertError`], never a change; what concerns a connection is
-//! left out, as RFC 9292 §3.6 wants it. The functions say what else there is to know.
+//! A message that `http` cannot hold is a [`ConvertError`], and is never changed to make it fit.
+//! Fields that are for a single connection are left out, as RFC 9292 §3.6 requires. The functions
+//! say what else there is to know.
 //!
 //! # Messages from strangers
 //!
-//! Nothing that can be sent makes a decoder panic, hang, or allocate by a number that is merely
-//! claimed. Every part has a limit, with a default, in [`Limits`]. An invalid message is a typed
-//! error, and no error and no `Debug` output holds bytes of a message.
+//! No input makes a decoder panic, hang, or allocate by a length that is merely claimed. Every part
+//! has a limit, with a default, in [`Limits`]. An invalid message is a typed error, and no error and
+//! no `Debug` output holds bytes of a message.
 //!
 //! # Features
 //!
@@ -91,19 +93,20 @@ mod options;
 mod padding;
 mod scan;
 mod syntax;
+mod whole;
+mod writer;
 
 #[cfg(feature = "http")]
 pub use convert::{
-    Content, ConvertError, EncodedBody, Informational, MessageBody, ReadError, ReadRequest,
-    ReadResponse, ResponseEncoder, WriteError, decode_request, decode_response,
-    encode_request_into, encode_response_into, encoded_request_len, encoded_response_len,
-    read_request, read_response,
+    Content, ConvertError, EncodableRequest, EncodableResponse, EncodedBody, Informational,
+    MessageBody, ReadError, ReadRequest, ReadResponse, ResponseEncoder, WriteError, decode_request,
+    decode_response, encode_request_into, encode_response_into, read_request, read_response,
 };
 pub use decoder::{Decoder, Event};
-pub use encoder::{Encoder, Framing};
+pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, FieldError, Limit, Part};
-pub use fields::{Field, Fields, Iter};
+pub use fields::{Field, FieldIter, Fields};
 pub use head::{RequestHead, ResponseHead};
 pub use message::{Request, Response};
-pub use options::{DecodeOptions, Limits};
+pub use options::{DecodeOptions, EncodeOptions, Framing, Limits};
 pub use padding::Padding;

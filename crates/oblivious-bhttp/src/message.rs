@@ -5,24 +5,24 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 
 use crate::decoder::{Decoder, Event, Sink};
-use crate::encoder::{self, Framing};
 use crate::error::{DecodeError, EncodeError};
 use crate::fields::Fields;
 use crate::head::{RequestHead, ResponseHead};
 use crate::joined::Joined;
-use crate::options::DecodeOptions;
-use crate::padding::Padding;
+use crate::options::{DecodeOptions, EncodeOptions};
+use crate::whole::WholeMessage;
 
 /// A whole request.
 ///
 /// ```
-/// use oblivious_bhttp::{DecodeOptions, Framing, Padding, Request};
+/// use oblivious_bhttp::{EncodeOptions, Padding, Request};
 ///
 /// let mut request = Request::new("POST", "https", "example.com", "/");
 /// request.head.fields.push("content-type", "text/plain")?;
 /// request.content = "hello".into();
 ///
-/// let message = request.encode(Framing::KnownLength, &Padding::ToMultiple(64))?;
+/// let options = EncodeOptions::default().with_padding(Padding::ToMultiple(64));
+/// let message = request.encode(&options)?;
 /// assert_eq!(message.len(), 64);
 /// assert_eq!(Request::decode(message)?, request);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -63,11 +63,11 @@ impl Request {
     /// A [`DecodeError`] if `message` is not a valid request, or exceeds a limit.
     pub fn decode_with(message: Bytes, options: &DecodeOptions) -> Result<Self, DecodeError> {
         let content = Joined::of(&message);
-        // What is returned is written to from the start, and not moved there in the end.
+        // The return value itself is written to from the start, to move less in the end.
         let mut decoded = Ok(Self::default());
         if let Ok(request) = &mut decoded {
             let mut whole = WholeRequest { request, content };
-            let done = Decoder::request(options).decode_whole(message, &mut whole);
+            let done = Decoder::for_request(options).decode_whole(message, &mut whole);
             request.content = whole.content.into_bytes();
             if let Err(error) = done {
                 decoded = Err(error);
@@ -80,9 +80,9 @@ impl Request {
     ///
     /// # Errors
     /// See [`encode_into`](Self::encode_into).
-    pub fn encode(&self, framing: Framing, padding: &Padding) -> Result<Bytes, EncodeError> {
+    pub fn encode(&self, options: &EncodeOptions) -> Result<Bytes, EncodeError> {
         let mut out = BytesMut::new();
-        self.encode_into(framing, padding, &mut out)?;
+        self.encode_into(options, &mut out)?;
         Ok(out.freeze())
     }
 
@@ -93,44 +93,26 @@ impl Request {
     /// Nothing is written then.
     pub fn encode_into(
         &self,
-        framing: Framing,
-        padding: &Padding,
+        options: &EncodeOptions,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        encoder::encode_message::<ResponseHead, _, _>(
-            &[],
-            &self.head,
-            &self.content,
-            &self.trailers,
-            framing,
-            padding,
-            out,
-        )
-    }
-
-    /// The number of bytes that [`encode_into`](Self::encode_into) writes.
-    ///
-    /// # Errors
-    /// Those of [`encode_into`](Self::encode_into).
-    pub fn encoded_len(&self, framing: Framing, padding: &Padding) -> Result<usize, EncodeError> {
-        encoder::message_len::<ResponseHead, _, _>(
-            &[],
-            &self.head,
-            &self.content,
-            &self.trailers,
-            framing,
-            padding,
-        )
+        let message = WholeMessage {
+            informational: &[] as &[ResponseHead],
+            head: &self.head,
+            content: &self.content,
+            trailers: &self.trailers,
+        };
+        message.encode_into(options, out)
     }
 }
 
 /// A whole response.
 ///
 /// ```
-/// use oblivious_bhttp::{Framing, Padding, Response};
+/// use oblivious_bhttp::{EncodeOptions, Response};
 ///
 /// let response = Response::new(200);
-/// let message = response.encode(Framing::KnownLength, &Padding::None)?;
+/// let message = response.encode(&EncodeOptions::default())?;
 /// assert_eq!(message, [0x01, 0x40, 0xc8][..]);
 /// assert_eq!(Response::decode(message, "GET")?, response);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -174,7 +156,7 @@ impl Response {
         options: &DecodeOptions,
     ) -> Result<Self, DecodeError> {
         let mut whole = WholeResponse { response: Self::default(), content: Joined::of(&message) };
-        Decoder::response(request_method, options).decode_whole(message, &mut whole)?;
+        Decoder::for_response(request_method, options).decode_whole(message, &mut whole)?;
         whole.response.content = whole.content.into_bytes();
         Ok(whole.response)
     }
@@ -183,9 +165,9 @@ impl Response {
     ///
     /// # Errors
     /// See [`encode_into`](Self::encode_into).
-    pub fn encode(&self, framing: Framing, padding: &Padding) -> Result<Bytes, EncodeError> {
+    pub fn encode(&self, options: &EncodeOptions) -> Result<Bytes, EncodeError> {
         let mut out = BytesMut::new();
-        self.encode_into(framing, padding, &mut out)?;
+        self.encode_into(options, &mut out)?;
         Ok(out.freeze())
     }
 
@@ -196,34 +178,16 @@ impl Response {
     /// Nothing is written then.
     pub fn encode_into(
         &self,
-        framing: Framing,
-        padding: &Padding,
+        options: &EncodeOptions,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        encoder::encode_message(
-            &self.informational,
-            &self.head,
-            &self.content,
-            &self.trailers,
-            framing,
-            padding,
-            out,
-        )
-    }
-
-    /// The number of bytes that [`encode_into`](Self::encode_into) writes.
-    ///
-    /// # Errors
-    /// Those of [`encode_into`](Self::encode_into).
-    pub fn encoded_len(&self, framing: Framing, padding: &Padding) -> Result<usize, EncodeError> {
-        encoder::message_len(
-            &self.informational,
-            &self.head,
-            &self.content,
-            &self.trailers,
-            framing,
-            padding,
-        )
+        let message = WholeMessage {
+            informational: &self.informational,
+            head: &self.head,
+            content: &self.content,
+            trailers: &self.trailers,
+        };
+        message.encode_into(options, out)
     }
 }
 

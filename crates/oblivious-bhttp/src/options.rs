@@ -1,4 +1,6 @@
-//! How much a decoder takes, and how strict it is.
+//! What a decoder takes and how strict it is, and how an encoder writes.
+
+use crate::padding::Padding;
 
 /// How large the parts of a message may be.
 ///
@@ -41,15 +43,15 @@ impl Default for Limits {
     }
 }
 
-/// The limits of a decoder and what it lets pass. The default is strict.
+/// The limits of a decoder and what it tolerates. The default is strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
     /// How large the parts of a message may be.
     pub limits: Limits,
-    /// Steps over a framing indicator that is repeated between an informational response and the
+    /// Skips a framing indicator that is repeated between an informational response and the
     /// control data after it. RFC 9292 §3.5.1 has none there; some Java and Swift libraries write
-    /// it. A status code cannot be mistaken for it. Default: off, and such messages are invalid.
+    /// it. It cannot be mistaken for a status code. Default: off, and such messages are invalid.
     pub accept_repeated_framing: bool,
     /// Does not look at the value of padding bytes, which RFC 9292 §3.8 leaves to the receiver.
     /// Some clients pad with random bytes. What such a sender leaves out is still read from the
@@ -59,7 +61,7 @@ pub struct DecodeOptions {
 }
 
 impl DecodeOptions {
-    /// As a constant, so that whole messages do not begin with building them.
+    /// As a constant, so that decoding a message does not begin with building them.
     pub(crate) const DEFAULT: Self = Self {
         limits: Limits {
             control_data: 16 << 10,
@@ -80,4 +82,46 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// How a message is written. The default is with known lengths and without padding.
+///
+/// ```
+/// use oblivious_bhttp::{EncodeOptions, Framing, Padding};
+///
+/// let padded = EncodeOptions::default().with_padding(Padding::ToMultiple(256));
+/// assert_eq!(padded.framing, Framing::KnownLength);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EncodeOptions {
+    /// How the parts of the message are told apart.
+    pub framing: Framing,
+    /// How much padding follows the message.
+    pub padding: Padding,
+}
+
+impl EncodeOptions {
+    /// The same options with this framing.
+    #[must_use]
+    pub fn with_framing(self, framing: Framing) -> Self {
+        Self { framing, ..self }
+    }
+
+    /// The same options with this padding.
+    #[must_use]
+    pub fn with_padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+}
+
+/// How the parts of a message are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// A length before each part (RFC 9292 §3.1): for messages whose content is complete.
+    #[default]
+    KnownLength,
+    /// A terminator after each part, and content in chunks (RFC 9292 §3.2): for messages that are
+    /// sent while they are produced. All three terminators are always written.
+    IndeterminateLength,
 }

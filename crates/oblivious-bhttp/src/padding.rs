@@ -1,4 +1,4 @@
-//! How long a message is made.
+//! How much padding a message gets.
 
 use alloc::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub enum Padding {
     /// None. Empty parts at the end of a message of known length are left out as well.
     #[default]
     None,
-    /// Up to the next multiple of this length; 0 and 1 are no padding.
+    /// Up to the next multiple of this length; 0 and 1 mean no padding.
     ToMultiple(usize),
     /// Up to the smallest of these lengths that the message fits in, in whatever order they are.
     /// A message longer than all of them is padded to a multiple of the longest.

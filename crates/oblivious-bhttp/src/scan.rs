@@ -15,6 +15,8 @@ use crate::syntax::{self, NOT_TOKEN, UPPER};
 pub(crate) struct Scan {
     /// Where the next line begins.
     pub(crate) at: usize,
+    /// How many bytes have to be there for the next line to be read, as far as can be told.
+    pub(crate) need: usize,
     /// The lines so far.
     pub(crate) count: usize,
     /// Whether a name has upper-case letters, or a length is longer than needed.
@@ -30,21 +32,12 @@ pub(crate) struct Scan {
     trailer: bool,
 }
 
-/// Why the walk stopped.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// The line cannot be read before so many bytes are there, counted from the section's start.
-    Need(usize),
-    /// There is a name of length zero, which took so many bytes: the end of a section of
-    /// indeterminate length.
-    Zero(usize),
-}
-
 impl Scan {
     /// The start of a header section. A constant is copied; a value that is built first and moved
     /// then costs a good deal more, three times per message.
     pub(crate) const HEADER: Self = Self {
         at: 0,
+        need: 0,
         count: 0,
         uncanonical: false,
         protocol: false,
@@ -58,21 +51,34 @@ impl Scan {
     /// The start of a trailer section.
     pub(crate) const TRAILER: Self = Self { trailer: true, ..Self::HEADER };
 
-    /// Reads the lines of `section`, until there is none to be read. Where a section of known
-    /// length has come to its end, bytes behind it are needed.
+    /// Reads the lines of `section`, until a name of length zero: the end of a section of
+    /// indeterminate length. Returns the bytes that this length takes; or `None` if `section` ends
+    /// before, with the end of a line or within one.
     ///
     /// A function of its own in the program too: the loop runs faster by itself.
     #[inline(never)]
-    pub(crate) fn lines(&mut self, section: &[u8], limits: &Limits) -> Result<Stop, DecodeError> {
+    pub(crate) fn lines(
+        &mut self,
+        section: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<usize>, DecodeError> {
         // A copy, for it to be kept in registers.
         let mut scan = *self;
         let limits = *limits;
-        loop {
-            if let Some(stop) = scan.line(section, &limits)? {
-                *self = scan;
-                return Ok(stop);
+        let terminator = loop {
+            let Some((name_len, width)) = decode_length(&section[scan.at..]) else {
+                scan.need = varint_end(section, scan.at);
+                break None;
+            };
+            if name_len == 0 {
+                break Some(width);
             }
-        }
+            if !scan.line(section, (name_len, width), &limits)? {
+                break None;
+            }
+        };
+        *self = scan;
+        Ok(terminator)
     }
 
     /// Reads a whole section, from its start, if it is as nearly all are: short names in lower
@@ -123,32 +129,35 @@ impl Scan {
         plain
     }
 
-    /// Reads the next line.
+    /// Reads the next line, of which the length of the name, and the bytes that it takes, are known.
+    /// `false` if not all of it is there.
     #[inline(always)]
-    fn line(&mut self, section: &[u8], limits: &Limits) -> Result<Option<Stop>, DecodeError> {
-        let Some((name_len, width)) = decode_length(&section[self.at..]) else {
-            return Ok(Some(Stop::Need(varint_end(section, self.at))));
-        };
-        if name_len == 0 {
-            return Ok(Some(Stop::Zero(width)));
-        }
-        let name_len_width = width;
+    fn line(
+        &mut self,
+        section: &[u8],
+        (name_len, name_len_width): (u64, usize),
+        limits: &Limits,
+    ) -> Result<bool, DecodeError> {
         let name_len = within(name_len, limits.field_name, Limit::FieldName)?;
-        let name_start = self.at + width;
+        let name_start = self.at + name_len_width;
         let name_end = within_section(name_start, name_len, limits)?;
         let value_part = match section.get(name_end..) {
             Some(rest) => rest,
-            None => return Ok(Some(Stop::Need(name_end.saturating_add(1)))),
+            None => {
+                self.need = name_end.saturating_add(1);
+                return Ok(false);
+            }
         };
-        let Some((value_len, width)) = decode_length(value_part) else {
-            return Ok(Some(Stop::Need(varint_end(section, name_end))));
+        let Some((value_len, value_len_width)) = decode_length(value_part) else {
+            self.need = varint_end(section, name_end);
+            return Ok(false);
         };
-        let value_len_width = width;
         let value_len = within(value_len, limits.field_value, Limit::FieldValue)?;
-        let value_start = name_end + width;
+        let value_start = name_end + value_len_width;
         let value_end = within_section(value_start, value_len, limits)?;
         let Some(value) = section.get(value_start..value_end) else {
-            return Ok(Some(Stop::Need(value_end)));
+            self.need = value_end;
+            return Ok(false);
         };
         let name = &section[name_start..name_end];
 
@@ -167,7 +176,7 @@ impl Scan {
         }
         self.note(name, value, (value_start, value_end))?;
         self.at = value_end;
-        Ok(None)
+        Ok(true)
     }
 
     /// Checks the name that the first `length` bytes are.
@@ -267,17 +276,17 @@ mod tests {
 
     fn walk(section: &[u8]) -> Result<Scan, DecodeError> {
         let mut scan = Scan::HEADER;
-        let stop = scan.lines(section, &Limits::default())?;
-        assert_eq!((stop, scan.at), (Stop::Need(section.len() + 1), section.len()));
+        let terminator = scan.lines(section, &Limits::default())?;
+        assert_eq!((terminator, scan.at), (None, section.len()));
         Ok(scan)
     }
 
     fn walk_within(section: &[u8], limits: &Limits) -> Result<Scan, DecodeError> {
         let mut scan = Scan::HEADER;
         match scan.lines(section, limits)? {
-            Stop::Zero(_) => Err(DecodeError::EmptyFieldName),
-            Stop::Need(_) if scan.at < section.len() => Err(DecodeError::FieldOverrun),
-            Stop::Need(_) => Ok(scan),
+            Some(_) => Err(DecodeError::EmptyFieldName),
+            None if scan.at < section.len() => Err(DecodeError::FieldOverrun),
+            None => Ok(Scan { need: 0, ..scan }),
         }
     }
 
@@ -342,13 +351,12 @@ mod tests {
         let section = b"\x40\x01a\x40\x02bc";
         for (given, need) in [(0, 1), (1, 2), (2, 4), (3, 4), (4, 5), (5, 7), (6, 7)] {
             let mut scan = Scan::HEADER;
-            let stop = scan.lines(&section[..given], &Limits::default());
-            assert_eq!(stop, Ok(Stop::Need(need)), "{given} bytes");
-            assert_eq!(scan.at, 0, "{given} bytes");
+            assert_eq!(scan.lines(&section[..given], &Limits::default()), Ok(None));
+            assert_eq!((scan.at, scan.need), (0, need), "{given} bytes");
         }
         let mut scan = Scan::HEADER;
-        assert_eq!(scan.lines(section, &Limits::default()), Ok(Stop::Need(8)));
-        assert_eq!((scan.at, scan.count), (7, 1));
+        assert_eq!(scan.lines(section, &Limits::default()), Ok(None));
+        assert_eq!((scan.at, scan.need, scan.count), (7, 8, 1));
         assert!(scan.uncanonical, "the lengths are longer than needed");
     }
 

@@ -111,7 +111,7 @@ static CLASS: [u8; 256] = {
             class |= NOT_AUTHORITY;
         }
         // A path is ASCII without blanks, but bytes beyond ASCII do occur and do no harm. A '#'
-        // does: what follows it is a fragment to whoever parses the URI, and is dropped.
+        // does: what follows it is a fragment to anyone who parses the URI, and is dropped.
         if byte <= b' ' || byte == 0x7f || byte == b'#' {
             class |= NOT_PATH;
         }

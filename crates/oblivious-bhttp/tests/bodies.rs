@@ -16,9 +16,10 @@ use common::*;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use oblivious_bhttp::{
-    Content, ConvertError, DecodeError, DecodeOptions, EncodeError, EncodedBody, Framing,
-    Informational, Padding, Part, ReadError, Request, Response, ResponseEncoder, WriteError,
-    decode_response, read_request, read_response,
+    Content, ConvertError, DecodeError, DecodeOptions, Decoder, EncodableRequest,
+    EncodableResponse, EncodeError, EncodeOptions, EncodedBody, Framing, Informational, Padding,
+    Part, ReadError, Request, Response, ResponseEncoder, WriteError, decode_response, read_request,
+    read_response,
 };
 use proptest::prelude::*;
 
@@ -162,7 +163,9 @@ fn bodies_are_written_as_messages() {
                 let mut body = script(steps);
                 body.length = Some(whole.len() as u64);
                 let request = http::Request::post("https://a/b").body(body).unwrap();
-                let encoded = EncodedBody::request(request, framing, padding.clone()).unwrap();
+                let encoded =
+                    EncodedBody::from_request(request, &encode_options(framing, padding.clone()))
+                        .unwrap();
                 let (message, none, error) = collect(encoded);
                 assert!(none.is_none() && error.is_none());
                 assert_eq!(padding.padded_len(message.len()), Ok(message.len()));
@@ -182,8 +185,11 @@ fn writing_neither_copies_nor_reads_ahead() {
     let body = script((0..100).map(|_| Step::Data(large.clone())));
     let polls = body.polls.clone();
     let response = http::Response::new(body);
-    let encoded =
-        EncodedBody::response(response, Framing::IndeterminateLength, Padding::None).unwrap();
+    let encoded = EncodedBody::from_response(
+        response,
+        &encode_options(Framing::IndeterminateLength, Padding::None),
+    )
+    .unwrap();
     let mut encoded = pin!(encoded);
     assert_eq!(polls.load(Ordering::Relaxed), 0);
     for read in 1..=100 {
@@ -201,8 +207,11 @@ fn writing_neither_copies_nor_reads_ahead() {
 fn the_head_is_written_at_once() {
     let body = script([Step::Later, Step::Data("x".into())]);
     let response = http::Response::new(body);
-    let encoded =
-        EncodedBody::response(response, Framing::IndeterminateLength, Padding::None).unwrap();
+    let encoded = EncodedBody::from_response(
+        response,
+        &encode_options(Framing::IndeterminateLength, Padding::None),
+    )
+    .unwrap();
     let mut encoded = pin!(encoded);
     let first = run(|cx| encoded.as_mut().poll_frame(cx)).unwrap().unwrap();
     // With the end of its empty header section, or its receiver would wait for more of it.
@@ -215,7 +224,10 @@ fn writing_fails_with_the_body() {
     let write = |steps: Vec<Step>, length, framing| {
         let mut body = script(steps);
         body.length = length;
-        let encoded = EncodedBody::response(http::Response::new(body), framing, Padding::None);
+        let encoded = EncodedBody::from_response(
+            http::Response::new(body),
+            &encode_options(framing, Padding::None),
+        );
         encoded.map(|encoded| collect(encoded).2)
     };
     let declared = Ok(Some(WriteError::Encode(EncodeError::DeclaredLength)));
@@ -236,14 +248,17 @@ fn responses_are_written_with_what_came_before() {
     *early.status_mut() = http::StatusCode::EARLY_HINTS;
     let mut response = http::Response::new(Content::from("x"));
     response.extensions_mut().insert(Informational(vec![early]));
-    let encoded = EncodedBody::response(response, Framing::KnownLength, Padding::None).unwrap();
+    let encoded =
+        EncodedBody::from_response(response, &encode_options(Framing::KnownLength, Padding::None))
+            .unwrap();
     let response = Response::decode(collect(encoded).0.freeze(), "GET").unwrap();
     assert_eq!(response.informational[0].status, 103);
     assert_eq!(response.content, "x");
 
     let mut response = http::Response::new(Content::default());
     *response.status_mut() = http::StatusCode::CONTINUE;
-    let error = EncodedBody::response(response, Framing::KnownLength, Padding::None);
+    let error =
+        EncodedBody::from_response(response, &encode_options(Framing::KnownLength, Padding::None));
     assert_eq!(error.unwrap_err(), EncodeError::Status);
 }
 
@@ -343,20 +358,61 @@ fn reading_fails_with_the_message() {
     assert_eq!(read(b"\x01\x40\xc8", Some(Step::Trailers(trailers()))), None);
 }
 
+/// What is decrypted must not get into a log by way of `Debug`.
+#[test]
+fn debug_shows_nothing_of_a_message() {
+    let secret = "the-secret";
+    let mut hints = http::Response::builder().status(103).body(()).unwrap();
+    hints.headers_mut().insert("x-hint", secret.parse().unwrap());
+    let response = http::Response::builder()
+        .header("x-field", secret)
+        .extension(Informational(vec![hints]))
+        .body(Content::from(secret))
+        .unwrap();
+    let options = EncodeOptions::default();
+    let request = http::Request::get(format!("https://{secret}/")).body(Content::default());
+    let mut encoded = Box::pin(EncodedBody::from_response(response.clone(), &options).unwrap());
+    let before = format!("{encoded:?}");
+    let message = run(|cx| encoded.as_mut().poll_frame(cx)).unwrap().unwrap().into_data().unwrap();
+    let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
+    decoder.push(message.clone());
+    let mut events = Vec::new();
+    while let Some(event) = decoder.next_event().unwrap() {
+        events.push(event);
+    }
+    let mut reading = read_response(
+        Content::new(message.slice(..message.len() - 3)),
+        &http::Method::GET,
+        &DecodeOptions::default(),
+    );
+    let polled = run(|cx| reading.poll_informational(cx));
+    assert!(events.len() > 2 && polled.unwrap().is_ok());
+    let shown = [
+        before,
+        format!("{encoded:?} {decoder:?} {events:?} {reading:?}"),
+        format!("{:?}", EncodableRequest::new(request.unwrap(), &options).unwrap()),
+        format!("{:?}", EncodableResponse::new(response.clone(), &options).unwrap()),
+        format!("{:?} {:?}", response.extensions().get::<Informational>(), response.body()),
+    ];
+    for text in shown {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Read from a message that is written from a body: the same body.
     #[test]
     fn bodies_come_back_as_they_were(
-        content in any_content(), with_trailers: bool, framing in any_framing(),
-        padding in any_padding(), size in 1..50_usize,
+        content in any_content(), with_trailers: bool, encoding in any_encode_options(),
+        size in 1..50_usize,
     ) {
         let trailers = with_trailers.then(trailers);
         let body = Content { data: content.clone(), trailers: trailers.clone() };
         let request = http::Request::post("https://a/").body(body).unwrap();
         let (message, _, error) =
-            collect::<EncodedBody<Content>>(EncodedBody::request(request, framing, padding).unwrap());
+            collect::<EncodedBody<Content>>(EncodedBody::from_request(request, &encoding).unwrap());
         prop_assert_eq!(error, None::<WriteError<Infallible>>);
         let request = wait(read_request(dribble(&message.freeze(), size), &options())).unwrap();
         let (data, again, error) = collect(request.into_body());

@@ -8,16 +8,16 @@ use bytes::{Bytes, BytesMut};
 use common::*;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use oblivious_bhttp::{
-    Content, ConvertError, DecodeError, DecodeOptions, EncodeError, Fields, Framing, Informational,
-    Padding, Request, Response, ResponseHead, decode_request, decode_response, encode_request_into,
-    encode_response_into, encoded_request_len, encoded_response_len,
+    Content, ConvertError, DecodeError, DecodeOptions, EncodableRequest, EncodableResponse,
+    EncodeError, EncodeOptions, Fields, Framing, Informational, Request, Response, ResponseHead,
+    decode_request, decode_response, encode_request_into, encode_response_into,
 };
 use proptest::prelude::*;
 
 const FRAMINGS: [Framing; 2] = [Framing::KnownLength, Framing::IndeterminateLength];
 
 fn message(request: &Request) -> Bytes {
-    request.encode(Framing::KnownLength, &Padding::None).unwrap()
+    request.encode(&EncodeOptions::default()).unwrap()
 }
 
 fn to_http(request: &Request) -> Result<http::Request<Content>, ConvertError> {
@@ -25,13 +25,13 @@ fn to_http(request: &Request) -> Result<http::Request<Content>, ConvertError> {
 }
 
 fn to_http_response(response: &Response) -> Result<http::Response<Content>, ConvertError> {
-    let message = response.encode(Framing::KnownLength, &Padding::None).unwrap();
+    let message = response.encode(&EncodeOptions::default()).unwrap();
     decode_response(message, &http::Method::GET, &DecodeOptions::default())
 }
 
 fn encode(request: &http::Request<Content>) -> Result<Bytes, EncodeError> {
     let mut out = BytesMut::new();
-    encode_request_into(request, Framing::KnownLength, &Padding::None, &mut out)?;
+    encode_request_into(request, &EncodeOptions::default(), &mut out)?;
     Ok(out.freeze())
 }
 
@@ -137,7 +137,7 @@ fn too_many_fields_are_an_error() {
     let mut informational = Response::new(200);
     informational.informational.push(ResponseHead { status: 103, fields: many });
     for response in [trailers, informational] {
-        let message = response.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let message = response.encode(&EncodeOptions::default()).unwrap();
         let decoded = decode_response(message, &http::Method::GET, &options);
         assert_eq!(decoded.unwrap_err(), ConvertError::TooManyFields);
     }
@@ -232,7 +232,8 @@ fn informational_responses_are_an_extension() {
     assert_eq!(lines(all[1].headers()), [("link", &b"a"[..]), ("link", b"b")]);
     for framing in FRAMINGS {
         let mut out = BytesMut::new();
-        encode_response_into(&converted, framing, &Padding::None, &mut out).unwrap();
+        let options = EncodeOptions::default().with_framing(framing);
+        encode_response_into(&converted, &options, &mut out).unwrap();
         assert_eq!(Response::decode(out.freeze(), "GET"), Ok(response.clone()));
     }
 }
@@ -242,8 +243,11 @@ fn informational_responses_are_an_extension() {
 fn status_codes_have_their_place() {
     let encode = |response: &http::Response<Content>| {
         let mut out = BytesMut::from("before");
-        let result = encode_response_into(response, Framing::KnownLength, &Padding::None, &mut out);
+        let options = EncodeOptions::default();
+        let result = encode_response_into(response, &options, &mut out);
         assert_eq!(out.len() > 6, result.is_ok(), "nothing is written with an error");
+        let encodable = EncodableResponse::new(response.clone(), &options);
+        assert_eq!(encodable.map(|_| ()), result);
         result
     };
     for (status, result) in
@@ -309,8 +313,8 @@ fn paths_begin_with_a_slash() {
         ("https://a/caf\u{e9}", "/caf\u{e9}"),
     ] {
         let encoded = encode(&get(uri)).unwrap();
-        let length = encoded_request_len(&get(uri), Framing::KnownLength, &Padding::None).unwrap();
-        assert_eq!(encoded.len(), length);
+        let encodable = EncodableRequest::new(get(uri), &EncodeOptions::default()).unwrap();
+        assert_eq!(encoded.len(), encodable.encoded_len());
         assert_eq!(Request::decode(encoded.clone()).unwrap().head.path(), path.as_bytes());
         let again = decode_request(encoded, &DecodeOptions::default()).unwrap();
         assert_eq!(encode(&again), encode(&get(uri)));
@@ -322,7 +326,7 @@ fn paths_begin_with_a_slash() {
 fn responses_know_what_they_answer() {
     let mut response = Response::new(200);
     response.head.fields = fields([("content-length", "5")]);
-    let message = response.encode(Framing::KnownLength, &Padding::None).unwrap();
+    let message = response.encode(&EncodeOptions::default()).unwrap();
     let options = DecodeOptions::default();
     let decode = |method| decode_response(message.clone(), &method, &options);
     assert!(decode(http::Method::HEAD).is_ok());
@@ -389,18 +393,21 @@ proptest! {
 
     #[test]
     fn requests_come_back_as_they_were(
-        headers in any_headers(), content in any_body(), framing in any_framing(),
-        padding in any_padding(), path in "/[a-z0-9/?=&%._~-]{0,40}",
+        headers in any_headers(), content in any_body(), options in any_encode_options(), path in "/[a-z0-9/?=&%._~-]{0,40}",
         authority in "[a-z0-9.-]{1,20}(:[0-9]{1,4})?",
     ) {
         let mut request = http::Request::post(format!("https://{authority}{path}")).body(content).unwrap();
         *request.headers_mut() = headers;
         let mut out = BytesMut::from("before");
-        encode_request_into(&request, framing, &padding, &mut out).unwrap();
+        encode_request_into(&request, &options, &mut out).unwrap();
         let message = out.split_off(6).freeze();
         prop_assert_eq!(&out[..], b"before");
-        prop_assert_eq!(Ok(message.len()), encoded_request_len(&request, framing, &padding));
-        prop_assert_eq!(padding.padded_len(message.len()), Ok(message.len()));
+        prop_assert_eq!(options.padding.padded_len(message.len()), Ok(message.len()));
+
+        let encodable = EncodableRequest::new(request.clone(), &options).unwrap();
+        prop_assert_eq!(encodable.encoded_len(), message.len());
+        encodable.encode_into(&mut out);
+        prop_assert_eq!(&out[6..], &message);
 
         let decoded = decode_request(message, &DecodeOptions::default()).unwrap();
         prop_assert_eq!(decoded.method(), request.method());
@@ -413,7 +420,7 @@ proptest! {
     #[test]
     fn responses_come_back_as_they_were(
         status in 200..=599_u16, headers in any_headers(), hints in any_headers(),
-        content in any_body(), framing in any_framing(), padding in any_padding(),
+        content in any_body(), options in any_encode_options(),
     ) {
         let mut response = http::Response::builder().status(status).body(content).unwrap();
         *response.headers_mut() = headers;
@@ -421,8 +428,12 @@ proptest! {
         *early.headers_mut() = hints;
         response.extensions_mut().insert(Informational(vec![early.clone()]));
         let mut out = BytesMut::new();
-        encode_response_into(&response, framing, &padding, &mut out).unwrap();
-        prop_assert_eq!(Ok(out.len()), encoded_response_len(&response, framing, &padding));
+        encode_response_into(&response, &options, &mut out).unwrap();
+        let encodable = EncodableResponse::new(response.clone(), &options).unwrap();
+        prop_assert_eq!(encodable.encoded_len(), out.len());
+        let mut again = BytesMut::from("before");
+        encodable.encode_into(&mut again);
+        prop_assert_eq!(&again[6..], &out);
 
         let options = DecodeOptions::default();
         let decoded = decode_response(out.freeze(), &http::Method::GET, &options).unwrap();

@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn requests(request in any_request(), framing in any_framing(), padding in any_padding()) {
-        let message = request.encode(framing, &padding).unwrap();
+        let message = request.encode(&encode_options(framing, padding.clone())).unwrap();
         let theirs = theirs_of(&message);
         let control = theirs.control();
         prop_assert_eq!(control.method(), Some(request.head.method()));
@@ -53,7 +53,7 @@ proptest! {
 
     #[test]
     fn responses(response in any_response(), framing in any_framing(), padding in any_padding()) {
-        let message = response.encode(framing, &padding).unwrap();
+        let message = response.encode(&encode_options(framing, padding.clone())).unwrap();
         let theirs = theirs_of(&message);
         prop_assert_eq!(theirs.control().status().unwrap().code(), response.head.status);
         prop_assert_eq!(theirs.informational().len(), response.informational.len());

@@ -5,8 +5,8 @@ mod common;
 use bytes::{Bytes, BytesMut};
 use common::*;
 use oblivious_bhttp::{
-    DecodeError, DecodeOptions, Decoder, Encoder, Event, Framing, Limit, Limits, Padding, Part,
-    Request, Response, ResponseHead,
+    DecodeError, DecodeOptions, Decoder, EncodeOptions, Encoder, Event, Framing, Limit, Limits,
+    Padding, Part, Request, Response, ResponseHead,
 };
 use oblivious_wire::VarInt;
 
@@ -71,7 +71,7 @@ fn claimed_lengths_cost_no_memory() {
                 let message = Bytes::from(with_length(before, length));
                 let mut result = None;
                 let memory = allocation_counter::measure(|| {
-                    let mut decoder = Decoder::any(&options);
+                    let mut decoder = Decoder::for_any(&options);
                     decoder.push(message);
                     result = Some(loop {
                         match decoder.next_event() {
@@ -114,7 +114,7 @@ fn dribbled_bytes_stay_under_the_limits() {
             let dribble = [Bytes::from_static(b"x"), Bytes::from_static(b"\0")];
             let mut pushed = 0_u32;
             let memory = allocation_counter::measure(|| {
-                let mut decoder = Decoder::any(&options);
+                let mut decoder = Decoder::for_any(&options);
                 for byte in &message {
                     decoder.push(Bytes::copy_from_slice(&[*byte]));
                     while let Ok(Some(_)) = decoder.next_event() {}
@@ -145,7 +145,7 @@ fn endless_sections_are_refused() {
         (&b"\x01a\0"[..], Limit::Fields),
         (&[b"\x01a\x40\x40".as_slice(), &[b'b'; 64]].concat(), Limit::FieldSection),
     ] {
-        let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+        let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
         decoder.push(Bytes::from_static(b"\x03\x40\xc8"));
         let line = Bytes::copy_from_slice(line);
         let memory = allocation_counter::measure(|| {
@@ -181,7 +181,7 @@ fn each_limit_is_named() {
         _ => panic!("a limit that is not tested"),
     };
     for framing in [Framing::KnownLength, Framing::IndeterminateLength] {
-        let unpadded = request.encoded_len(framing, &Padding::None).unwrap();
+        let unpadded = request.encode(&encode_options(framing, Padding::None)).unwrap().len();
         for (limit, enough) in [
             (Limit::ControlData, 16),
             (Limit::FieldSection, 14),
@@ -196,10 +196,11 @@ fn each_limit_is_named() {
                 let mut options = DecodeOptions::default();
                 set(&mut options.limits, limit, allowed);
                 if limit == Limit::Informational {
-                    let message = response.encode(framing, &Padding::None).unwrap();
+                    let message = response.encode(&encode_options(framing, Padding::None)).unwrap();
                     return Response::decode_with(message, "GET", &options).map(|_| ());
                 }
-                let message = request.encode(framing, &Padding::ToExact(100)).unwrap();
+                let message =
+                    request.encode(&encode_options(framing, Padding::ToExact(100))).unwrap();
                 Request::decode_with(message, &options).map(|_| ())
             };
             let over = DecodeError::Limit(limit);
@@ -215,7 +216,7 @@ fn each_limit_is_named() {
 fn chunks_add_up_to_the_content_limit() {
     let mut options = DecodeOptions::default();
     options.limits.content = 1000;
-    let mut decoder = Decoder::response("GET", &options);
+    let mut decoder = Decoder::for_response("GET", &options);
     decoder.push(Bytes::from_static(b"\x03\x40\xc8\0"));
     assert!(decoder.next_event().unwrap().is_some());
     for _ in 0..1000 {
@@ -240,7 +241,7 @@ fn the_first_fault_of_padding_is_told_in_any_division() {
         for size in 1..=message.len() {
             let mut options = DecodeOptions::default();
             options.limits.padding = 9;
-            let decoder = Decoder::response("GET", &options);
+            let decoder = Decoder::for_response("GET", &options);
             assert_eq!(events(decoder, message.chunks(size)).1, Err(error), "{at} {size}");
         }
     }
@@ -253,7 +254,7 @@ fn control_data_over_the_limit_is_told_in_any_division() {
     for before in [&b"\0"[..], b"\0\x03GET", b"\0\x03GET\x05https", b"\0\x03GET\x05https\x01a"] {
         let message = [before, b"\xff\xff\xff\xff\xff\xff\xff\xff"].concat();
         for size in 1..=message.len() {
-            let decoder = Decoder::any(&DecodeOptions::default());
+            let decoder = Decoder::for_any(&DecodeOptions::default());
             let (_, result) = events(decoder, message.chunks(size));
             assert_eq!(result, Err(DecodeError::Limit(Limit::ControlData)), "{size}");
         }
@@ -272,7 +273,7 @@ fn twelve_fields() -> Request {
 #[test]
 fn whole_decodes_allocate_little() {
     let request = twelve_fields();
-    let known = request.encode(Framing::KnownLength, &Padding::None).unwrap();
+    let known = request.encode(&EncodeOptions::default()).unwrap();
     let mut encoder = Encoder::indeterminate_length();
     let mut chunked = BytesMut::new();
     encoder.request(&request.head, &mut chunked).unwrap();
@@ -297,11 +298,11 @@ fn whole_decodes_allocate_little() {
 #[test]
 fn encoding_allocates_once() {
     let request = twelve_fields();
-    let padding = Padding::ToMultiple(512);
     for framing in [Framing::KnownLength, Framing::IndeterminateLength] {
+        let options = encode_options(framing, Padding::ToMultiple(512));
         let mut out = BytesMut::new();
         let memory = allocation_counter::measure(|| {
-            request.encode_into(framing, &padding, &mut out).unwrap();
+            request.encode_into(&options, &mut out).unwrap();
         });
         assert_eq!((memory.count_total, memory.bytes_total), (1, out.len() as u64));
     }
@@ -312,7 +313,7 @@ fn encoding_allocates_once() {
 fn content_is_not_copied() {
     let piece = Bytes::from(vec![7; 16 << 10]);
     for framing in [Framing::KnownLength, Framing::IndeterminateLength] {
-        let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+        let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
         let mut encoder = match framing {
             Framing::KnownLength => Encoder::known_length(1024 * piece.len() as u64),
             Framing::IndeterminateLength => Encoder::indeterminate_length(),

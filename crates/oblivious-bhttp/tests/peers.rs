@@ -6,8 +6,8 @@ use bytes::Bytes;
 use common::*;
 use hex_literal::hex;
 use oblivious_bhttp::{
-    DecodeError, DecodeOptions, Decoder, EncodeError, Event, Fields, Framing, Padding, Part,
-    Request, Response,
+    DecodeError, DecodeOptions, Decoder, EncodeError, EncodeOptions, Event, Fields, Framing,
+    Padding, Part, Request, Response,
 };
 
 fn line(name: &str, value: &str) -> Vec<u8> {
@@ -41,7 +41,7 @@ fn names_and_values_cannot_break_out_of_a_line() {
 #[test]
 fn control_data_is_checked() {
     let valid = Request::new("GET", "https", "a", "/");
-    assert!(valid.encode(Framing::KnownLength, &Padding::None).is_ok());
+    assert!(valid.encode(&EncodeOptions::default()).is_ok());
     for (method, scheme, authority, path, error_is) in [
         ("", "https", "a", "/", DecodeError::Method),
         ("GET / HTTP/1.1\r\nx:", "https", "a", "/", DecodeError::Method),
@@ -59,7 +59,7 @@ fn control_data_is_checked() {
         }
         assert_eq!(error(&message), error_is, "{parts:?}");
         let invalid = Request::new(method, scheme, authority, path);
-        assert!(invalid.encode(Framing::KnownLength, &Padding::None).is_err(), "{parts:?}");
+        assert!(invalid.encode(&EncodeOptions::default()).is_err(), "{parts:?}");
     }
 }
 
@@ -69,7 +69,7 @@ fn names_are_written_in_lower_case() {
     let message = Bytes::from(response_with(&line("X-Upper", "Value")));
     let decoded = Response::decode(message, "GET").unwrap();
     assert_eq!(decoded.head.fields, fields([("x-upper", "Value")]));
-    let encoded = decoded.encode(Framing::KnownLength, &Padding::None).unwrap();
+    let encoded = decoded.encode(&EncodeOptions::default()).unwrap();
     assert_eq!(encoded[4..], line("x-upper", "Value"));
 }
 
@@ -81,7 +81,7 @@ fn there_is_one_content_length() {
     let mut response = Response::new(200);
     response.content = "abc".into();
     response.head.fields = fields([("content-length", "4")]);
-    let encoded = response.encode(Framing::KnownLength, &Padding::None);
+    let encoded = response.encode(&EncodeOptions::default());
     assert_eq!(encoded, Err(EncodeError::ContentLengthMismatch));
 }
 
@@ -91,7 +91,7 @@ fn nine_bytes_allocate_nothing_to_speak_of() {
     for first in 0..4 {
         let message = [&[first], &[0xff; 8][..]].concat();
         let memory = allocation_counter::measure(|| {
-            let mut decoder = Decoder::any(&DecodeOptions::default());
+            let mut decoder = Decoder::for_any(&DecodeOptions::default());
             decoder.push(Bytes::copy_from_slice(&message));
             assert!(decoder.next_event().is_err());
         });
@@ -129,7 +129,7 @@ fn lengths_do_not_overflow() {
         ([&hex!("0140c800")[..], &most, &most].concat(), Part::Content),
         ([&hex!("0003474554")[..], &most, &most].concat(), Part::ControlData),
     ] {
-        let (_, result) = events(Decoder::any(&options), [&message[..]]);
+        let (_, result) = events(Decoder::for_any(&options), [&message[..]]);
         assert_eq!(result, Err(DecodeError::Truncated(part)), "{message:02x?}");
     }
 }
@@ -156,7 +156,7 @@ fn informational_responses_have_no_framing_of_their_own() {
         (Framing::KnownLength, &hex!("014064 00 40c8")[..]),
         (Framing::IndeterminateLength, &hex!("034064 00 40c8 000000")[..]),
     ] {
-        assert_eq!(response.encode(framing, &Padding::None).unwrap(), message);
+        assert_eq!(response.encode(&encode_options(framing, Padding::None)).unwrap(), message);
     }
 }
 
@@ -174,8 +174,8 @@ fn padding_is_always_zeros() {
     let mut response = Response::new(200);
     response.content = "a".into();
     for framing in [Framing::KnownLength, Framing::IndeterminateLength] {
-        let length = response.encoded_len(framing, &Padding::None).unwrap();
-        let message = response.encode(framing, &Padding::ToExact(1000)).unwrap();
+        let length = response.encode(&encode_options(framing, Padding::None)).unwrap().len();
+        let message = response.encode(&encode_options(framing, Padding::ToExact(1000))).unwrap();
         assert_eq!(message.len(), 1000);
         assert!(message[length..].iter().all(|&byte| byte == 0));
     }
@@ -194,7 +194,7 @@ mod conversion {
         let mut request = Request::new("POST", "https", "a", "/");
         request.content = "b".into();
         request.trailers = fields([("c", "d")]);
-        let message = request.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let message = request.encode(&EncodeOptions::default()).unwrap();
         let request = decode_request(message, &DecodeOptions::default()).unwrap();
         assert_eq!(request.body().trailers.as_ref().unwrap()["c"], "d");
     }
@@ -205,7 +205,7 @@ mod conversion {
         let mut response = Response::new(200);
         response.head.fields =
             fields([("set-cookie", "a=1"), ("x", "1"), ("set-cookie", "b=2; Path=/"), ("x", "1")]);
-        let message = response.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let message = response.encode(&EncodeOptions::default()).unwrap();
         let options = DecodeOptions::default();
         let response = decode_response(message, &http::Method::GET, &options).unwrap();
         let all = |name| response.headers().get_all(name).iter().collect::<Vec<_>>();
@@ -214,7 +214,7 @@ mod conversion {
 
         let mut request = Request::new("GET", "https", "a", "/");
         request.head.fields = fields([("cookie", "a=1"), ("cookie", "b=2; c=3")]);
-        let message = request.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let message = request.encode(&EncodeOptions::default()).unwrap();
         let request = decode_request(message, &options).unwrap();
         let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
@@ -224,7 +224,7 @@ mod conversion {
     #[test]
     fn the_query_stays() {
         let request = Request::new("GET", "https", "a", "/b?c=d&e");
-        let message = request.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let message = request.encode(&EncodeOptions::default()).unwrap();
         let request = decode_request(message, &DecodeOptions::default()).unwrap();
         assert_eq!(request.uri(), "https://a/b?c=d&e");
         assert_eq!(request.uri().query(), Some("c=d&e"));
@@ -236,7 +236,7 @@ mod conversion {
         let mut request = Request::new("POST", "https", "a", "/");
         request.head.fields = fields([("transfer-encoding", "chunked"), ("content-length", "1")]);
         request.content = "b".into();
-        let message = request.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let message = request.encode(&EncodeOptions::default()).unwrap();
         let request = decode_request(message, &DecodeOptions::default()).unwrap();
         assert_eq!(request.headers().len(), 1);
         assert_eq!(request.headers()["content-length"], "1");

@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 fn any_decoder() -> Decoder {
-    Decoder::any(&DecodeOptions::default())
+    Decoder::for_any(&DecodeOptions::default())
 }
 
 proptest! {
@@ -19,19 +19,17 @@ proptest! {
 
     #[test]
     fn requests_decode_to_what_was_encoded(
-        request in any_request(), framing in any_framing(), padding in any_padding(),
+        request in any_request(), options in any_encode_options(),
     ) {
-        let message = request.encode(framing, &padding).unwrap();
-        prop_assert_eq!(message.len(), request.encoded_len(framing, &padding).unwrap());
+        let message = request.encode(&options).unwrap();
         prop_assert_eq!(Request::decode(message), Ok(request));
     }
 
     #[test]
     fn responses_decode_to_what_was_encoded(
-        response in any_response(), framing in any_framing(), padding in any_padding(),
+        response in any_response(), options in any_encode_options(),
     ) {
-        let message = response.encode(framing, &padding).unwrap();
-        prop_assert_eq!(message.len(), response.encoded_len(framing, &padding).unwrap());
+        let message = response.encode(&options).unwrap();
         prop_assert_eq!(Response::decode(message, "GET"), Ok(response));
     }
 
@@ -113,11 +111,11 @@ proptest! {
         message[at] = byte;
         let message = Bytes::from(message);
         if let Ok(request) = Request::decode(message.clone()) {
-            let again = request.encode(framing, &Padding::None).unwrap();
+            let again = request.encode(&encode_options(framing, Padding::None)).unwrap();
             prop_assert_eq!(Request::decode(again), Ok(request));
         }
         if let Ok(response) = Response::decode(message, "GET") {
-            let again = response.encode(framing, &Padding::None).unwrap();
+            let again = response.encode(&encode_options(framing, Padding::None)).unwrap();
             prop_assert_eq!(Response::decode(again, "GET"), Ok(response));
         }
     }
@@ -144,7 +142,7 @@ proptest! {
         encoder.trailers(&response.trailers, &mut out).unwrap();
         encoder.finish(&padding, &mut out).unwrap();
         if known || response.content.len() <= size {
-            prop_assert_eq!(&out, &response.encode(framing, &padding).unwrap());
+            prop_assert_eq!(&out, &response.encode(&encode_options(framing, padding.clone())).unwrap());
         }
         prop_assert_eq!(padding.padded_len(out.len()), Ok(out.len()));
         prop_assert_eq!(Response::decode(out.freeze(), "GET"), Ok(response));

@@ -57,21 +57,30 @@ fn empty_parts_are_terminated() {
         (response(false, false, "", true), &hex!("0340c8 00 00 01610162 00")),
         (response(true, true, "c", true), &hex!("034064 00 40c8 0161016200 016300 0161016200")),
     ] {
-        assert_eq!(response.encode(INDETERMINATE, &Padding::None).unwrap(), message);
+        assert_eq!(
+            response.encode(&encode_options(INDETERMINATE, Padding::None)).unwrap(),
+            message
+        );
         assert_eq!(in_parts(&response, &Padding::None).unwrap(), message);
         let padded = [message, &[0; 5]].concat();
         let padding = Padding::ToExact(padded.len());
-        assert_eq!(response.encode(INDETERMINATE, &padding).unwrap(), padded);
+        assert_eq!(
+            response.encode(&encode_options(INDETERMINATE, padding.clone())).unwrap(),
+            padded
+        );
         assert_eq!(in_parts(&response, &padding).unwrap(), padded);
         // The terminators are not taken for padding.
         let short = Padding::ToExact(message.len() - 1);
-        assert_eq!(response.encode(INDETERMINATE, &short), Err(EncodeError::PaddingTooShort));
+        assert_eq!(
+            response.encode(&encode_options(INDETERMINATE, short.clone())),
+            Err(EncodeError::PaddingTooShort)
+        );
         assert_eq!(in_parts(&response, &short), Err(EncodeError::PaddingTooShort));
         bhttp_reads(message);
         bhttp_reads(&padded);
     }
     let request = Request::new("GET", "https", "a", "/");
-    let message = request.encode(INDETERMINATE, &Padding::None).unwrap();
+    let message = request.encode(&encode_options(INDETERMINATE, Padding::None)).unwrap();
     assert_eq!(message, hex!("02 03474554 056874747073 0161 012f 00 00 00")[..]);
     bhttp_reads(&message);
 }
@@ -81,7 +90,7 @@ proptest! {
 
     #[test]
     fn requests(request in any_request(), padding in any_padding()) {
-        let message = request.encode(INDETERMINATE, &padding).unwrap();
+        let message = request.encode(&encode_options(INDETERMINATE, padding.clone())).unwrap();
         let theirs = bhttp_reads(&message);
         prop_assert_eq!(theirs.content(), &request.content[..]);
         prop_assert_eq!(theirs.trailer().iter().count(), request.trailers.len());
@@ -158,9 +167,15 @@ mod bodies {
                 for padding in [Padding::None, Padding::ToMultiple(64)] {
                     let request = http::Request::post("https://a/").body(body.clone()).unwrap();
                     let late = request.clone().map(|body| Late(body, false));
-                    let encode = EncodedBody::request(request, INDETERMINATE, padding.clone());
+                    let encode = EncodedBody::from_request(
+                        request,
+                        &encode_options(INDETERMINATE, padding.clone()),
+                    );
                     check(collect(encode.unwrap()));
-                    let encode = EncodedBody::request(late, INDETERMINATE, padding.clone());
+                    let encode = EncodedBody::from_request(
+                        late,
+                        &encode_options(INDETERMINATE, padding.clone()),
+                    );
                     check(collect(encode.unwrap()));
 
                     let mut encoder = ResponseEncoder::new();

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use common::*;
 use hex_literal::hex;
 use oblivious_bhttp::{
-    DecodeError, DecodeOptions, Decoder, Event, Fields, Framing, Padding, Request, Response,
-    ResponseHead,
+    DecodeError, DecodeOptions, Decoder, EncodeOptions, Event, Fields, Framing, Padding, Request,
+    Response, ResponseHead,
 };
 
 fn request() -> Request {
@@ -65,7 +65,8 @@ fn request_of_the_document() {
         let decoded = Request::decode(Bytes::from_static(message)).unwrap();
         assert_eq!(decoded, request());
         assert_eq!(decoded.head.effective_authority(), Some(&b"www.example.com"[..]));
-        let encoded = request().encode(framing, &Padding::ToExact(message.len())).unwrap();
+        let encoded =
+            request().encode(&encode_options(framing, Padding::ToExact(message.len()))).unwrap();
         assert_eq!(encoded, message);
     }
 }
@@ -79,7 +80,7 @@ fn responses_of_the_document() {
     ] {
         assert_eq!(Response::decode(Bytes::from_static(message), "GET").unwrap(), response);
         let padding = Padding::ToExact(message.len());
-        assert_eq!(response.encode(framing, &padding).unwrap(), message);
+        assert_eq!(response.encode(&encode_options(framing, padding.clone())).unwrap(), message);
     }
 }
 
@@ -102,12 +103,12 @@ fn messages_of_oblivious_http() {
     let message = &hex!("00034745540568747470730b6578616d706c652e636f6d012f");
     let request = Request::new("GET", "https", "example.com", "/");
     assert_eq!(Request::decode(Bytes::from_static(message)).unwrap(), request);
-    assert_eq!(request.encode(Framing::KnownLength, &Padding::None).unwrap(), message[..]);
+    assert_eq!(request.encode(&EncodeOptions::default()).unwrap(), message[..]);
 
     let message = &hex!("0140c8");
     let response = Response::new(200);
     assert_eq!(Response::decode(Bytes::from_static(message), "GET").unwrap(), response);
-    assert_eq!(response.encode(Framing::KnownLength, &Padding::None).unwrap(), message[..]);
+    assert_eq!(response.encode(&EncodeOptions::default()).unwrap(), message[..]);
 }
 
 /// RFC 9292 §3.8: a message ends before a part of which it and all after it are empty; any other
@@ -210,7 +211,7 @@ fn longer_integers_than_needed_are_read() {
     let header = message.iter().position(|&byte| byte == 0x06).unwrap();
     message[header] = 8;
     assert_eq!(Request::decode(message.into()), Ok(request.clone()));
-    let again = request.encode(Framing::KnownLength, &Padding::None).unwrap();
+    let again = request.encode(&EncodeOptions::default()).unwrap();
     assert_eq!(again, hex!("0003474554056874747073 00012f 0401610162 0131 03016300")[..]);
 }
 
@@ -250,7 +251,7 @@ fn content_length_agrees_with_the_content() {
         let mut response = Response::new(status);
         response.content = Bytes::copy_from_slice(content.as_bytes());
         // Spliced in afterwards: what disagrees cannot be encoded.
-        let body = response.encode(Framing::KnownLength, &Padding::None).unwrap();
+        let body = response.encode(&EncodeOptions::default()).unwrap();
         let line = fields([("content-length", declared)]);
         let mut message = body[..3].to_vec();
         message.push(u8::try_from(line.as_bytes().len()).unwrap());
@@ -308,7 +309,7 @@ fn host_and_authority_agree() {
             hosts.iter().flat_map(|host| fields([("host", *host)]).as_bytes().to_vec()).collect();
         request.head.fields = Fields::new();
         // Control data alone, to which a header section of the other framing is added.
-        let mut message = request.encode(Framing::KnownLength, &Padding::None).unwrap().to_vec();
+        let mut message = request.encode(&EncodeOptions::default()).unwrap().to_vec();
         message[0] = 2;
         message.extend(lines);
         message.push(0);
@@ -375,7 +376,7 @@ fn padding_is_zeros() {
     message.extend([1, 2, 3]);
     let mut options = DecodeOptions::default();
     options.accept_nonzero_padding = true;
-    assert_eq!(events(Decoder::any(&options), [&message[..]]), whole(RESPONSE_TRAILER));
+    assert_eq!(events(Decoder::for_any(&options), [&message[..]]), whole(RESPONSE_TRAILER));
 }
 
 /// RFC 9292 §3.5.1: no framing indicator comes between responses, unless the receiver allows it.
@@ -388,7 +389,7 @@ fn repeated_framing_is_an_error_by_default() {
         assert_eq!(error(repeated), DecodeError::RepeatedFraming);
         let mut options = DecodeOptions::default();
         options.accept_repeated_framing = true;
-        let lenient = |message| events(Decoder::any(&options), [message]);
+        let lenient = |message| events(Decoder::for_any(&options), [message]);
         assert_eq!(lenient(repeated), whole(clean));
         assert_eq!(whole(clean).1, Ok(()));
         assert_eq!(lenient(twice).1, Err(DecodeError::RepeatedFraming));
@@ -396,7 +397,7 @@ fn repeated_framing_is_an_error_by_default() {
     let mut options = DecodeOptions::default();
     options.accept_repeated_framing = true;
     for message in [&hex!("0101 40c8")[..], &hex!("0303 40c8"), &hex!("03406400 0140c8")] {
-        let (_, result) = events(Decoder::any(&options), [message]);
+        let (_, result) = events(Decoder::for_any(&options), [message]);
         assert_eq!(result, Err(DecodeError::Status), "{message:02x?}");
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use oblivious_bhttp::{DecodeOptions, Padding};
-use oblivious_hpke::ChunkLimits;
+use oblivious_bhttp::{DecodeOptions, EncodeOptions};
+use oblivious_hpke::{ChunkLimits, UnixSeconds};
 use oblivious_service::{Clock, Live, Timeout};
 
 use crate::{
-    DatePolicy, GatewayKeys, ReplayGuard, TargetPolicy, concurrency::Concurrency,
-    keys::unix_seconds, nesting::Nesting,
+    DatePolicy, GatewayKeys, ReplayGuard, TargetPolicy, concurrency::Concurrency, nesting::Nesting,
 };
 
 /// The settings that [`GatewayLayer`](crate::GatewayLayer) collects.
@@ -31,14 +30,14 @@ pub(crate) struct Config {
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) dates: DatePolicy,
     pub(crate) nesting: Nesting,
-    pub(crate) padding: Padding,
+    /// How whole responses are written; its padding also holds for those in chunks.
+    pub(crate) encode_options: EncodeOptions,
     pub(crate) decode_options: DecodeOptions,
 }
 
 impl Config {
-    /// The time now, in seconds since the Unix epoch.
-    pub(crate) fn now(&self) -> u64 {
-        unix_seconds(self.clock.now())
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.clock.now().into()
     }
 
     /// How a request of which no more than `limit` bytes are taken is read. The default of the

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use http::Response;
+use http::StatusCode;
 use tracing::{Span, debug, debug_span, field::Empty};
 
 use crate::{
@@ -98,12 +98,12 @@ impl Stage {
 
 /// Watches one exchange; the total is recorded when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(crate) struct Observer {
     began: Instant,
     span: Span,
 }
 
-impl Exchange {
+impl Observer {
     pub(crate) fn begin() -> Self {
         let span = debug_span!("exchange", key_id = Empty, outcome = Empty);
         Self { began: Instant::now(), span }
@@ -120,10 +120,10 @@ impl Exchange {
     }
 
     /// There is an answer to go inside.
-    pub(crate) fn answered<T>(&self, answer: &Result<Response<T>, InnerRefusal>) {
+    pub(crate) fn answered(&self, answer: Result<StatusCode, &InnerRefusal>) {
         let outcome = match answer {
-            Ok(response) => {
-                let class = status_class(response.status().as_u16());
+            Ok(status) => {
+                let class = status_class(status.as_u16());
                 metrics::counter!(TARGET_RESPONSES, "class" => class).increment(1);
                 "answered"
             }
@@ -166,7 +166,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for Observer {
     fn drop(&mut self) {
         metrics::histogram!(STAGES, "stage" => "total").record(self.began.elapsed());
     }

@@ -18,7 +18,7 @@ use common::{
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty};
-use oblivious_bhttp::{EncodedBody, Framing, Padding};
+use oblivious_bhttp::{EncodeOptions, EncodedBody, Framing, Padding};
 use oblivious_gateway::{
     GatewayBody, GatewayKeys, GatewayLayer, InformationalSender, TargetPolicy,
 };
@@ -324,7 +324,8 @@ async fn head_gets_the_header_alone() {
         Ok::<_, BoxError>(response.body(FullBody::from("content"))?)
     });
     let request = Request::head("https://example.com/").body(Empty::<Bytes>::new()).unwrap();
-    let encoded = EncodedBody::request(request, Framing::IndeterminateLength, Padding::None);
+    let options = EncodeOptions::default().with_framing(Framing::IndeterminateLength);
+    let encoded = EncodedBody::from_request(request, &options);
     let message = encoded.unwrap().collect().await.unwrap().to_bytes();
     let (mut sealing, pending) = Sealing::start();
     let response = send(layer().layer(target), FullBody::from(sealing.finish(&message))).await;

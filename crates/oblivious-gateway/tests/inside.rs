@@ -20,7 +20,7 @@ use common::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use oblivious_bhttp::{Content, Framing, Informational, Padding, encode_request_into};
+use oblivious_bhttp::{Content, EncodeOptions, Framing, Informational, encode_request_into};
 use oblivious_gateway::{
     EncapsulatedBody, GatewayBody, InformationalSender, TargetError, TargetPolicy,
 };
@@ -408,8 +408,8 @@ async fn padded_responses_have_the_same_length_outside() {
 async fn no_text_shows_the_content_of_a_request() {
     let request = Request::post("https://example.com/").body(Content::from("hunter2 hunter2"));
     let mut message = BytesMut::new();
-    let framing = Framing::KnownLength;
-    encode_request_into(&request.unwrap(), framing, &Padding::None, &mut message).unwrap();
+    let options = EncodeOptions::default();
+    encode_request_into(&request.unwrap(), &options, &mut message).unwrap();
     let gateway = layer().layer(tower::service_fn(|request: Request<GatewayBody>| async move {
         let mut body = request.into_body();
         let before = format!("{body:?}");
@@ -448,8 +448,8 @@ async fn an_encapsulated_request_inside_is_a_508_inside() {
 
         let (mut sealing, pending) = Sealing::start();
         let mut message = BytesMut::new();
-        let framing = Framing::IndeterminateLength;
-        encode_request_into(&request, framing, &Padding::None, &mut message).unwrap();
+        let options = EncodeOptions::default().with_framing(Framing::IndeterminateLength);
+        encode_request_into(&request, &options, &mut message).unwrap();
         let sealed = FullBody::from(sealing.finish(&message));
         let response = gateway_without_target().oneshot(outer_chunked(sealed)).await.unwrap();
         let answer = Opening::new(pending, response.into_body()).response(&Method::POST).await;

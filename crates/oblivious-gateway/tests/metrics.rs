@@ -14,7 +14,7 @@ use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use oblivious_bhttp::{Content, Framing, Padding, encode_request_into};
+use oblivious_bhttp::{Content, EncodeOptions, encode_request_into};
 
 /// Counts how often each metric was recorded, by its name and label.
 #[derive(Clone, Default)]
@@ -122,7 +122,7 @@ fn the_target_is_timed_if_it_was_asked() {
         assert_eq!(tally.take(OUTCOMES), ["not_binary_http"]);
 
         let (mut message, request) = (BytesMut::new(), get("https://example.com/"));
-        encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+        encode_request_into(&request, &EncodeOptions::default(), &mut message).unwrap();
         let (sealed, _) = seal(&message);
         send(gateway.clone(), outer(sealed.clone())).await;
         tally.take("");

@@ -25,7 +25,7 @@ use tower_service::Service;
 
 use crate::bytes_body::BytesBody;
 use crate::client_tls::ClientTls;
-use crate::connector::Connector;
+use crate::connector::{Connector, ProxyError};
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
@@ -77,6 +77,15 @@ impl HttpClient {
     /// connections that stand already are kept as they are.
     pub fn with_live_tls(tls: Live<ClientTls>) -> Self {
         Self::with_connector(tls, Connector::unguarded())
+    }
+
+    /// A client whose connections all go by way of an HTTP proxy: see
+    /// [`Connector::through_proxy`].
+    ///
+    /// # Errors
+    /// If the URL is not that of a proxy.
+    pub fn through_proxy(tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+        Ok(Self::with_connector(Live::new(tls.into()), Connector::through_proxy(proxy)?))
     }
 
     /// A client whose connections go only where `policy` permits, on the address really connected

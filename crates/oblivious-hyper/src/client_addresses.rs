@@ -37,7 +37,10 @@ pub(crate) enum ConnectionClient {
     Known(ClientAddress),
     Unknown,
     /// Each request tells.
-    Told { peer: IpAddr, proxies: Arc<TrustedProxies> },
+    Told {
+        peer: IpAddr,
+        proxies: Arc<TrustedProxies>,
+    },
 }
 
 impl ConnectionClient {

@@ -3,7 +3,8 @@
 //!
 //! - [`server`]: any tower service over HTTP/1.1 and HTTP/2, with TLS or without, and with a limit
 //!   on everything that a peer could do slowly or without end.
-//! - [`HttpClient`]: sends nothing twice, follows nothing, adds nothing.
+//! - [`HttpClient`]: sends nothing twice, follows nothing, adds nothing; by way of an HTTP proxy, if
+//!   the server is not to see the address.
 //! - [`Connector`]: for a gateway, connects only to addresses that its
 //!   [`TargetPolicy`](oblivious_gateway::TargetPolicy) permits, on the address really connected to.
 //! - [`Forward`]: the target service of a gateway that forwards.
@@ -134,7 +135,7 @@ pub use client_addresses::ClientAddresses;
 #[cfg(feature = "client")]
 pub use client_tls::ClientTls;
 #[cfg(feature = "client")]
-pub use connector::{AddressError, Connector, Resolver, Resolving};
+pub use connector::{AddressError, Connector, ProxyError, Resolver, Resolving};
 #[cfg(feature = "credentials")]
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(feature = "egress")]

@@ -53,7 +53,7 @@ impl KeyConfig {
         Ok(config)
     }
 
-    /// The number that names this key in a request.
+    /// The number that identifies this key in a request.
     pub fn key_id(&self) -> u8 {
         self.key_id
     }
@@ -98,7 +98,7 @@ impl KeyConfig {
     ///
     /// `application/ohttp-keys` is a list, with a length before each entry: for that there is
     /// [`KeyConfigList::decode`](crate::KeyConfigList::decode). The two forms cannot be told
-    /// apart reliably, so which one it is, is for the caller to know.
+    /// apart reliably, so the caller has to know which one it is.
     ///
     /// # Errors
     /// If the bytes are not exactly one configuration, or the KEM is unknown: without its key

@@ -1,10 +1,10 @@
-//! What can be wrong with key configurations: those of others, and one's own.
+//! What can be wrong with key configurations, received or one's own.
 
 use thiserror::Error;
 
 use crate::KemId;
 
-/// Bytes that should be key configurations are not (RFC 9458 §3).
+/// Why bytes are not key configurations (RFC 9458 §3).
 ///
 /// A list with any such error is to be discarded whole and fetched again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -27,7 +27,7 @@ pub enum DecodeError {
     UnknownKem(KemId),
 }
 
-/// A configuration cannot be made from these parts.
+/// Why parts do not make a configuration, or configurations a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyConfigError {
@@ -54,6 +54,15 @@ pub enum KeyConfigError {
     #[error("a key configuration list needs at least one configuration")]
     EmptyList,
 }
+
+/// A text does not name an HPKE algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error(
+    "this is not the name of an HPKE algorithm that is known here; use a registered name, or a \
+     number such as 0x0020"
+)]
+#[non_exhaustive]
+pub struct ParseIdError;
 
 /// Nothing in a list fits the client's preferences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

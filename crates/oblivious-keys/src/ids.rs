@@ -1,12 +1,18 @@
 //! HPKE algorithm identifiers: open numbers with names for those we know.
 
 use core::fmt;
+use core::str::FromStr;
 
-/// Declares an open registry: a 16-bit number, constants for the known ones, and their names.
+use crate::ParseIdError;
+
+/// Declares an open registry: a 16-bit number, constants for the known ones, their registered names
+/// and, where there is one, a short name that people write.
 macro_rules! registry {
     (
         $(#[$doc:meta])*
-        $type:ident { $($(#[$item_doc:meta])* $constant:ident = $value:literal, $name:literal;)* }
+        $type:ident { $(
+            $(#[$item_doc:meta])* $constant:ident = $value:literal, $name:literal $($short:literal)?;
+        )* }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +40,32 @@ macro_rules! registry {
             }
         }
 
+        /// What `Display` shows, in any case.
+        impl FromStr for $type {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                $(
+                    if [$name $(, $short)?].iter().any(|name| text.eq_ignore_ascii_case(name)) {
+                        return Ok(Self($value));
+                    }
+                )*
+                parse_number(text).map(Self)
+            }
+        }
+
+        impl From<u16> for $type {
+            fn from(number: u16) -> Self {
+                Self(number)
+            }
+        }
+
+        impl From<$type> for u16 {
+            fn from(id: $type) -> Self {
+                id.0
+            }
+        }
+
         impl fmt::Debug for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({self})", stringify!($type))
@@ -42,19 +74,41 @@ macro_rules! registry {
     };
 }
 
+/// Four hexadecimal digits behind `0x`, the way `Display` shows a number without a name.
+fn parse_number(text: &str) -> Result<u16, ParseIdError> {
+    let digits = text.strip_prefix("0x").ok_or(ParseIdError)?;
+    // `from_str_radix` would take a sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(ParseIdError);
+    }
+    u16::from_str_radix(digits, 16).map_err(|_| ParseIdError)
+}
+
 registry! {
     /// A key encapsulation mechanism (RFC 9180 §7.1 and its IANA registry).
+    ///
+    /// As text it is the registered name, such as `DHKEM(X25519, HKDF-SHA256)`, or a number. The
+    /// DHKEMs also parse from their curve alone: `x25519`, `x448`, `p256`, `p384`, `p521`.
+    ///
+    /// ```
+    /// use oblivious_keys::KemId;
+    ///
+    /// assert_eq!("X-Wing".parse(), Ok(KemId::X_WING));
+    /// assert_eq!("x25519".parse(), Ok(KemId::X25519_HKDF_SHA256));
+    /// assert_eq!("0x647a".parse(), Ok(KemId::X_WING));
+    /// assert_eq!(KemId::X_WING.to_string(), "X-Wing");
+    /// ```
     KemId {
         /// DHKEM(P-256, HKDF-SHA256).
-        P256_HKDF_SHA256 = 0x0010, "DHKEM(P-256, HKDF-SHA256)";
+        P256_HKDF_SHA256 = 0x0010, "DHKEM(P-256, HKDF-SHA256)" "p256";
         /// DHKEM(P-384, HKDF-SHA384).
-        P384_HKDF_SHA384 = 0x0011, "DHKEM(P-384, HKDF-SHA384)";
+        P384_HKDF_SHA384 = 0x0011, "DHKEM(P-384, HKDF-SHA384)" "p384";
         /// DHKEM(P-521, HKDF-SHA512).
-        P521_HKDF_SHA512 = 0x0012, "DHKEM(P-521, HKDF-SHA512)";
+        P521_HKDF_SHA512 = 0x0012, "DHKEM(P-521, HKDF-SHA512)" "p521";
         /// DHKEM(X25519, HKDF-SHA256), which every deployment of Oblivious HTTP has.
-        X25519_HKDF_SHA256 = 0x0020, "DHKEM(X25519, HKDF-SHA256)";
+        X25519_HKDF_SHA256 = 0x0020, "DHKEM(X25519, HKDF-SHA256)" "x25519";
         /// DHKEM(X448, HKDF-SHA512).
-        X448_HKDF_SHA512 = 0x0021, "DHKEM(X448, HKDF-SHA512)";
+        X448_HKDF_SHA512 = 0x0021, "DHKEM(X448, HKDF-SHA512)" "x448";
         /// X25519Kyber768Draft00: obsolete, and still published by some gateways.
         X25519_KYBER768_DRAFT00 = 0x0030, "X25519Kyber768Draft00";
         /// ML-KEM-512 (draft-ietf-hpke-pq).
@@ -152,7 +206,7 @@ registry! {
         /// ChaCha20-Poly1305.
         CHACHA20_POLY1305 = 0x0003, "ChaCha20-Poly1305";
         /// Export-only: cannot encrypt, so it is never usable for Oblivious HTTP.
-        EXPORT_ONLY = 0xffff, "export-only";
+        EXPORT_ONLY = 0xffff, "Export-only";
     }
 }
 
@@ -197,6 +251,25 @@ mod tests {
         assert_eq!(KemId(0x1234).to_string(), "0x1234");
         assert_eq!(AeadId::AES_128_GCM.to_string(), "AES-128-GCM");
         assert_eq!(alloc::format!("{:?}", KdfId(9)), "KdfId(0x0009)");
+    }
+
+    #[test]
+    fn text_is_read_as_it_is_written() {
+        for id in 0..=u16::MAX {
+            assert_eq!(KemId(id).to_string().parse(), Ok(KemId(id)));
+            assert_eq!(KdfId(id).to_string().to_ascii_lowercase().parse(), Ok(KdfId(id)));
+            assert_eq!(
+                AeadId(id).to_string().to_ascii_uppercase().replace("0X", "0x").parse(),
+                Ok(AeadId(id))
+            );
+        }
+        for short in ["X25519", "p256", "P384", "p521", "x448"] {
+            let kem: KemId = short.parse().unwrap();
+            assert!(kem.to_string().starts_with("DHKEM("), "{short}");
+        }
+        for text in ["", "x", "0x", "0x1_0", "0x+020", "0x10000", "32", " x25519", "X-Wing "] {
+            assert_eq!(text.parse::<KemId>(), Err(ParseIdError), "{text:?}");
+        }
     }
 
     #[test]

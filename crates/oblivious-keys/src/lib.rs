@@ -15,7 +15,7 @@
 //! )?;
 //! let published = KeyConfigList::new(vec![config])?.encode();
 //!
-//! // A client reads it and takes what it likes best.
+//! // A client reads it and chooses what it prefers.
 //! let list = KeyConfigList::decode(&published)?;
 //! let chosen = list.select(&Preferences::default())?;
 //! assert_eq!(chosen.config.key_id(), 1);
@@ -23,8 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Identifiers that this crate does not know are no errors: they are kept as numbers and stepped
-//! over, so that a gateway can offer something new beside something old.
+//! Identifiers that this crate does not know are not errors: they are kept as numbers, and what
+//! uses them is skipped, so that a gateway can offer something new beside something old.
 //!
 //! The crate is `no_std` and needs `alloc`.
 
@@ -40,7 +40,7 @@ mod reader;
 mod select;
 
 pub use config::KeyConfig;
-pub use error::{DecodeError, KeyConfigError, SelectError};
+pub use error::{DecodeError, KeyConfigError, ParseIdError, SelectError};
 pub use ids::{AeadId, KdfId, KemId, SymmetricSuite};
-pub use list::{KeyConfigList, SteppedOver};
+pub use list::{KeyConfigList, SkippedConfig};
 pub use select::{Preferences, Selection};

@@ -13,14 +13,14 @@ use crate::{DecodeError, KemId, KeyConfig, KeyConfigError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyConfigList {
     configs: Vec<KeyConfig>,
-    stepped_over: Vec<SteppedOver>,
+    skipped: Vec<SkippedConfig>,
 }
 
 /// An entry of a list whose KEM this crate does not know, so that only its start could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SteppedOver {
-    /// The number that names the key.
+pub struct SkippedConfig {
+    /// The number that identifies the key.
     pub key_id: u8,
     /// The identifier that is not known.
     pub kem: KemId,
@@ -35,13 +35,13 @@ impl KeyConfigList {
         if configs.is_empty() {
             return Err(KeyConfigError::EmptyList);
         }
-        Ok(Self { configs, stepped_over: Vec::new() })
+        Ok(Self { configs, skipped: Vec::new() })
     }
 
     /// Reads a list.
     ///
-    /// Entries with an unknown KEM are stepped over and reported by
-    /// [`stepped_over`](Self::stepped_over), so the result can hold nothing usable;
+    /// Entries with an unknown KEM are skipped and reported by
+    /// [`skipped`](Self::skipped), so the result can hold nothing usable;
     /// [`select`](Self::select) says so.
     ///
     /// # Errors
@@ -52,12 +52,12 @@ impl KeyConfigList {
         if reader.is_empty() {
             return Err(DecodeError::EmptyList);
         }
-        let mut list = Self { configs: Vec::new(), stepped_over: Vec::new() };
+        let mut list = Self { configs: Vec::new(), skipped: Vec::new() };
         while !reader.is_empty() {
             match Entry::decode(reader.u16_prefixed()?)? {
                 Entry::Known(config) => list.configs.push(config),
                 Entry::UnknownKem { key_id, kem } => {
-                    list.stepped_over.push(SteppedOver { key_id, kem });
+                    list.skipped.push(SkippedConfig { key_id, kem });
                 }
             }
         }
@@ -66,7 +66,7 @@ impl KeyConfigList {
 
     /// The list as it is published, with the media type `application/ohttp-keys`.
     ///
-    /// Entries that were stepped over when the list was decoded are not in it.
+    /// Entries that were skipped when the list was decoded are not in it.
     pub fn encode(&self) -> Bytes {
         let length = |config: &KeyConfig| {
             u16::try_from(config.encoded_len()).expect("checked when the value was made")
@@ -86,7 +86,7 @@ impl KeyConfigList {
     }
 
     /// The entries with an unknown KEM, in the gateway's order.
-    pub fn stepped_over(&self) -> &[SteppedOver] {
-        &self.stepped_over
+    pub fn skipped(&self) -> &[SkippedConfig] {
+        &self.skipped
     }
 }

@@ -19,7 +19,7 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// Preferences of one's own, both lists best first.
+    /// These preferences, both lists best first.
     pub fn new(kems: Vec<KemId>, suites: Vec<SymmetricSuite>) -> Self {
         Self { kems, suites }
     }

@@ -54,11 +54,11 @@ fn the_configuration_of_the_document_is_read_and_written() {
 
 /// RFC 9458 §3.1: an unknown KEM or suite is no encoding error, and does not hide what is known.
 #[test]
-fn unknown_identifiers_are_stepped_over() {
+fn unknown_identifiers_are_skipped() {
     let list = KeyConfigList::decode(&list_of(&[&UNKNOWN_KEM, &APPENDIX_A])).unwrap();
     assert_eq!(list.configs().len(), 1);
-    assert_eq!(list.stepped_over()[0].key_id, 7);
-    assert_eq!(list.stepped_over()[0].kem, KemId(0xfffe));
+    assert_eq!(list.skipped()[0].key_id, 7);
+    assert_eq!(list.skipped()[0].kem, KemId(0xfffe));
 
     let odd = SymmetricSuite { kdf: KdfId(0x7777), aead: AeadId(0x8888) };
     let list = KeyConfigList::new(vec![config(1, &[odd, CHACHA])]).unwrap();
@@ -213,7 +213,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..300)) {
         if let Ok(list) = KeyConfigList::decode(&bytes)
-            && list.stepped_over().is_empty()
+            && list.skipped().is_empty()
         {
             prop_assert_eq!(&list.encode()[..], &bytes[..]);
         }

@@ -205,7 +205,8 @@ mod tests {
         assert!(list.is_fresh(at(9)) && !list.is_fresh(at(10)));
         let list = list.confirmed(&HeaderMap::new(), now(), at(20));
         assert!(list.is_fresh(at(119)) && !list.is_fresh(at(120)));
-        let shorter = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=5"))]);
+        let shorter =
+            HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=5"))]);
         let list = list.confirmed(&shorter, now(), at(200));
         assert!(list.is_fresh(at(204)) && !list.is_fresh(at(205)));
         let mut request = Request::new(());

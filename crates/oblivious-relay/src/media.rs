@@ -31,9 +31,7 @@ impl Media {
             Some(MediaType::OhttpRequest) => Some(Kind::Whole),
             Some(MediaType::OhttpChunkedRequest) => Some(Kind::Chunked),
             Some(_) => None,
-            None => {
-                self.added.iter().position(|added| added.is_request(headers)).map(Kind::Added)
-            }
+            None => self.added.iter().position(|added| added.is_request(headers)).map(Kind::Added),
         }
     }
 

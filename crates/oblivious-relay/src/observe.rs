@@ -91,9 +91,9 @@ impl GatewayMetrics {
 
     /// The head of the gateway's answer is there, to a request that went out at `began`.
     pub(crate) fn answered(&self, began: Instant) {
-        let seconds = self.seconds.get_or_init(
-            || metrics::histogram!(GATEWAY_SECONDS, "gateway" => self.name.clone()),
-        );
+        let seconds = self
+            .seconds
+            .get_or_init(|| metrics::histogram!(GATEWAY_SECONDS, "gateway" => self.name.clone()));
         seconds.record(began.elapsed());
     }
 

@@ -18,7 +18,9 @@ const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 pub(crate) enum Refusal {
     NoRoute,
     /// Besides POST, the route may have keys to GET.
-    Method { keys: bool },
+    Method {
+        keys: bool,
+    },
     MediaType,
     ContentCoding,
     TooLarge,
@@ -27,7 +29,9 @@ pub(crate) enum Refusal {
     /// The client has to wait for so long.
     Rate(Duration),
     /// Too much is under way.
-    Busy { incremental: bool },
+    Busy {
+        incremental: bool,
+    },
     NoAddress,
     NoCredential,
     /// The gateway does not answer, and is asked again after so long.
@@ -35,7 +39,9 @@ pub(crate) enum Refusal {
     Unreachable(Failure),
     GatewayStalled,
     /// An error that is meant for the relay, or for nobody.
-    GatewayFailed { retry_after: Option<HeaderValue> },
+    GatewayFailed {
+        retry_after: Option<HeaderValue>,
+    },
     NotOblivious,
     AnswerTooLarge,
     NoKeys,
@@ -135,7 +141,9 @@ impl Refusal {
             Self::TooLarge => "The request is longer than this relay allows. Send less at once.\n",
             Self::BodyBroken => "The request broke off. Encapsulate it anew and send it whole.\n",
             Self::ClientStalled => "The request came too slowly. Encapsulate it anew and resend.\n",
-            Self::Rate(_) => "Too many requests. Send the next one after the time in retry-after.\n",
+            Self::Rate(_) => {
+                "Too many requests. Send the next one after the time in retry-after.\n"
+            }
             Self::Busy { .. } => "Too many requests are under way. Try again in a moment.\n",
             Self::NoAddress => {
                 "The relay cannot tell its clients apart. Tell the relay's operator.\n"

@@ -9,9 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{
-    BoxError, Clock, Live, Pseudonym, ResponseFuture, SystemClock, Timeout,
-};
+use oblivious_service::{BoxError, Clock, Live, Pseudonym, ResponseFuture, SystemClock, Timeout};
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};

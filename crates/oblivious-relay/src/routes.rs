@@ -51,9 +51,9 @@ impl Routes {
         match &route.path {
             Some(path) => {
                 let key = (path.as_str(), route.host.is_none());
-                let at = self.by_path.partition_point(|other| {
-                    (path_of(other), other.host.is_none()) <= key
-                });
+                let at = self
+                    .by_path
+                    .partition_point(|other| (path_of(other), other.host.is_none()) <= key);
                 self.by_path.insert(at, Arc::new(route));
             }
             None => self.by_host.push(Arc::new(route)),
@@ -80,7 +80,8 @@ impl Routes {
         let from = self.by_path.partition_point(|route| path_of(route) < path);
         let mut with_path = self.by_path[from..].iter().take_while(|route| path_of(route) == path);
         // Most routes have no host, and then nobody needs to look for the one of the request.
-        let takes = |route: &&Arc<Route>| route.host.is_none() || route.takes_host(host_of(request));
+        let takes =
+            |route: &&Arc<Route>| route.host.is_none() || route.takes_host(host_of(request));
         with_path.find(takes).or_else(|| self.by_host.iter().find(takes))
     }
 }

@@ -116,8 +116,7 @@ impl Settings {
         }
         let progress = Progress::default();
         let limit = self.body_limit;
-        let (request, kind) =
-            outgoing(request, route, &self.pseudonym, limit, progress.clone())?;
+        let (request, kind) = outgoing(request, route, &self.pseudonym, limit, progress.clone())?;
         let attempt = self.attempt(route)?;
         let mut client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
         if let Some(delay) = &self.delay {
@@ -162,7 +161,12 @@ impl Settings {
     }
 
     /// Tells the breaker how it went. What the client did wrong says nothing of the gateway.
-    fn conclude<R>(&self, attempt: Option<Attempt<'_>>, answer: &Result<R, Refusal>, route: &Route) {
+    fn conclude<R>(
+        &self,
+        attempt: Option<Attempt<'_>>,
+        answer: &Result<R, Refusal>,
+        route: &Route,
+    ) {
         let Some(attempt) = attempt else { return };
         match answer {
             Err(Refusal::Unreachable(_) | Refusal::GatewayStalled) => {

@@ -61,8 +61,8 @@ impl Authorization {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(AuthorizationError);
         }
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| AuthorizationError)?;
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| AuthorizationError)?;
         value.set_sensitive(true);
         Ok(value)
     }

@@ -1,13 +1,13 @@
 //! Header hygiene: what concerns one connection, or tells who is on it, goes no further.
 
-use crate::MediaType;
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName, IF_NONE_MATCH, TE,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName,
+    IF_NONE_MATCH, VIA,
 };
+use oblivious_wire::{connection_options, is_connection_field};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+use crate::MediaType;
+
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The media type of a message: that of its one `Content-Type` field (RFC 9110 §8.3).
@@ -32,30 +32,20 @@ pub fn has_content_coding(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Removes the fields that concern a single connection (RFC 9110 §7.6.1, RFC 9113 §8.2.2).
+/// Removes the fields that are for a single connection (RFC 9110 §7.6.1, RFC 9113 §8.2.2).
 ///
-/// These are `Connection` and every field that it names, `Keep-Alive`, `Proxy-Connection`,
-/// `Transfer-Encoding`, `Upgrade`, and `TE` unless it says no more than `trailers`. `Trailer`
-/// stays: HTTP/1.1 needs it to send trailers.
+/// These are the ones that [`is_connection_field`] knows, such as `Connection` and `Upgrade`, and
+/// every field that `Connection` names. `TE` stays if it says no more than `trailers` in all its
+/// lines. `Trailer` stays: HTTP/1.1 needs it to send trailers.
 pub fn strip_connection_fields(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    for name in named {
+    let named = headers.get_all(CONNECTION).iter();
+    let named = named.flat_map(|value| connection_options(value.as_bytes()));
+    let named = named.filter_map(|option| HeaderName::from_bytes(option).ok());
+    let fields = headers.iter();
+    let known = fields.filter(|(name, value)| is_connection_field(name.as_ref(), value.as_bytes()));
+    let names: Vec<HeaderName> = named.chain(known.map(|(name, _)| name.clone())).collect();
+    for name in names {
         headers.remove(name);
-    }
-    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    let only_trailers = headers
-        .get_all(TE)
-        .iter()
-        .all(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"trailers"));
-    if !only_trailers {
-        headers.remove(TE);
     }
 }
 

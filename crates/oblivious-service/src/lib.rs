@@ -45,7 +45,7 @@ mod trusted_proxies;
 mod via;
 
 pub use authorization::{Authorization, AuthorizationError};
-pub use body::{CollectError, Collected, FullBody, collect};
+pub use body::{CollectError, Collected, FullBody, SendBody, collect};
 pub use client_address::ClientAddress;
 pub use future::ResponseFuture;
 pub use headers::{

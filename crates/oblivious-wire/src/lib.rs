@@ -1,5 +1,10 @@
-//! QUIC variable-length integers (RFC 9000 §16), which binary HTTP and chunked Oblivious HTTP
-//! write their lengths with.
+//! The little that several layers of Oblivious HTTP need to know of what is on the wire.
+//!
+//! - [`VarInt`]: variable-length integers (RFC 9000 §16), the lengths of binary HTTP and of
+//!   chunked Oblivious HTTP.
+//! - [`is_connection_field`] and [`connection_options`]: which header fields are for a single
+//!   connection (RFC 9110 §7.6.1), so that binary HTTP, client, relay and gateway do not pass
+//!   them on.
 //!
 //! ```
 //! use oblivious_wire::VarInt;
@@ -16,6 +21,8 @@
 
 extern crate alloc;
 
+mod connection;
 mod varint;
 
+pub use connection::{connection_options, is_connection_field};
 pub use varint::{VarInt, VarIntError};

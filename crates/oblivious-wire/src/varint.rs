@@ -1,5 +1,7 @@
 //! Variable-length integers (RFC 9000 §16).
 
+use core::fmt;
+
 use bytes::BufMut;
 use thiserror::Error;
 
@@ -17,7 +19,10 @@ impl VarInt {
     /// The length in bytes of the longest encoding.
     pub const MAX_LEN: usize = 8;
 
-    /// Takes `value`, or says that it does not fit in 62 bits.
+    /// The integer with this value.
+    ///
+    /// # Errors
+    /// [`VarIntError`] if the value does not fit in 62 bits.
     #[inline]
     pub const fn new(value: u64) -> Result<Self, VarIntError> {
         if value > Self::MAX.0 {
@@ -90,6 +95,12 @@ impl VarInt {
     }
 }
 
+impl fmt::Display for VarInt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl From<u8> for VarInt {
     fn from(value: u8) -> Self {
         Self(u64::from(value))
@@ -132,7 +143,7 @@ impl From<VarInt> for u64 {
 }
 
 /// The value does not fit in the 62 bits of a [`VarInt`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("{0} does not fit in a variable-length integer, whose largest value is 2^62 - 1")]
 pub struct VarIntError(u64);
 

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use oblivious_http::bhttp::{DecodeOptions, EncodedBody, Framing, Padding, read_response};
+use oblivious_http::bhttp::{DecodeOptions, EncodeOptions, EncodedBody, Framing, read_response};
 use oblivious_http::hpke::{ChunkLimits, ChunkOpener, ChunkSealer, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{BoxError, FullBody};
@@ -161,7 +161,8 @@ where
     let limits = ChunkLimits::default();
     let (sealer, pending) = recipient.start_chunked(&mut out, &limits).unwrap();
     let method = request.method().clone();
-    let message = EncodedBody::request(request, Framing::IndeterminateLength, Padding::None);
+    let options = EncodeOptions::default().with_framing(Framing::IndeterminateLength);
+    let message = EncodedBody::from_request(request, &options);
     let sealed = Sealed { message: message.unwrap(), sealer: Some(sealer), out };
     let outer = Request::post(gateway.url("/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-chunked-req")

@@ -31,9 +31,9 @@ type Run = (Vec<Event>, Result<(), DecodeError>);
 
 fn run(case: &Case, pieces: Vec<Bytes>, pull: Pull) -> Run {
     let mut decoder = match case.kind {
-        Kind::Request => Decoder::request(&case.options),
-        Kind::Response(method) => Decoder::response(method, &case.options),
-        Kind::Any => Decoder::any(&case.options),
+        Kind::Request => Decoder::for_request(&case.options),
+        Kind::Response(method) => Decoder::for_response(method, &case.options),
+        Kind::Any => Decoder::for_any(&case.options),
     };
     let mut taken = Taken { memory: &case.message, ..Taken::default() };
     let result = (|| {

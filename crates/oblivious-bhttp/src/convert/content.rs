@@ -12,8 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 /// The content and the trailers of a message, all of them in memory; as a
 /// [`Body`], one frame each.
 ///
-/// `Debug` shows how much there is, never what.
+/// `Debug` shows how much there is, never what it says.
 #[derive(Clone, Default)]
+#[must_use = "a body does nothing unless it is polled or sent"]
 pub struct Content {
     /// The content.
     pub data: Bytes,
@@ -33,8 +34,8 @@ impl Content {
         Self { trailers: Some(trailers), ..self }
     }
 
-    fn has_trailers(&self) -> bool {
-        self.trailers.as_ref().is_some_and(|trailers| !trailers.is_empty())
+    fn some_trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref().filter(|trailers| !trailers.is_empty())
     }
 }
 
@@ -54,13 +55,21 @@ impl Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_empty() && !self.has_trailers()
+        self.data.is_empty() && self.some_trailers().is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.data.len() as u64)
     }
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.data == other.data && self.some_trailers() == other.some_trailers()
+    }
+}
+
+impl Eq for Content {}
 
 impl From<()> for Content {
     fn from((): ()) -> Self {
@@ -133,6 +142,16 @@ mod tests {
         assert_eq!(next(), (false, Some(true)));
         assert_eq!(next(), (false, Some(false)));
         assert_eq!(next(), (true, None));
+    }
+
+    #[test]
+    fn no_trailers_equal_an_empty_map() {
+        let empty = Content::from("a").with_trailers(HeaderMap::new());
+        assert_eq!(empty, Content::from("a"));
+        let mut trailers = HeaderMap::new();
+        trailers.insert("a", "b".parse().unwrap());
+        assert_ne!(empty, Content::from("a").with_trailers(trailers));
+        assert_ne!(empty, Content::from("b"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Binary messages to requests and responses.
 
+use std::fmt;
 use std::vec::Vec;
 
 use bytes::Bytes;
@@ -16,15 +17,23 @@ use crate::options::DecodeOptions;
 
 /// The informational responses that came before a response (RFC 9292 §3.5.1), in their order: an
 /// extension of the [`http::Response`], both when it is decoded and when it is encoded.
-#[derive(Clone, Debug, Default)]
+///
+/// `Debug` shows how many there are, never what they say.
+#[derive(Clone, Default)]
 pub struct Informational(pub Vec<Response<()>>);
+
+impl fmt::Debug for Informational {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Informational({} responses)", self.0.len())
+    }
+}
 
 /// Decodes a request, of either framing.
 ///
 /// The URI is made of scheme, effective authority and path (RFC 9292 §3.4): a `host` field is
-/// not in the headers, since it says nothing that the URI does not. Fields that concern a
+/// not in the headers, since it says nothing that the URI does not. Fields that are for a single
 /// connection are left out too (RFC 9110 §7.6.1), `cookie` lines come as one (RFC 9292 §3.6), and
-/// everything else as it was: repeated fields in their order and number, values that are no
+/// everything else as it was: repeated fields in their order and number, values that are not
 /// UTF-8, trailers. Header values, path, authority and content are slices of `message`, which
 /// thus lives as long as any of them.
 ///
@@ -52,16 +61,15 @@ pub fn decode_request(
         trailers: None,
         named: Named::default(),
     };
-    Decoder::request(options).decode_whole(message, &mut whole)?;
+    Decoder::for_request(options).decode_whole(message, &mut whole)?;
     let body = Content { data: whole.content.into_bytes(), trailers: whole.trailers };
     Ok(whole.head.map(|()| body))
 }
 
 /// Decodes the response to a request with this method, of either framing.
 ///
-/// Informational responses arrive as [`Informational`] in the extensions, if there are any. For
-/// the fields holds what [`decode_request`] says, except that `host` has no meaning here and
-/// stays.
+/// Informational responses arrive as [`Informational`] in the extensions, if there are any. Fields
+/// are treated as in [`decode_request`], except that `host` has no meaning here and stays.
 ///
 /// # Errors
 /// A [`ConvertError`] if `message` is not a valid response, exceeds a limit, or is one that `http`
@@ -78,7 +86,7 @@ pub fn decode_response(
         trailers: None,
         named: Named::default(),
     };
-    let decoder = Decoder::response(request_method.as_str(), options);
+    let decoder = Decoder::for_response(request_method.as_str(), options);
     decoder.decode_whole(message, &mut whole)?;
     let body = Content { data: whole.content.into_bytes(), trailers: whole.trailers };
     let mut response = whole.head.map(|()| body);
@@ -138,7 +146,7 @@ pub(super) fn put_request_head<B>(
     if method == Method::CONNECT {
         return Err(ConvertError::Connect);
     }
-    // In an absolute URI the asterisk would become part of the host to whoever parses it.
+    // In an absolute URI the asterisk would become part of the host to anyone who parses it.
     if control.path() == b"*" {
         return Err(ConvertError::AsteriskForm);
     }

@@ -1,26 +1,22 @@
 //! Requests and responses to binary messages.
 
+use std::fmt;
 use std::vec::Vec;
 
 use bytes::BytesMut;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{Request, Response};
 
 use super::Content;
-use super::decode::Informational;
-use super::fields::{Lines, Named, Of};
-use crate::encodable::{Head, HeadInfo, Kind, Section, note_content_length, status_varint};
-use crate::encoder::{self, Framing};
+use super::parts::{RequestParts, ResponseParts, TrailerFields, informational, trailer_fields};
 use crate::error::EncodeError;
-use crate::fields::{prefixed_len, put_prefixed};
-use crate::padding::Padding;
-use crate::syntax;
+use crate::options::EncodeOptions;
+use crate::whole::{Measured, WholeMessage};
 
 /// Encodes a request behind what is in `out`; padding counts from where the message begins.
 ///
 /// Scheme, authority and path come from the URI (RFC 9292 §3.4), and a `host` field is left out,
-/// as are the fields that concern a connection (RFC 9110 §7.6.1). All other fields are written in
-/// the order in which the map gives them.
+/// as are the fields that are for a single connection (RFC 9110 §7.6.1). All other fields are
+/// written in the order in which the map has them.
 ///
 /// # Errors
 /// An [`EncodeError`] if the URI is not absolute or has user information, if the method is
@@ -29,232 +25,193 @@ use crate::syntax;
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use oblivious_bhttp::{Content, Framing, Padding, encode_request_into};
+/// use oblivious_bhttp::{Content, EncodeOptions, Padding, encode_request_into};
 ///
 /// let request = http::Request::get("https://example.com/").body(Content::default())?;
+/// let options = EncodeOptions::default().with_padding(Padding::ToExact(64));
 /// let mut out = BytesMut::from("something before it");
-/// encode_request_into(&request, Framing::KnownLength, &Padding::ToExact(64), &mut out)?;
+/// encode_request_into(&request, &options, &mut out)?;
 /// assert_eq!(out.len(), 19 + 64);
 /// assert!(out[19..].starts_with(b"\0\x03GET\x05https\x0bexample.com\x01/\0"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn encode_request_into(
     request: &Request<Content>,
-    framing: Framing,
-    padding: &Padding,
+    options: &EncodeOptions,
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
-    let head = RequestParts::of(request);
-    let Content { data, trailers } = request.body();
-    let trailers = trailer_lines(trailers.as_ref(), head.fields.named());
-    let informational: &[StatusParts<'_>] = &[];
-    encoder::encode_message(informational, &head, data, &trailers, framing, padding, out)
-}
-
-/// The number of bytes that [`encode_request_into`] writes.
-///
-/// # Errors
-/// Those of [`encode_request_into`].
-pub fn encoded_request_len(
-    request: &Request<Content>,
-    framing: Framing,
-    padding: &Padding,
-) -> Result<usize, EncodeError> {
-    let head = RequestParts::of(request);
-    let Content { data, trailers } = request.body();
-    let trailers = trailer_lines(trailers.as_ref(), head.fields.named());
-    let informational: &[StatusParts<'_>] = &[];
-    encoder::message_len(informational, &head, data, &trailers, framing, padding)
+    with_request(request, |message| message.encode_into(options, out))
 }
 
 /// Encodes a response behind what is in `out`; padding counts from where the message begins.
 ///
-/// Informational responses are taken from the extension [`Informational`]. Fields that concern a
-/// connection are left out (RFC 9110 §7.6.1).
+/// Informational responses are taken from the extension [`Informational`]. Fields that are for a
+/// single connection are left out (RFC 9110 §7.6.1).
 ///
 /// # Errors
 /// An [`EncodeError`] if the status code is not in 200..=599, or that of an informational
 /// response not in 100..=199 (RFC 9292 §3.5), if a `content-length` disagrees with content that
-/// is not empty (it may be the answer to a HEAD), if a value has blanks around it, or if the
-/// padding is too short. Nothing is written then.
+/// is not empty (a response to HEAD has none), if a value has blanks around it, or if the padding
+/// is too short. Nothing is written then.
+///
+/// [`Informational`]: crate::Informational
 pub fn encode_response_into(
     response: &Response<Content>,
-    framing: Framing,
-    padding: &Padding,
+    options: &EncodeOptions,
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
-    let head = StatusParts::of(response);
-    let Content { data, trailers } = response.body();
-    let trailers = trailer_lines(trailers.as_ref(), head.fields.named());
-    encoder::encode_message(&informational(response), &head, data, &trailers, framing, padding, out)
+    with_response(response, |message| message.encode_into(options, out))
 }
 
-/// The number of bytes that [`encode_response_into`] writes.
+/// A request that has been found to be encodable, and its length.
 ///
-/// # Errors
-/// Those of [`encode_response_into`].
-pub fn encoded_response_len(
-    response: &Response<Content>,
-    framing: Framing,
-    padding: &Padding,
-) -> Result<usize, EncodeError> {
-    let head = StatusParts::of(response);
+/// For those who have to know before they write: how much to allocate, or whether there is an error
+/// to be handled. Nothing is checked a second time when it is written.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use oblivious_bhttp::{Content, EncodableRequest, EncodeOptions};
+///
+/// let request = http::Request::get("https://example.com/").body(Content::default())?;
+/// let request = EncodableRequest::new(request, &EncodeOptions::default())?;
+/// let mut out = BytesMut::with_capacity(request.encoded_len());
+/// request.encode_into(&mut out);
+/// assert_eq!(out.len(), request.encoded_len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// `Debug` shows the length and nothing else.
+#[must_use = "nothing has been written yet"]
+pub struct EncodableRequest {
+    request: Request<Content>,
+    measured: Measured,
+}
+
+impl fmt::Debug for EncodableRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodableRequest({} bytes)", self.encoded_len())
+    }
+}
+
+impl EncodableRequest {
+    /// Checks and measures the request.
+    ///
+    /// # Errors
+    /// Those of [`encode_request_into`].
+    pub fn new(request: Request<Content>, options: &EncodeOptions) -> Result<Self, EncodeError> {
+        let measured = with_request(&request, |message| message.measure(options))?;
+        Ok(Self { request, measured })
+    }
+
+    /// The number of bytes that [`encode_into`](Self::encode_into) writes, padding included.
+    pub fn encoded_len(&self) -> usize {
+        self.measured.encoded_len()
+    }
+
+    /// Encodes the request behind what is in `out`.
+    pub fn encode_into(&self, out: &mut BytesMut) {
+        with_request(&self.request, |message| message.write(&self.measured, out));
+    }
+
+    /// The request.
+    pub fn get_ref(&self) -> &Request<Content> {
+        &self.request
+    }
+
+    /// The request, to do something else with it.
+    pub fn into_inner(self) -> Request<Content> {
+        self.request
+    }
+}
+
+/// A response that has been found to be encodable, and its length.
+///
+/// For those who have to know before they write: how much to allocate, or whether there is an error
+/// to be handled. Nothing is checked a second time when it is written.
+///
+/// ```
+/// use oblivious_bhttp::{Content, EncodableResponse, EncodeError, EncodeOptions};
+///
+/// let response = http::Response::builder().status(999).body(Content::default())?;
+/// let refused = EncodableResponse::new(response, &EncodeOptions::default()).unwrap_err();
+/// assert_eq!(refused, EncodeError::Status);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// `Debug` shows the length and nothing else.
+#[must_use = "nothing has been written yet"]
+pub struct EncodableResponse {
+    response: Response<Content>,
+    measured: Measured,
+}
+
+impl fmt::Debug for EncodableResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodableResponse({} bytes)", self.encoded_len())
+    }
+}
+
+impl EncodableResponse {
+    /// Checks and measures the response.
+    ///
+    /// # Errors
+    /// Those of [`encode_response_into`].
+    pub fn new(response: Response<Content>, options: &EncodeOptions) -> Result<Self, EncodeError> {
+        let measured = with_response(&response, |message| message.measure(options))?;
+        Ok(Self { response, measured })
+    }
+
+    /// The number of bytes that [`encode_into`](Self::encode_into) writes, padding included.
+    pub fn encoded_len(&self) -> usize {
+        self.measured.encoded_len()
+    }
+
+    /// Encodes the response behind what is in `out`.
+    pub fn encode_into(&self, out: &mut BytesMut) {
+        with_response(&self.response, |message| message.write(&self.measured, out));
+    }
+
+    /// The response.
+    pub fn get_ref(&self) -> &Response<Content> {
+        &self.response
+    }
+
+    /// The response, to do something else with it.
+    pub fn into_inner(self) -> Response<Content> {
+        self.response
+    }
+}
+
+/// A message of the `http` crate: informational responses are those of a response.
+type HttpMessage<'m, 'a, H> = WholeMessage<'m, ResponseParts<'a>, H, TrailerFields<'a>>;
+
+fn with_request<'a, T>(
+    request: &'a Request<Content>,
+    use_message: impl FnOnce(&HttpMessage<'_, 'a, RequestParts<'a>>) -> T,
+) -> T {
+    let head = RequestParts::of(request);
+    let Content { data, trailers } = request.body();
+    let trailers = trailer_fields(trailers.as_ref(), head.fields.named());
+    use_message(&WholeMessage {
+        informational: &[],
+        head: &head,
+        content: data,
+        trailers: &trailers,
+    })
+}
+
+fn with_response<'a, T>(
+    response: &'a Response<Content>,
+    use_message: impl FnOnce(&HttpMessage<'_, 'a, ResponseParts<'a>>) -> T,
+) -> T {
+    let informational: Vec<_> = informational(response).collect();
+    let head = ResponseParts::of(response);
     let Content { data, trailers } = response.body();
-    let trailers = trailer_lines(trailers.as_ref(), head.fields.named());
-    encoder::message_len(&informational(response), &head, data, &trailers, framing, padding)
-}
-
-pub(super) fn informational<B>(response: &Response<B>) -> Vec<StatusParts<'_>> {
-    let informational = response.extensions().get::<Informational>();
-    informational.map_or_else(Vec::new, |all| all.0.iter().map(StatusParts::of).collect())
-}
-
-fn trailer_lines<'a>(trailers: Option<&'a HeaderMap>, named: &Named) -> TrailerLines<'a> {
-    TrailerLines(trailers.map(|map| Lines::trailers(map, named)))
-}
-
-/// Trailers, if there are any.
-struct TrailerLines<'a>(Option<Lines<'a>>);
-
-impl Section for TrailerLines<'_> {
-    fn section_len(&self) -> Result<usize, EncodeError> {
-        self.0.as_ref().map_or(Ok(0), Section::section_len)
-    }
-
-    fn put_lines(&self, out: &mut BytesMut) {
-        if let Some(lines) = &self.0 {
-            lines.put_lines(out);
-        }
-    }
-
-    fn may_be_trailers(&self) -> bool {
-        self.0.as_ref().is_none_or(Section::may_be_trailers)
-    }
-}
-
-/// The head of a request.
-pub(super) struct RequestParts<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
-    pub(super) fields: Lines<'a>,
-}
-
-impl<'a> RequestParts<'a> {
-    pub(super) fn of<B>(request: &'a Request<B>) -> Self {
-        let headers = request.headers();
-        Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers,
-            fields: Lines::header(headers, Of::RequestHeader),
-        }
-    }
-
-    /// Scheme, authority, and what comes before path and query that lack the slash they begin
-    /// with, and path and query.
-    fn target(&self) -> Result<[&'a str; 4], EncodeError> {
-        let scheme = self.uri.scheme_str().ok_or(EncodeError::AbsoluteUriRequired)?;
-        let authority = self.uri.authority().ok_or(EncodeError::AbsoluteUriRequired)?;
-        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        let slash = if path.starts_with('?') { "/" } else { "" };
-        Ok([scheme, authority.as_str(), slash, path])
-    }
-}
-
-impl<'a> Head for RequestParts<'a> {
-    type Section = Lines<'a>;
-
-    fn info(&self) -> Result<HeadInfo, EncodeError> {
-        if *self.method == Method::CONNECT {
-            return Err(EncodeError::Connect);
-        }
-        let [scheme, authority, slash, path] = self.target()?;
-        let method = self.method.as_str();
-        let checked = if slash.is_empty() { path } else { slash };
-        let [method_bytes, scheme_bytes, authority_bytes, checked] =
-            [method, scheme, authority, checked].map(str::as_bytes);
-        syntax::check_control(method_bytes, scheme_bytes, authority_bytes, checked, false)?;
-
-        let mut hosts = self.headers.get_all(HOST).iter();
-        let host = hosts.next();
-        if hosts.next().is_some()
-            || host.is_some_and(|host| {
-                !syntax::same_authority(scheme_bytes, authority_bytes, host.as_bytes())
-            })
-        {
-            return Err(EncodeError::Host);
-        }
-        let parts = [method.len(), scheme.len(), authority.len(), slash.len() + path.len()];
-        Ok(HeadInfo {
-            control_len: parts.into_iter().map(prefixed_len).sum(),
-            section_len: self.fields.section_len()?,
-            content_length: content_length(self.headers)?,
-            kind: Kind::Request,
-        })
-    }
-
-    fn put_control(&self, out: &mut BytesMut) {
-        // `info` has refused a request without a target.
-        let Ok([scheme, authority, slash, path]) = self.target() else { return };
-        put_prefixed(out, self.method.as_str().as_bytes());
-        put_prefixed(out, scheme.as_bytes());
-        put_prefixed(out, authority.as_bytes());
-        if slash.is_empty() {
-            put_prefixed(out, path.as_bytes());
-        } else {
-            crate::fields::length_varint(slash.len() + path.len()).encode(out);
-            out.extend_from_slice(slash.as_bytes());
-            out.extend_from_slice(path.as_bytes());
-        }
-    }
-
-    fn section(&self) -> &Lines<'a> {
-        &self.fields
-    }
-}
-
-/// The head of a response.
-pub(super) struct StatusParts<'a> {
-    status: StatusCode,
-    headers: &'a HeaderMap,
-    pub(super) fields: Lines<'a>,
-}
-
-impl<'a> StatusParts<'a> {
-    pub(super) fn of<B>(response: &'a Response<B>) -> Self {
-        let headers = response.headers();
-        Self { status: response.status(), headers, fields: Lines::header(headers, Of::Other) }
-    }
-}
-
-impl<'a> Head for StatusParts<'a> {
-    type Section = Lines<'a>;
-
-    fn info(&self) -> Result<HeadInfo, EncodeError> {
-        let kind = Kind::of_status(self.status.as_u16())?;
-        let content_length = if kind == Kind::Final { content_length(self.headers)? } else { None };
-        Ok(HeadInfo {
-            control_len: status_varint(self.status.as_u16()).encoded_len(),
-            section_len: self.fields.section_len()?,
-            content_length,
-            kind,
-        })
-    }
-
-    fn put_control(&self, out: &mut BytesMut) {
-        status_varint(self.status.as_u16()).encode(out);
-    }
-
-    fn section(&self) -> &Lines<'a> {
-        &self.fields
-    }
-}
-
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, EncodeError> {
-    let mut length = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        note_content_length(&mut length, value.as_bytes())?;
-    }
-    Ok(length)
+    let trailers = trailer_fields(trailers.as_ref(), head.fields.named());
+    use_message(&WholeMessage {
+        informational: &informational,
+        head: &head,
+        content: data,
+        trailers: &trailers,
+    })
 }

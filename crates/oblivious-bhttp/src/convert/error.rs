@@ -6,7 +6,7 @@ use crate::error::DecodeError;
 
 /// Why a message did not become a request or response of the `http` crate.
 ///
-/// Either it is no valid message, or it is one that the types of `http` cannot hold without a
+/// Either it is not a valid message, or it is one that the types of `http` cannot hold without a
 /// change to its meaning. It never contains bytes of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
@@ -14,7 +14,7 @@ pub enum ConvertError {
     /// The message is invalid, or exceeds a limit.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The method is CONNECT, which acts on a connection, and here is none (RFC 9292 §6).
+    /// The method is CONNECT, which acts on a connection, and there is none here (RFC 9292 §6).
     #[error("a CONNECT request cannot be processed as a message")]
     Connect,
     /// The path is the asterisk of OPTIONS, which an absolute URI has no place for

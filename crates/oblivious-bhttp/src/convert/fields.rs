@@ -1,13 +1,14 @@
-//! Field sections to header maps and back, and the fields that stay behind.
+//! Field sections to header maps and back, without the fields that are not passed on.
 
 use std::collections::HashSet;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use oblivious_wire::{connection_options, is_connection_field};
 
 use super::ConvertError;
-use crate::encodable::Section;
+use crate::encodable::EncodableFields;
 use crate::error::EncodeError;
 use crate::fields::{Fields, is_pseudo_field, line_at, line_len, put_prefixed};
 use crate::syntax;
@@ -19,8 +20,8 @@ pub(super) enum Of {
     Other,
 }
 
-/// The names in `connection` fields: they concern a connection as well, in header and trailers
-/// (RFC 9110 §7.6.1).
+/// The names in `connection` fields: fields with these names are for a single connection as well,
+/// in header and trailers (RFC 9110 §7.6.1).
 ///
 /// A set, since a message may name thousands of them; and none in nearly all messages.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +29,7 @@ pub(super) struct Named(Option<HashSet<HeaderName>>);
 
 impl Named {
     fn note(&mut self, value: &[u8]) {
-        let tokens = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-        let names = tokens.filter_map(|token| HeaderName::from_bytes(token).ok());
+        let names = connection_options(value).filter_map(|name| HeaderName::from_bytes(name).ok());
         self.0.get_or_insert_default().extend(names);
     }
 
@@ -43,33 +43,15 @@ impl Named {
     }
 }
 
-/// What becomes of a field (RFC 9292 §3.6, RFC 9110 §7.6.1).
-enum FieldAction {
-    Kept,
-    /// Concerns a connection.
-    Dropped,
-    /// `connection` itself.
-    Connection,
-    /// Only the effective authority counts, and the URI has it.
-    Host,
-}
-
+/// Whether a field is left out: it is for a single connection, or is the `host` of a request, of
+/// which only the effective authority counts, and the URI has that.
 #[inline]
-fn action_for(name: &[u8], value: &[u8]) -> FieldAction {
-    match name {
-        b"connection" => FieldAction::Connection,
-        b"host" => FieldAction::Host,
-        b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
-            FieldAction::Dropped
-        }
-        // RFC 9113 §8.2.2: this one value is for the other end, not for the next hop.
-        b"te" if !value.eq_ignore_ascii_case(b"trailers") => FieldAction::Dropped,
-        _ => FieldAction::Kept,
-    }
+fn is_left_out(name: &[u8], value: &[u8], of: Of) -> bool {
+    is_connection_field(name, value) || of == Of::RequestHeader && name == b"host"
 }
 
-/// A section as a header map: without the fields that concern a connection, `cookie` lines in
-/// one, everything else as it was. Values are slices of the section.
+/// A section as a header map: without the fields that are not passed on, `cookie` lines in one,
+/// everything else as it was. Values are slices of the section.
 ///
 /// `named` is what the message has named so far; what this section names is added.
 pub(super) fn header_map(
@@ -102,14 +84,11 @@ fn build_map(
     while let Some((name, value)) = line_at(lines, at) {
         at = value.end;
         let name = &lines[name];
-        match action_for(name, &lines[value.clone()]) {
-            FieldAction::Host if of == Of::RequestHeader => continue,
-            FieldAction::Kept | FieldAction::Host => {}
-            FieldAction::Dropped => continue,
-            FieldAction::Connection => {
+        if is_left_out(name, &lines[value.clone()], of) {
+            if name == b"connection" {
                 named.note(&lines[value]);
-                continue;
             }
+            continue;
         }
         if is_pseudo_field(name) {
             return Err(ConvertError::PseudoField);
@@ -149,14 +128,14 @@ pub(super) fn host(fields: &Fields) -> Option<Bytes> {
     fields.get("host").filter(|host| !host.is_empty()).map(Bytes::copy_from_slice)
 }
 
-/// A header map that is to be written as a section, without the fields that stay behind.
-pub(super) struct Lines<'a> {
+/// What is written of a header map as a section: all but the fields that are not passed on.
+pub(super) struct KeptFields<'a> {
     map: &'a HeaderMap,
     of: Of,
     named: Named,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> KeptFields<'a> {
     pub(super) fn header(map: &'a HeaderMap, of: Of) -> Self {
         let mut named = Named::default();
         for value in map.get_all(CONNECTION) {
@@ -185,20 +164,14 @@ impl<'a> Lines<'a> {
     fn kept(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.map.iter().filter_map(|(name, value)| {
             let bytes = name.as_str().as_bytes();
-            match action_for(bytes, value.as_bytes()) {
-                FieldAction::Host if self.of == Of::RequestHeader => return None,
-                FieldAction::Dropped | FieldAction::Connection => return None,
-                FieldAction::Kept | FieldAction::Host => {}
-            }
-            if self.named.contains(name) {
-                return None;
-            }
-            Some((bytes, value.as_bytes()))
+            let left_out =
+                is_left_out(bytes, value.as_bytes(), self.of) || self.named.contains(name);
+            (!left_out).then_some((bytes, value.as_bytes()))
         })
     }
 }
 
-impl Section for Lines<'_> {
+impl EncodableFields for KeptFields<'_> {
     fn section_len(&self) -> Result<usize, EncodeError> {
         self.kept().try_fold(0_usize, |length, (name, value)| {
             if !syntax::is_field_value(value) {

@@ -5,14 +5,13 @@ mod decode;
 mod encode;
 mod error;
 mod fields;
+mod parts;
 mod read;
 mod write;
 
 pub use content::Content;
 pub use decode::{Informational, decode_request, decode_response};
-pub use encode::{
-    encode_request_into, encode_response_into, encoded_request_len, encoded_response_len,
-};
+pub use encode::{EncodableRequest, EncodableResponse, encode_request_into, encode_response_into};
 pub use error::ConvertError;
 pub use read::{MessageBody, ReadError, ReadRequest, ReadResponse, read_request, read_response};
 pub use write::{EncodedBody, ResponseEncoder, WriteError};

@@ -20,17 +20,17 @@ use crate::error::DecodeError;
 use crate::options::DecodeOptions;
 
 /// Reads a request from a body of binary message bytes, as far as its header section; the rest
-/// becomes the body of the request. For the head holds what
-/// [`decode_request`](crate::decode_request) says.
+/// becomes the body of the request. The head is what
+/// [`decode_request`](crate::decode_request) makes of it.
 ///
 /// A body that is not `Unpin` can be put into a `Box::pin`.
 pub fn read_request<B: Body + Unpin>(body: B, options: &DecodeOptions) -> ReadRequest<B> {
-    ReadRequest { source: Some(Source::new(body, Decoder::request(options))) }
+    ReadRequest { source: Some(Source::new(body, Decoder::for_request(options))) }
 }
 
 /// Reads the response to a request with this method from a body of binary message bytes, as far
-/// as its header section; the rest becomes the body of the response. For the head holds what
-/// [`decode_response`](crate::decode_response) says.
+/// as its header section; the rest becomes the body of the response. The head is what
+/// [`decode_response`](crate::decode_response) makes of it.
 ///
 /// A body that is not `Unpin` can be put into a `Box::pin`.
 pub fn read_response<B: Body + Unpin>(
@@ -38,7 +38,7 @@ pub fn read_response<B: Body + Unpin>(
     request_method: &Method,
     options: &DecodeOptions,
 ) -> ReadResponse<B> {
-    let decoder = Decoder::response(request_method.as_str(), options);
+    let decoder = Decoder::for_response(request_method.as_str(), options);
     ReadResponse { source: Some(Source::new(body, decoder)), informational: Vec::new() }
 }
 
@@ -48,7 +48,7 @@ type Next<T, B> = Poll<Option<Result<T, ReadError<<B as Body>::Error>>>>;
 /// The future of [`read_request`].
 ///
 /// # Errors
-/// [`ReadError`] if the bytes are no valid request as far as they were read, or the body that
+/// [`ReadError`] if the bytes are not a valid request as far as they were read, or the body that
 /// they come from fails.
 #[derive(Debug)]
 #[must_use = "nothing is read before it is polled"]
@@ -59,17 +59,25 @@ pub struct ReadRequest<B> {
 /// The future of [`read_response`].
 ///
 /// # Errors
-/// [`ReadError`] if the bytes are no valid response as far as they were read, or the body that
+/// [`ReadError`] if the bytes are not a valid response as far as they were read, or the body that
 /// they come from fails.
-#[derive(Debug)]
 #[must_use = "nothing is read before it is polled"]
 pub struct ReadResponse<B> {
     source: Option<Source<B>>,
     informational: Vec<Response<()>>,
 }
 
+impl<B: fmt::Debug> fmt::Debug for ReadResponse<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadResponse")
+            .field("source", &self.source)
+            .field("informational", &self.informational.len())
+            .finish()
+    }
+}
+
 impl<B> ReadResponse<B> {
-    /// Waits for the next informational response, to pass it on as it comes in; what is not taken
+    /// Polls for the next informational response, to pass it on as it comes in; what is not taken
     /// this way arrives with the final response, as [`Informational`]. `None` when the final
     /// response is next.
     ///
@@ -107,7 +115,7 @@ impl<B: Body + Unpin> Future for ReadRequest<B> {
     type Output = Result<Request<MessageBody<B>>, ReadError<B::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Taken out for good, unless more is needed: a message that failed is not gone on with.
+        // Taken out for good, unless more is needed: there is no going on after a failure.
         let mut source = self.source.take().expect(POLLED_AGAIN);
         let Poll::Ready(event) = source.poll_event(cx) else {
             self.source = Some(source);
@@ -151,6 +159,7 @@ const POLLED_AGAIN: &str = "a future must not be polled again after it was ready
 /// error, and so is one whose padding is; trailers are held back until that is known. An error is
 /// the last that comes.
 #[derive(Debug)]
+#[must_use = "a body does nothing unless it is polled"]
 pub struct MessageBody<B> {
     /// None once the message has ended, in whatever way.
     source: Option<Source<B>>,
@@ -190,7 +199,7 @@ impl<B: Body + Unpin> Source<B> {
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    // Trailers of the transport are none of the message.
+                    // Trailers of the transport are not part of the message.
                     if let Ok(mut data) = frame.into_data() {
                         let length = data.remaining();
                         self.decoder.push(data.copy_to_bytes(length));

@@ -1,5 +1,6 @@
 //! A body as the bytes of a binary message, while it is read.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,10 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 
-use super::encode::{RequestParts, StatusParts, informational};
-use super::fields::{Lines, Named};
-use crate::encoder::{Encoder, Framing, trailers_len};
+use super::fields::{KeptFields, Named};
+use super::parts::{RequestParts, ResponseParts, informational};
+use crate::encoder::Encoder;
 use crate::error::EncodeError;
+use crate::options::{EncodeOptions, Framing};
 use crate::padding::Padding;
 
 pin_project! {
@@ -22,8 +24,10 @@ pin_project! {
     /// Nothing is read from the inner body before this one is asked for more, and no more than
     /// one frame of it is held. Large frames pass through as they are, without a copy if their
     /// data is [`Bytes`].
+    ///
+    /// `Debug` shows of the message how much there is, never what it says.
     #[project = EncodedBodyProjection]
-    #[derive(Debug)]
+    #[must_use = "a body does nothing unless it is polled"]
     pub struct EncodedBody<B> {
         #[pin]
         body: B,
@@ -34,6 +38,17 @@ pin_project! {
         // What comes next, and what comes after that.
         ready: BytesMut,
         data: Bytes,
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for EncodedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedBody")
+            .field("body", &self.body)
+            .field("encoder", &self.encoder)
+            .field("padding", &self.padding)
+            .field("ready", &(self.ready.len() + self.data.len()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -48,15 +63,12 @@ impl<B: Body> EncodedBody<B> {
     /// What [`encode_request_into`](crate::encode_request_into) says about the head, and
     /// [`EncodeError::UnknownLength`] if known-length framing was asked for and the size hint of
     /// the body is not exact.
-    pub fn request(
-        request: Request<B>,
-        framing: Framing,
-        padding: Padding,
-    ) -> Result<Self, EncodeError> {
-        let mut encoder = encoder_for(request.body(), framing)?;
+    pub fn from_request(request: Request<B>, options: &EncodeOptions) -> Result<Self, EncodeError> {
+        let padding = options.padding.clone();
+        let mut encoder = encoder_for(request.body(), options.framing)?;
         let mut ready = BytesMut::new();
         let head = RequestParts::of(&request);
-        encoder.head(&head, &mut ready)?;
+        encoder.encodable_head(&head, &mut ready)?;
         let named = head.fields.into_named();
         Ok(Self::new(request.into_body(), encoder, padding, named, ready))
     }
@@ -68,15 +80,15 @@ impl<B: Body> EncodedBody<B> {
     /// What [`encode_response_into`](crate::encode_response_into) says about the head, and
     /// [`EncodeError::UnknownLength`] if known-length framing was asked for and the size hint of
     /// the body is not exact.
-    pub fn response(
+    pub fn from_response(
         response: Response<B>,
-        framing: Framing,
-        padding: Padding,
+        options: &EncodeOptions,
     ) -> Result<Self, EncodeError> {
-        let mut encoder = encoder_for(response.body(), framing)?;
+        let padding = options.padding.clone();
+        let mut encoder = encoder_for(response.body(), options.framing)?;
         let mut ready = BytesMut::new();
         for head in informational(&response) {
-            encoder.head(&head, &mut ready)?;
+            encoder.encodable_head(&head, &mut ready)?;
         }
         let named = final_head(&response, &mut encoder, &mut ready)?;
         Ok(Self::new(response.into_body(), encoder, padding, named, ready))
@@ -96,14 +108,15 @@ fn final_head<B>(
     if response.status().is_informational() {
         return Err(EncodeError::Status);
     }
-    let head = StatusParts::of(response);
-    encoder.head(&head, out)?;
+    let head = ResponseParts::of(response);
+    encoder.encodable_head(&head, out)?;
     Ok(head.fields.into_named())
 }
 
 /// A response of indeterminate length whose informational responses are sent on as they come,
 /// before the final one is known (RFC 9292 §3.5.1).
 #[derive(Debug)]
+#[must_use = "a message is complete once its final response has been sent"]
 pub struct ResponseEncoder {
     encoder: Encoder,
 }
@@ -127,14 +140,14 @@ impl ResponseEncoder {
         if !response.status().is_informational() {
             return Err(EncodeError::Status);
         }
-        self.encoder.head(&StatusParts::of(response), out)
+        self.encoder.encodable_head(&ResponseParts::of(response), out)
     }
 
     /// The final response, with its body: what follows the informational ones. [`Informational`]
     /// responses in its extensions are left out.
     ///
     /// # Errors
-    /// Those of [`EncodedBody::response`]; the encoder comes back, so that another response can
+    /// Those of [`EncodedBody::from_response`]; the encoder comes back, so that another response can
     /// take the place of this one.
     ///
     /// [`Informational`]: crate::Informational
@@ -191,9 +204,8 @@ impl<B: Body> EncodedBodyProjection<'_, B> {
             Err(frame) => {
                 // Trailers come last, so this is the end as well.
                 let trailers: HeaderMap = frame.into_trailers().unwrap_or_default();
-                let lines = Lines::trailers(&trailers, self.named);
-                let length = trailers_len(&lines)?;
-                encoder.trailers_of(&lines, length, self.ready)?;
+                let trailers = KeptFields::trailers(&trailers, self.named);
+                encoder.encodable_trailers(&trailers, self.ready)?;
                 encoder.finish(self.padding, self.ready)
             }
         }
@@ -232,7 +244,7 @@ impl<B: Body> Body for EncodedBody<B> {
                 Poll::Pending => {
                     // The receiver is to know that the head is complete.
                     if let Some(encoder) = this.encoder {
-                        encoder.pay(this.ready);
+                        encoder.flush(this.ready);
                     }
                     return Poll::Ready(Some(Ok(Frame::data(this.ready.split().freeze()))));
                 }
@@ -260,7 +272,7 @@ impl<B: Body> Body for EncodedBody<B> {
     }
 }
 
-/// Why an [`EncodedBody`] broke off. What it has given out by then is no message.
+/// Why an [`EncodedBody`] broke off. What it has produced by then is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WriteError<E> {

@@ -4,24 +4,16 @@ use oblivious_wire::VarInt;
 
 use crate::control::Parts;
 use crate::error::{DecodeError, Limit};
+use crate::input::Input;
 
-/// Where the four parts of the control data of a request lie; or how many bytes have to be there
-/// to tell.
+/// Where the four parts of the control data at the front lie; `None` if not all of it is there.
 #[inline]
-pub(super) fn split_control(
-    bytes: &[u8],
-    limit: usize,
-) -> Result<Result<Parts, usize>, DecodeError> {
+pub(super) fn control_parts(input: &mut Input, limit: usize) -> Result<Option<Parts>, DecodeError> {
     let mut parts = [(0, 0); 4];
     let mut at = 0;
     for part in &mut parts {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some((length, width)) = VarInt::decode(rest) else {
-            let width = rest.first().map_or(1, |&first| VarInt::len_from_first_byte(first));
-            // No more than this length, though other parts follow: it may exceed the limit.
-            return Ok(Err(at + width));
-        };
-        let start = at + width;
+        // Each length is looked at before what follows it is there: it may exceed the limit.
+        let Some((length, start)) = input.varint_at(at) else { return Ok(None) };
         let length = within(length, limit, Limit::ControlData)?;
         at = start.saturating_add(length);
         if at > limit {
@@ -29,7 +21,7 @@ pub(super) fn split_control(
         }
         *part = (start, at);
     }
-    Ok(if at <= bytes.len() { Ok(parts) } else { Err(at) })
+    Ok(input.fill(at).then_some(parts))
 }
 
 /// A claimed length, if the limit allows it.

@@ -2,21 +2,20 @@
 
 use bytes::Bytes;
 
-use super::control::{split_control, within};
-use super::{ContentCheck, Control, Decoder, Event, Expected, Section, Sink, State, Turn};
+use super::control::{control_parts, within};
+use super::{ContentCheck, Control, Decoder, Event, Expected, Progress, Section, Sink, State};
 use crate::control::ControlData;
 use crate::error::{DecodeError, Limit, Part};
 use crate::fields::Fields;
 use crate::head::{RequestHead, ResponseHead};
-use crate::input::Missing;
 use crate::options::Limits;
-use crate::scan::{Scan, Stop};
+use crate::scan::Scan;
 use crate::syntax;
 
 impl Decoder {
     /// Does what the state says.
     #[inline]
-    pub(super) fn turn<S: Sink>(&mut self, sink: &mut S) -> Result<Turn, S::Error> {
+    pub(super) fn step<S: Sink>(&mut self, sink: &mut S) -> Result<Progress, S::Error> {
         match self.state {
             State::Framing => Ok(self.framing()?),
             State::RequestControl => Ok(self.request_control()?),
@@ -29,14 +28,14 @@ impl Decoder {
             State::ChunkLength => Ok(self.chunk_length()?),
             State::Chunk(left) => self.chunk(left, sink),
             State::Padding(seen) => self.padding(seen, sink),
-            State::Done => Ok(Turn::More),
+            State::Done => Ok(Progress::NeedsInput),
         }
     }
 
     /// RFC 9292 §3.3.
-    fn framing(&mut self) -> Result<Turn, DecodeError> {
-        let Ok(indicator) = self.input.varint() else {
-            return self.more(Part::FramingIndicator);
+    fn framing(&mut self) -> Result<Progress, DecodeError> {
+        let Some(indicator) = self.input.varint() else {
+            return self.needs_input(Part::FramingIndicator);
         };
         let request = match indicator.get() {
             0 | 2 => true,
@@ -52,33 +51,30 @@ impl Decoder {
         }
         self.indeterminate = indicator.get() >= 2;
         self.state = if request { State::RequestControl } else { State::Status };
-        Ok(Turn::Next)
+        Ok(Progress::Made)
     }
 
     /// RFC 9292 §3.4.
-    fn request_control(&mut self) -> Result<Turn, DecodeError> {
+    fn request_control(&mut self) -> Result<Progress, DecodeError> {
         let limit = self.options.limits.control_data;
-        let parts = loop {
-            match split_control(self.input.view(), limit)? {
-                Ok(parts) => break parts,
-                Err(need) => {
-                    if !self.input.fill(need) {
-                        return self.more(Part::ControlData);
-                    }
-                }
-            }
+        let Some(parts) = control_parts(&mut self.input, limit)? else {
+            return self.needs_input(Part::ControlData);
         };
         let [.., (_, end)] = parts;
         self.control = Control::Request(ControlData::found(self.input.take(end), parts));
         self.enter(Section::Header);
-        Ok(Turn::Next)
+        Ok(Progress::Made)
     }
 
     /// RFC 9292 §3.5.
-    fn status(&mut self) -> Result<Turn, DecodeError> {
-        let Ok(status) = self.input.varint() else {
+    fn status(&mut self) -> Result<Progress, DecodeError> {
+        let Some(status) = self.input.varint() else {
             let first = self.informational == 0;
-            return self.more(if first { Part::ControlData } else { Part::InformationalResponse });
+            return self.needs_input(if first {
+                Part::ControlData
+            } else {
+                Part::InformationalResponse
+            });
         };
         let framing = 1 + 2 * u64::from(self.indeterminate);
         if status.get() == framing && self.informational > 0 {
@@ -87,7 +83,7 @@ impl Decoder {
                 return Err(DecodeError::RepeatedFraming);
             }
             self.control = Control::Response { status: REPEATED_FRAMING };
-            return Ok(Turn::Next);
+            return Ok(Progress::Made);
         }
         let status = u16::try_from(status.get()).map_err(|_| DecodeError::Status)?;
         match status {
@@ -102,7 +98,7 @@ impl Decoder {
             _ => return Err(DecodeError::Status),
         }
         self.control = Control::Response { status };
-        Ok(Turn::Next)
+        Ok(Progress::Made)
     }
 
     fn framing_was_repeated(&self) -> bool {
@@ -126,17 +122,13 @@ impl Decoder {
         &mut self,
         section: Section,
         sink: &mut S,
-    ) -> Result<Turn, S::Error> {
-        match self.input.varint() {
-            Ok(length) => {
-                let limit = self.options.limits.field_section;
-                let length = within(length, limit, Limit::FieldSection)?;
-                self.state = State::KnownSection(section, length);
-                Ok(Turn::Next)
-            }
-            Err(Missing::All) if self.may_end(section) => self.leave(section, Fields::new(), sink),
-            Err(_) => Ok(self.more(section.part())?),
-        }
+    ) -> Result<Progress, S::Error> {
+        let Some(length) = self.input.varint() else {
+            return self.may_end_before(section, sink);
+        };
+        let length = within(length, self.options.limits.field_section, Limit::FieldSection)?;
+        self.state = State::KnownSection(section, length);
+        Ok(Progress::Made)
     }
 
     fn known_section<S: Sink>(
@@ -144,35 +136,33 @@ impl Decoder {
         section: Section,
         length: usize,
         sink: &mut S,
-    ) -> Result<Turn, S::Error> {
+    ) -> Result<Progress, S::Error> {
         if !self.input.fill(length) {
-            return Ok(self.more(section.part())?);
+            return Ok(self.needs_input(section.part())?);
         }
         let bytes = self.input.take(length);
         if self.scan.plain(&bytes, &self.options.limits) {
             return self.scanned(section, bytes, sink);
         }
         match self.scan.lines(&bytes, &self.options.limits)? {
-            Stop::Zero(_) => Err(DecodeError::EmptyFieldName.into()),
-            Stop::Need(_) if self.scan.at < length => Err(DecodeError::FieldOverrun.into()),
-            Stop::Need(_) => self.scanned(section, bytes, sink),
+            Some(_) => Err(DecodeError::EmptyFieldName.into()),
+            None if self.scan.at < length => Err(DecodeError::FieldOverrun.into()),
+            None => self.scanned(section, bytes, sink),
         }
     }
 
     /// RFC 9292 §3.2.
-    fn open_section<S: Sink>(&mut self, section: Section, sink: &mut S) -> Result<Turn, S::Error> {
+    fn open_section<S: Sink>(
+        &mut self,
+        section: Section,
+        sink: &mut S,
+    ) -> Result<Progress, S::Error> {
         let terminator = loop {
-            match self.scan.lines(self.input.view(), &self.options.limits)? {
-                Stop::Zero(width) => break width,
-                Stop::Need(need) => {
-                    if self.input.fill(need) {
-                        continue;
-                    }
-                    if self.input.view().is_empty() && self.may_end(section) {
-                        return self.leave(section, Fields::new(), sink);
-                    }
-                    return Ok(self.more(section.part())?);
-                }
+            if let Some(width) = self.scan.lines(self.input.view(), &self.options.limits)? {
+                break width;
+            }
+            if !self.input.fill(self.scan.need) {
+                return self.may_end_before(section, sink);
             }
         };
         let bytes = self.input.take(self.scan.at);
@@ -180,9 +170,17 @@ impl Decoder {
         self.scanned(section, bytes, sink)
     }
 
-    /// Whether the message ends here, where `section` would begin, and may (RFC 9292 §3.8).
-    fn may_end(&self, section: Section) -> bool {
-        self.input.has_ended() && section != Section::Informational
+    /// The message may end where a section would begin (RFC 9292 §3.8), but for that of an
+    /// informational response; otherwise more is needed.
+    fn may_end_before<S: Sink>(
+        &mut self,
+        section: Section,
+        sink: &mut S,
+    ) -> Result<Progress, S::Error> {
+        if self.input.is_at_end() && section != Section::Informational {
+            return self.leave(section, Fields::new(), sink);
+        }
+        Ok(self.needs_input(section.part())?)
     }
 
     #[inline]
@@ -191,7 +189,7 @@ impl Decoder {
         section: Section,
         lines: Bytes,
         sink: &mut S,
-    ) -> Result<Turn, S::Error> {
+    ) -> Result<Progress, S::Error> {
         if section == Section::Header {
             self.check_host(&lines)?;
         }
@@ -219,21 +217,21 @@ impl Decoder {
         section: Section,
         fields: Fields,
         sink: &mut S,
-    ) -> Result<Turn, S::Error> {
+    ) -> Result<Progress, S::Error> {
         if section == Section::Trailer {
             self.state = State::Padding(0);
             if fields.is_empty() {
-                return Ok(Turn::Next);
+                return Ok(Progress::Made);
             }
             sink.give(Event::Trailers(fields))?;
-            return Ok(Turn::Given);
+            return Ok(Progress::Made);
         }
         let control = core::mem::replace(&mut self.control, Control::Response { status: 0 });
         if section == Section::Informational {
             self.state = State::Status;
-            let Control::Response { status } = control else { return Ok(Turn::Next) };
+            let Control::Response { status } = control else { return Ok(Progress::Made) };
             sink.give(Event::Informational(ResponseHead { status, fields }))?;
-            return Ok(Turn::Given);
+            return Ok(Progress::Made);
         }
         self.state = if self.indeterminate { State::ChunkLength } else { State::ContentLength };
         self.content.declared = self.scan.content_length;
@@ -250,43 +248,44 @@ impl Decoder {
                 sink.give(Event::Response(ResponseHead { status, fields }))?;
             }
         }
-        Ok(Turn::Given)
+        Ok(Progress::Made)
     }
 
     /// RFC 9292 §3.1.
-    fn content_length(&mut self) -> Result<Turn, DecodeError> {
+    fn content_length(&mut self) -> Result<Progress, DecodeError> {
         let length = match self.input.varint() {
-            Ok(length) => length.get(),
-            Err(Missing::All) if self.input.has_ended() => 0,
-            Err(_) => return self.more(Part::Content),
+            Some(length) => length.get(),
+            // RFC 9292 §3.8: content and all that follows may be missing.
+            None if self.input.is_at_end() => 0,
+            None => return self.needs_input(Part::Content),
         };
         self.content.add(length, &self.options.limits)?;
         self.content.end()?;
         self.state = State::KnownContent(length);
-        Ok(Turn::Next)
+        Ok(Progress::Made)
     }
 
     #[inline]
-    fn known_content<S: Sink>(&mut self, left: u64, sink: &mut S) -> Result<Turn, S::Error> {
+    fn known_content<S: Sink>(&mut self, left: u64, sink: &mut S) -> Result<Progress, S::Error> {
         if left == 0 {
             self.enter(Section::Trailer);
-            return Ok(Turn::Next);
+            return Ok(Progress::Made);
         }
         let Some(piece) = self.input.take_up_to(left) else {
-            return Ok(self.more(Part::Content)?);
+            return Ok(self.needs_input(Part::Content)?);
         };
         self.state = State::KnownContent(left - piece.len() as u64);
         sink.give(Event::Content(piece))?;
-        Ok(Turn::Given)
+        Ok(Progress::Made)
     }
 
     /// RFC 9292 §3.2.
-    fn chunk_length(&mut self) -> Result<Turn, DecodeError> {
+    fn chunk_length(&mut self) -> Result<Progress, DecodeError> {
         let length = match self.input.varint() {
-            Ok(length) => length.get(),
+            Some(length) => length.get(),
             // RFC 9292 §3.8: content may be missing, its terminator may not.
-            Err(Missing::All) if self.input.has_ended() && self.content.seen == 0 => 0,
-            Err(_) => return self.more(Part::Content),
+            None if self.input.is_at_end() && self.content.seen == 0 => 0,
+            None => return self.needs_input(Part::Content),
         };
         if length == 0 {
             self.content.end()?;
@@ -295,31 +294,31 @@ impl Decoder {
             self.content.add(length, &self.options.limits)?;
             self.state = State::Chunk(length);
         }
-        Ok(Turn::Next)
+        Ok(Progress::Made)
     }
 
     #[inline]
-    fn chunk<S: Sink>(&mut self, left: u64, sink: &mut S) -> Result<Turn, S::Error> {
+    fn chunk<S: Sink>(&mut self, left: u64, sink: &mut S) -> Result<Progress, S::Error> {
         let Some(piece) = self.input.take_up_to(left) else {
-            return Ok(self.more(Part::Content)?);
+            return Ok(self.needs_input(Part::Content)?);
         };
         let left = left - piece.len() as u64;
         self.state = if left == 0 { State::ChunkLength } else { State::Chunk(left) };
         sink.give(Event::Content(piece))?;
-        Ok(Turn::Given)
+        Ok(Progress::Made)
     }
 
     /// RFC 9292 §3.8.
-    fn padding<S: Sink>(&mut self, seen: u64, sink: &mut S) -> Result<Turn, S::Error> {
+    fn padding<S: Sink>(&mut self, seen: u64, sink: &mut S) -> Result<Progress, S::Error> {
         let Some(piece) = self.input.take_up_to(u64::MAX) else {
             if !self.input.has_ended() {
-                return Ok(Turn::More);
+                return Ok(Progress::NeedsInput);
             }
             self.state = State::Done;
             sink.give(Event::End)?;
-            return Ok(Turn::Given);
+            return Ok(Progress::Made);
         };
-        // Byte by byte, so that the first fault is told however the padding is divided.
+        // In the order of the bytes, so that the first fault is reported however they are divided.
         let left = self.options.limits.padding.saturating_sub(seen);
         let allowed = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
         let set = piece[..allowed].iter().fold(0, |set, byte| set | byte);
@@ -330,12 +329,15 @@ impl Decoder {
             return Err(DecodeError::Limit(Limit::Padding).into());
         }
         self.state = State::Padding(seen + piece.len() as u64);
-        Ok(Turn::Next)
+        Ok(Progress::Made)
     }
 
     /// More is needed for `part`: an error if the message has ended.
-    fn more(&self, part: Part) -> Result<Turn, DecodeError> {
-        if self.input.has_ended() { Err(DecodeError::Truncated(part)) } else { Ok(Turn::More) }
+    fn needs_input(&self, part: Part) -> Result<Progress, DecodeError> {
+        if self.input.has_ended() {
+            return Err(DecodeError::Truncated(part));
+        }
+        Ok(Progress::NeedsInput)
     }
 }
 
@@ -373,5 +375,5 @@ impl Section {
     }
 }
 
-/// Stands in for the status code after a framing indicator was stepped over.
+/// Stands in for the status code after a framing indicator was skipped.
 const REPEATED_FRAMING: u16 = 1;

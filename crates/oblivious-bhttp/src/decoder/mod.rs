@@ -15,20 +15,20 @@ use crate::scan::Scan;
 
 /// Decodes one message from bytes that come in pieces.
 ///
-/// Push bytes, in any division; pull events until there is none; say when the bytes have come to
-/// their end. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are slices of what
+/// Push bytes, divided in any way; pull events until there are none; call
+/// [`finish`](Self::finish) when the bytes have come to their end. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are slices of what
 /// was pushed wherever that was contiguous, content always.
 ///
-/// Push and pull in turn: what is pulled is bounded by the [`Limits`](crate::Limits), while what is pushed and
-/// not pulled for is simply kept.
+/// Push and pull in turn: what the decoder holds of a part is bounded by the
+/// [`Limits`](crate::Limits), but bytes that are pushed and never pulled are simply kept.
 ///
-/// A message can turn out to be invalid at its very end, after most of it was given out. Whoever
+/// A message can turn out to be invalid at its very end, after most of it was given out. Code that
 /// acts on events before [`Event::End`] has to be able to stop half-way (RFC 9292 §4).
 ///
 /// ```
 /// use oblivious_bhttp::{DecodeOptions, Decoder, Event};
 ///
-/// let mut decoder = Decoder::response("GET", &DecodeOptions::default());
+/// let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
 /// decoder.push((&b"\x01\x40"[..]).into());
 /// assert_eq!(decoder.next_event()?, None); // more is needed
 /// decoder.push((&b"\xc8\0\x05hello"[..]).into());
@@ -41,6 +41,7 @@ use crate::scan::Scan;
 /// # Ok::<(), oblivious_bhttp::DecodeError>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a decoder does nothing unless bytes are pushed and events pulled"]
 pub struct Decoder {
     input: Input,
     options: DecodeOptions,
@@ -57,7 +58,9 @@ pub struct Decoder {
 }
 
 /// A part of a message, in the order of the message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows how much there is, never what it says.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Control data and header section of a request; the first event of a request.
@@ -72,6 +75,19 @@ pub enum Event {
     Trailers(Fields),
     /// The message is complete and valid. The last event.
     End,
+}
+
+impl core::fmt::Debug for Event {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Request(head) => f.debug_tuple("Request").field(head).finish(),
+            Self::Informational(head) => f.debug_tuple("Informational").field(head).finish(),
+            Self::Response(head) => f.debug_tuple("Response").field(head).finish(),
+            Self::Content(piece) => write!(f, "Content({} bytes)", piece.len()),
+            Self::Trailers(fields) => f.debug_tuple("Trailers").field(fields).finish(),
+            Self::End => f.write_str("End"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,20 +140,16 @@ struct ContentCheck {
     seen: u64,
 }
 
-/// What a state came to.
+/// Whether a state came any further with the input that is there.
 #[derive(PartialEq, Eq)]
-enum Turn {
-    /// Another state goes on.
-    Next,
-    /// An event was given to the sink.
-    Given,
-    /// Nothing can be done before there is more input.
-    More,
+enum Progress {
+    Made,
+    NeedsInput,
 }
 
-/// Where events go. A whole message takes them one after the other; who pulls, takes one.
+/// Where events go: into a whole message, or one at a time to a caller who pulls.
 ///
-/// Heads are large, so where they go is written to and not returned through every call.
+/// Heads are large, so they are written to where they go and not returned through every call.
 pub(crate) trait Sink {
     /// What can go wrong, besides an invalid message.
     type Error: From<DecodeError>;
@@ -157,20 +169,20 @@ impl Sink for Option<Event> {
 
 impl Decoder {
     /// A decoder for a request.
-    pub fn request(options: &DecodeOptions) -> Self {
+    pub fn for_request(options: &DecodeOptions) -> Self {
         Self::new(Expected::Request, options)
     }
 
     /// A decoder for the response to a request with this method: what answers HEAD may have a
     /// `content-length` without the content (RFC 9113 §8.1.1).
-    pub fn response(request_method: &str, options: &DecodeOptions) -> Self {
+    pub fn for_response(request_method: &str, options: &DecodeOptions) -> Self {
         let head = request_method == "HEAD";
         Self::new(if head { Expected::HeadResponse } else { Expected::Response }, options)
     }
 
-    /// A decoder for a message of which nothing is known. The content of a response has to be as
+    /// A decoder for a request or a response, to whatever method. The content of a response has to be as
     /// long as its `content-length` says or absent, since the request may have been a HEAD.
-    pub fn any(options: &DecodeOptions) -> Self {
+    pub fn for_any(options: &DecodeOptions) -> Self {
         Self::new(Expected::Any, options)
     }
 
@@ -198,8 +210,8 @@ impl Decoder {
         }
     }
 
-    /// Says that the message has no more bytes. To be called when the bytes have come to an
-    /// orderly end only; otherwise a message that was cut off could pass for a shorter one.
+    /// Says that the message has no more bytes. Call it only when the bytes have come to an orderly
+    /// end: otherwise a message that was cut off could pass for a shorter one.
     pub fn finish(&mut self) {
         self.input.end();
     }
@@ -214,10 +226,10 @@ impl Decoder {
             return Err(error);
         }
         let mut event = None;
-        loop {
-            match self.turn(&mut event) {
-                Ok(Turn::Next) => {}
-                Ok(Turn::Given | Turn::More) => return Ok(event),
+        while event.is_none() {
+            match self.step(&mut event) {
+                Ok(Progress::Made) => {}
+                Ok(Progress::NeedsInput) => break,
                 Err(error) => {
                     self.failed = Some(error);
                     self.input.clear();
@@ -225,6 +237,7 @@ impl Decoder {
                 }
             }
         }
+        Ok(event)
     }
 
     /// Decodes a message that is there as a whole.
@@ -236,12 +249,12 @@ impl Decoder {
     ) -> Result<(), S::Error> {
         self.push(message);
         self.finish();
-        while self.turn(sink)? != Turn::More {}
+        while self.step(sink)? == Progress::Made {}
         Ok(())
     }
 
-    /// The number of content bytes still to come, where the framing or a `content-length` has
-    /// told it by now.
+    /// The number of content bytes still to come, if the framing or a `content-length` has
+    /// announced it by now.
     pub fn content_remaining(&self) -> Option<u64> {
         let declared = self.content.declared.filter(|_| !self.content.may_be_absent);
         let unannounced = declared.map(|declared| declared - self.content.seen.min(declared));

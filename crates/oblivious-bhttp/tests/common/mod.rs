@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use hex_literal::hex;
 use oblivious_bhttp::{
-    DecodeError, DecodeOptions, Decoder, Event, Fields, Framing, Padding, Request, Response,
-    ResponseHead,
+    DecodeError, DecodeOptions, Decoder, EncodeOptions, Event, Fields, Framing, Padding, Request,
+    Response, ResponseHead,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,13 +50,13 @@ pub(crate) const RESPONSE_TRAILER: &[u8] = &hex!(
 pub(crate) const VECTORS: [&[u8]; 4] =
     [REQUEST_KNOWN, REQUEST_INDETERMINATE, RESPONSE_INFORMATIONAL, RESPONSE_TRAILER];
 
+pub(crate) fn encode_options(framing: Framing, padding: Padding) -> EncodeOptions {
+    EncodeOptions::default().with_framing(framing).with_padding(padding)
+}
+
 /// Fields from pairs.
 pub(crate) fn fields<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fields {
-    let mut fields = Fields::new();
-    for (name, value) in lines {
-        fields.push(name, value).unwrap();
-    }
-    fields
+    Fields::try_from_iter(lines).unwrap()
 }
 
 /// All events of a message that comes in these pieces, with adjoining content joined.
@@ -91,7 +91,7 @@ pub(crate) fn events<'a>(
 
 /// All events of a message in one piece, whichever kind it is.
 pub(crate) fn whole(message: &[u8]) -> (Vec<Event>, Result<(), DecodeError>) {
-    events(Decoder::any(&DecodeOptions::default()), [message])
+    events(Decoder::for_any(&DecodeOptions::default()), [message])
 }
 
 /// The error of a message in one piece, whichever kind it is.
@@ -164,6 +164,10 @@ pub(crate) fn any_response() -> impl Strategy<Value = Response> {
     )
 }
 
+pub(crate) fn any_encode_options() -> impl Strategy<Value = EncodeOptions> {
+    (any_framing(), any_padding()).prop_map(|(framing, padding)| encode_options(framing, padding))
+}
+
 pub(crate) fn any_framing() -> impl Strategy<Value = Framing> {
     prop_oneof![Just(Framing::KnownLength), Just(Framing::IndeterminateLength)]
 }
@@ -181,8 +185,8 @@ pub(crate) fn any_padding() -> impl Strategy<Value = Padding> {
 pub(crate) fn any_message() -> impl Strategy<Value = Bytes> {
     let message =
         prop_oneof![any_request().prop_map(Err).boxed(), any_response().prop_map(Ok).boxed(),];
-    (message, any_framing(), any_padding()).prop_map(|(message, framing, padding)| match message {
-        Ok(response) => response.encode(framing, &padding).unwrap(),
-        Err(request) => request.encode(framing, &padding).unwrap(),
+    (message, any_encode_options()).prop_map(|(message, options)| match message {
+        Ok(response) => response.encode(&options).unwrap(),
+        Err(request) => request.encode(&options).unwrap(),
     })
 }

@@ -7,7 +7,7 @@ use oblivious_keys::{KemId, SymmetricSuite};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{SecretFileError, Seed, secret_file};
+use super::{SecretFileError, secret_file};
 
 /// A key with an id, which is used until the operator takes it away.
 ///
@@ -30,24 +30,10 @@ pub struct FixedKey {
 }
 
 impl FixedKey {
-    /// A key under `key_id`, to be used with any of `suites`.
+    /// A key under `key_id`, to be used with any of `suites`. A pair that is the same everywhere
+    /// comes from [`Seed::key_pair`](super::Seed::key_pair).
     pub fn new(key_id: u8, pair: KeyPair, suites: Vec<SymmetricSuite>) -> Self {
         Self { key_id, pair, suites, is_published: false }
-    }
-
-    /// The key that is derived from a seed (DeriveKeyPair of RFC 9180 §7.1.3): the same seed gives
-    /// the same key everywhere.
-    ///
-    /// # Errors
-    /// If the provider does not have the KEM, or it needs a longer seed.
-    pub fn derive(
-        key_id: u8,
-        kem: KemId,
-        seed: &Seed,
-        suites: Vec<SymmetricSuite>,
-        provider: Provider,
-    ) -> Result<Self, KeyPairError> {
-        Ok(Self::new(key_id, KeyPair::derive(kem, seed.expose(), provider)?, suites))
     }
 
     /// Also publishes the key beside those of a schedule, which must have no key of its KEM.
@@ -98,7 +84,8 @@ impl FixedKey {
     /// ```
     ///
     /// The KEMs are `x25519`, `p256`, `p384`, `p521`, `x-wing`, `ml-kem-768`, `ml-kem-1024`,
-    /// `mlkem768-p256` and `mlkem1024-p384`, or their numbers, such as `0x0020`.
+    /// `mlkem768-p256` and `mlkem1024-p384`, or their numbers, such as `0x0020`: what [`KemId`]
+    /// parses from, without blanks.
     ///
     /// # Errors
     /// If the file cannot be read, others can read it, or a line is no key. The error names the
@@ -150,23 +137,7 @@ fn parse_line(text: &[u8]) -> Option<(u8, KemId, Zeroizing<Vec<u8>>)> {
     }
     let mut secret_key = Zeroizing::new(vec![0; digits.len() / 2]);
     hex::decode_to_slice(digits, &mut secret_key).ok()?;
-    Some((key_id.parse().ok()?, kem_named(kem)?, secret_key))
-}
-
-/// The KEM with this name, as [`FixedKey::read_file`] lists them.
-pub fn kem_named(name: &str) -> Option<KemId> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "x25519" => KemId::X25519_HKDF_SHA256,
-        "p256" => KemId::P256_HKDF_SHA256,
-        "p384" => KemId::P384_HKDF_SHA384,
-        "p521" => KemId::P521_HKDF_SHA512,
-        "x-wing" => KemId::X_WING,
-        "ml-kem-768" => KemId::ML_KEM_768,
-        "ml-kem-1024" => KemId::ML_KEM_1024,
-        "mlkem768-p256" => KemId::MLKEM768_P256,
-        "mlkem1024-p384" => KemId::MLKEM1024_P384,
-        number => KemId(u16::from_str_radix(number.strip_prefix("0x")?, 16).ok()?),
-    })
+    Some((key_id.parse().ok()?, kem.parse().ok()?, secret_key))
 }
 
 /// A file does not hold fixed keys.

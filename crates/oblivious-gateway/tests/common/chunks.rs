@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, MessageBody, Padding, ReadResponse, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, Framing, MessageBody, ReadResponse, encode_request_into,
     read_response,
 };
 use oblivious_gateway::{EncapsulatedBody, GatewayBody};
@@ -177,8 +177,8 @@ impl<B: Body<Data = Bytes, Error = BoxError> + Unpin> Body for ErrorText<B> {
 pub(crate) fn post(content: impl Into<Content>) -> BytesMut {
     let request = Request::post("https://example.com/").body(content.into()).unwrap();
     let mut message = BytesMut::new();
-    encode_request_into(&request, Framing::IndeterminateLength, &Padding::None, &mut message)
-        .unwrap();
+    let options = EncodeOptions::default().with_framing(Framing::IndeterminateLength);
+    encode_request_into(&request, &options, &mut message).unwrap();
     message
 }
 

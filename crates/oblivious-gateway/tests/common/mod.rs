@@ -11,9 +11,11 @@ use std::convert::Infallible;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
-    Content, DecodeOptions, Framing, Padding, decode_response, encode_request_into,
+    Content, DecodeOptions, EncodeOptions, decode_response, encode_request_into,
 };
-use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin};
+use oblivious_gateway::{
+    EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin, UnixSeconds,
+};
 use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient, Validity};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, collect};
@@ -34,7 +36,13 @@ pub(crate) fn ring_until(not_after: u64) -> KeyRing {
         SymmetricSuite::HKDF_SHA256_AES_128_GCM,
         SymmetricSuite::HKDF_SHA256_CHACHA20_POLY1305,
     ];
-    ring.add_valid(KEY_ID, pair, suites, Validity { not_before: 0, not_after }).unwrap();
+    ring.add_valid(
+        KEY_ID,
+        pair,
+        suites,
+        Validity { not_before: UnixSeconds(0), not_after: UnixSeconds(not_after) },
+    )
+    .unwrap();
     ring
 }
 
@@ -100,7 +108,7 @@ where
     S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let mut message = BytesMut::new();
-    encode_request_into(&request, Framing::KnownLength, &Padding::None, &mut message).unwrap();
+    encode_request_into(&request, &EncodeOptions::default(), &mut message).unwrap();
     ask_bytes(gateway, &message, request.method()).await
 }
 

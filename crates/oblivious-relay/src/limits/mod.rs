@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Extensions;
-use oblivious_service::{Clock, ClientAddress};
+use oblivious_service::{ClientAddress, Clock};
 
 use concurrency::{Concurrency, PerClient};
 use rate::Limiter;

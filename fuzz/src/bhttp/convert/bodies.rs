@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Response};
 use http_body::{Body, Frame};
 use oblivious_bhttp::{
-    Content, ConvertError, DecodeOptions, EncodedBody, Framing, Informational, MessageBody,
-    Padding, ReadError, ResponseEncoder, read_request, read_response,
+    Content, ConvertError, DecodeOptions, EncodeOptions, EncodedBody, Framing, Informational,
+    MessageBody, Padding, ReadError, ResponseEncoder, read_request, read_response,
 };
 
 use super::super::case::Case;
@@ -32,13 +32,21 @@ pub(super) fn check_written(case: &Case, message: &Http, framing: Framing, at_on
     let read = |bytes| Http::decode(case, bytes, &DecodeOptions::default());
     let bytes = match message {
         Http::Request(request) => {
-            let body = EncodedBody::request(request.clone(), framing, Padding::None).unwrap();
+            let body = EncodedBody::from_request(
+                request.clone(),
+                &EncodeOptions::default().with_framing(framing),
+            )
+            .unwrap();
             collect(body).unwrap().data
         }
         Http::Response(response) => {
             let one_by_one = read(write_one_by_one(response)).unwrap();
             assert_eq!(one_by_one.parts(), read(at_once.clone()).unwrap().parts());
-            let body = EncodedBody::response(response.clone(), framing, Padding::None).unwrap();
+            let body = EncodedBody::from_response(
+                response.clone(),
+                &EncodeOptions::default().with_framing(framing),
+            )
+            .unwrap();
             collect(body).unwrap().data
         }
     };

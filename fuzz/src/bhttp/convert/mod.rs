@@ -6,8 +6,8 @@ mod message;
 
 use bytes::{Bytes, BytesMut};
 use oblivious_bhttp::{
-    ConvertError, DecodeOptions, EncodeError, Framing, Padding, encode_request_into,
-    encode_response_into, encoded_request_len, encoded_response_len,
+    ConvertError, DecodeOptions, EncodableRequest, EncodableResponse, EncodeError, EncodeOptions,
+    Framing, encode_request_into, encode_response_into,
 };
 
 use self::message::Http;
@@ -31,7 +31,8 @@ pub fn convert(data: &[u8]) {
 
     let Ok(converted) = converted else { return };
     for framing in [Framing::KnownLength, Framing::IndeterminateLength] {
-        let bytes = encode(&converted, framing, &Padding::None).expect("it can be written again");
+        let options = EncodeOptions::default().with_framing(framing);
+        let bytes = encode(&converted, &options).expect("it can be written again");
         let again = Http::decode(&case, bytes.clone(), &DecodeOptions::default());
         let again = again.expect("and read again");
         assert_eq!(again.parts(), converted.parts());
@@ -68,18 +69,25 @@ fn check_refusal(message: &Message, error: ConvertError) {
     }
 }
 
-fn encode(message: &Http, framing: Framing, padding: &Padding) -> Result<Bytes, EncodeError> {
+/// Encodes a message at once, and after it was found to be encodable: that is the same.
+fn encode(message: &Http, options: &EncodeOptions) -> Result<Bytes, EncodeError> {
     let mut out = BytesMut::new();
+    let mut measured = BytesMut::new();
     let length = match message {
         Http::Request(request) => {
-            encode_request_into(request, framing, padding, &mut out)?;
-            encoded_request_len(request, framing, padding)?
+            encode_request_into(request, options, &mut out)?;
+            let encodable = EncodableRequest::new(request.clone(), options)?;
+            encodable.encode_into(&mut measured);
+            encodable.encoded_len()
         }
         Http::Response(response) => {
-            encode_response_into(response, framing, padding, &mut out)?;
-            encoded_response_len(response, framing, padding)?
+            encode_response_into(response, options, &mut out)?;
+            let encodable = EncodableResponse::new(response.clone(), options)?;
+            encodable.encode_into(&mut measured);
+            encodable.encoded_len()
         }
     };
     assert_eq!(out.len(), length);
+    assert_eq!(out, measured);
     Ok(out.freeze())
 }

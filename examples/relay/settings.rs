@@ -59,8 +59,9 @@ pub(crate) struct GatewaySettings {
     #[arg(long, value_name = "URL")]
     pub(crate) gateway: Option<String>,
 
-    /// Gateways for requests to other paths. In the file each is a [[route]], which can have more
-    /// than path and gateway.
+    /// Gateways for requests to other paths. In the file each is a [[route]] with path, host or
+    /// both, and gateway; it may have name, keys, token-file, client-cert, client-key, ca (the only
+    /// authorities to trust), and payload (media types of other protocols).
     #[arg(long, value_name = "PATH=URL", value_delimiter = ',')]
     pub(crate) route: Vec<RouteSettings>,
 
@@ -69,9 +70,18 @@ pub(crate) struct GatewaySettings {
     #[arg(long, value_name = "URL")]
     pub(crate) keys: Option<String>,
 
-    /// File with the bearer token to show to the gateway of --gateway.
+    /// File with the bearer token to show to the gateway of --gateway. It is read again every ten
+    /// seconds.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+
+    /// Certificate chain to show to the gateway of --gateway (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
 
     /// Certificate authorities to trust for gateways, besides the public ones (PEM).
     #[arg(long, value_name = "FILE")]
@@ -131,6 +141,11 @@ pub(crate) struct ClientSettings {
     #[arg(long, value_name = "BITS", default_value_t = 56)]
     pub(crate) client_ipv6_bits: u8,
 
+    /// Every connection begins with a header of the PROXY protocol, version 1 or 2, in which a
+    /// balancer in front says who the client is.
+    #[arg(long)]
+    pub(crate) proxy_protocol: bool,
+
     /// Networks of proxies in front, such as 10.0.0.0/8, that are believed when they say who the
     /// client is. All others speak for themselves.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
@@ -177,5 +192,13 @@ impl ProgramSettings for Settings {
             self.gateways.route = route;
         }
         Ok(())
+    }
+}
+
+impl GatewaySettings {
+    /// Takes over what the others say of routes, which is what can change while the relay runs.
+    pub(crate) fn take_routes(&mut self, others: &Self) {
+        let Self { gateway, route, keys, token_file, client_cert, client_key, .. } = others.clone();
+        *self = Self { gateway, route, keys, token_file, client_cert, client_key, ..self.clone() };
     }
 }

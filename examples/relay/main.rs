@@ -77,7 +77,7 @@ impl Prepared {
             .route(&settings.server.health_path, get(|| async { "ok\n" }))
             .fallback_service(relay);
         let server = settings.server.clone();
-        let connections = settings.connections.behind_the_limits_of_exchanges();
+        let connections = settings.connections.clone();
         let stall = settings.limits.timeout;
         Reloading { source, settings, routes, client_tls, tls: tls.clone() }.start();
         let serving = Serving { connections, stall, client_addresses, tls, draining };

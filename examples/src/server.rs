@@ -79,19 +79,6 @@ pub struct ConnectionLimits {
     pub exchange_timeout: Seconds,
 }
 
-/// How much longer the server waits than a service with the same limit.
-const BEHIND: Seconds = Seconds::new(10);
-
-impl ConnectionLimits {
-    /// The same, with more time for an exchange: for a service that has that limit itself, and
-    /// gives an answer when it is reached, where the server only closes the connection.
-    #[must_use]
-    pub fn behind_the_limits_of_exchanges(&self) -> Self {
-        let later = self.exchange_timeout.duration() + BEHIND.duration();
-        Self { exchange_timeout: later.into(), ..self.clone() }
-    }
-}
-
 /// What a server is started with, besides its own settings.
 pub struct Serving {
     /// Limits on connections.

@@ -124,8 +124,7 @@ impl<S: Settings> Source<S> {
             let source = id(key).and_then(|id| self.matches.value_source(id));
             matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
-        let (program, arguments) =
-            self.arguments.split_first().map_or((&[][..], &[][..]), |_| self.arguments.split_at(1));
+        let (program, arguments) = self.arguments.split_at(self.arguments.len().min(1));
         let below = given.iter().filter(|(key, _)| !explicit(key)).flat_map(|(key, values)| {
             values.iter().map(move |value| OsString::from(format!("--{key}={value}")))
         });

@@ -65,8 +65,8 @@ pub(crate) struct GatewaySettings {
     #[arg(long, value_name = "PATH=URL", value_delimiter = ',')]
     pub(crate) route: Vec<RouteSettings>,
 
-    /// Key configurations of the gateway of --gateway. GET on its path gives them to clients, all
-    /// the same, to compare with what they have from elsewhere.
+    /// Key configurations of the gateway of --gateway. Clients get them, all the same ones, by GET
+    /// on its path, to compare with what they have from elsewhere.
     #[arg(long, value_name = "URL")]
     pub(crate) keys: Option<String>,
 
@@ -96,18 +96,18 @@ pub(crate) struct GatewaySettings {
     #[arg(long)]
     pub(crate) allow_http_gateway: bool,
 
-    /// Failures in a row after which a gateway is left in peace: its clients get a 503 at once.
+    /// Stop asking a gateway after this many failures in a row: its clients get a 503 at once.
     /// Never unless set.
     #[arg(long, value_name = "N")]
     pub(crate) breaker_failures: Option<NonZeroU32>,
 
-    /// How long to wait before the next request tries whether such a gateway answers again.
+    /// How long to wait before the next request finds out whether such a gateway answers again.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(5),
         value_parser = Seconds::above_zero)]
     pub(crate) breaker_pause: Seconds,
 
-    /// Hold each request, and each answer, for a random time up to this, so that times do not tell
-    /// who asked what. Helps where many requests come in that time. No delay unless set.
+    /// Hold each request and each answer for a random time up to this, so that times do not tell
+    /// who asked what. It helps only if many requests come in that time. No delay unless set.
     #[arg(long, value_name = "SECONDS", value_parser = Seconds::above_zero)]
     pub(crate) delay: Option<Seconds>,
 }
@@ -133,21 +133,21 @@ pub(crate) struct ClientSettings {
     #[arg(long, value_name = "N")]
     pub(crate) client_concurrency: Option<NonZeroU32>,
 
-    /// Bits of an IPv4 address that make a client.
+    /// Leading bits of an IPv4 address that identify a client.
     #[arg(long, value_name = "BITS", default_value_t = 32)]
     pub(crate) client_ipv4_bits: u8,
 
-    /// Bits of an IPv6 address that make a client.
+    /// Leading bits of an IPv6 address that identify a client.
     #[arg(long, value_name = "BITS", default_value_t = 56)]
     pub(crate) client_ipv6_bits: u8,
 
-    /// Every connection begins with a header of the PROXY protocol, version 1 or 2, in which a
-    /// balancer in front says who the client is.
+    /// Expect a PROXY protocol header, version 1 or 2, at the start of every connection, in which a
+    /// load balancer in front says who the client is.
     #[arg(long)]
     pub(crate) proxy_protocol: bool,
 
     /// Networks of proxies in front, such as 10.0.0.0/8, that are believed when they say who the
-    /// client is. All others speak for themselves.
+    /// client is. Anyone else is a client.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
     pub(crate) trusted_proxy: Vec<String>,
 

@@ -13,8 +13,8 @@ use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RelayRequestBody, Route, Routes};
 use oblivious_service::{Authorization, BoxError, Clock, FullBody, Pseudonym, Timeout, TokioTimer};
 use tokio::sync::Notify;
-use tower::{ServiceExt, service_fn};
 use tower::util::BoxCloneService;
+use tower::{ServiceExt, service_fn};
 
 /// RFC 9458 Appendix A, as a list.
 const KEY: [u8; 47] = {
@@ -58,9 +58,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn answering(
-        answer: impl Fn(&Request<()>) -> Response<Body> + Clone + Send + 'static,
-    ) -> Self {
+    fn answering(answer: impl Fn(&Request<()>) -> Response<Body> + Clone + Send + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Request<()>>>> = Arc::default();
         let gateway = {
             let seen = seen.clone();
@@ -216,8 +214,7 @@ async fn there_is_one_fetch_at_a_time() {
             }
         })
     };
-    let recorder =
-        Recorder { seen: Arc::default(), gateway: BoxCloneService::new(gateway) };
+    let recorder = Recorder { seen: Arc::default(), gateway: BoxCloneService::new(gateway) };
     let relay = recorder.relay(|route| route);
     let ask = || {
         let answer = relay.clone().oneshot(get());

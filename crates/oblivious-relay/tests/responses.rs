@@ -65,7 +65,12 @@ async fn fields_that_pass_are_what_they_should_be() {
         (&[("retry-after", "you=192.0.2.7")], &[("cache-control", "no-store")]),
         (&[("date", "you=192.0.2.7")], &[("cache-control", "no-store")]),
         (
-            &[("cache-control", "a"), ("cache-control", "b"), ("retry-after", "1"), ("retry-after", "2")],
+            &[
+                ("cache-control", "a"),
+                ("cache-control", "b"),
+                ("retry-after", "1"),
+                ("retry-after", "2"),
+            ],
             &[("cache-control", "no-store")],
         ),
     ] {

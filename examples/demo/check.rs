@@ -7,7 +7,7 @@ use oblivious_http::service::FullBody;
 
 use crate::parties::{COOKIE, USER_AGENT};
 use crate::report::Seen;
-use crate::witness::Message;
+use examples::witness::Message;
 
 /// Something that must be so, and whether it is.
 pub(crate) struct Finding {

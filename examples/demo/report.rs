@@ -7,7 +7,7 @@ use oblivious_http::service::FullBody;
 
 use crate::check::Finding;
 use crate::parties::{Gateway, Relay, Target};
-use crate::witness::Message;
+use examples::witness::Message;
 
 /// What the parties noted of one exchange.
 pub(crate) struct Seen {
@@ -34,7 +34,7 @@ pub(crate) fn introduction(target: &Target, gateway: &Gateway, relay: &Relay) {
          \x20   target   {}",
         relay.uri,
         gateway.uri,
-        target.origin()
+        target.party.origin()
     );
 }
 

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
-use axum::Router;
 use futures::stream::{self, Stream};
 
 use crate::events;

@@ -60,8 +60,8 @@ impl Parties {
     pub(crate) fn clients(&self) -> anyhow::Result<Clients> {
         let published = self.keys.current().ring().config_list()?;
         let keys = Recipient::select(&published, &Preferences::default(), Provider::default())?;
-        let gateway = Gateway::new(self.relay.uri("/gateway")?, keys)?
-            .allow(self.model.origin().parse()?);
+        let gateway =
+            Gateway::new(self.relay.uri("/gateway")?, keys)?.allow(self.model.origin().parse()?);
         let layer = ClientLayer::new(gateway);
         Ok(Clients {
             direct: http_client(&[&self.model])?,

@@ -80,8 +80,11 @@ fn gateway(args: &Args, resolver: &Uri, http_client: &HttpClient) -> anyhow::Res
         .provider(args.provider.provider()?)
         .build();
     let relay = args.relay.clone();
-    let gateway =
-        if args.allow_http { Gateway::allowing_http(relay, keys) } else { Gateway::new(relay, keys) };
+    let gateway = if args.allow_http {
+        Gateway::allowing_http(relay, keys)
+    } else {
+        Gateway::new(relay, keys)
+    };
     let origin = resolver.scheme_str().zip(resolver.authority());
     let (scheme, authority) = origin.context("the resolver's URL names no host")?;
     Ok(gateway?.allow(format!("{scheme}://{authority}").parse()?))
@@ -90,7 +93,8 @@ fn gateway(args: &Args, resolver: &Uri, http_client: &HttpClient) -> anyhow::Res
 fn key_source(args: &Args, http_client: &HttpClient) -> anyhow::Result<Box<dyn KeySource>> {
     let keys = &args.keys;
     if !keys.contains("://") {
-        let list = std::fs::read(keys).with_context(|| format!("cannot read the keys in {keys}"))?;
+        let list =
+            std::fs::read(keys).with_context(|| format!("cannot read the keys in {keys}"))?;
         let list = FixedKeys::new(list);
         return Ok(Box::new(list.with_context(|| format!("{keys} holds no key configurations"))?));
     }

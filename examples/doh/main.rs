@@ -44,7 +44,7 @@ struct Args {
     resolver: Option<String>,
 
     /// Ask for the name of an address.
-    #[arg(short = 'x', value_name = "ADDRESS", conflicts_with = "words")]
+    #[arg(short = 'x', value_name = "ADDRESS")]
     reverse: Option<std::net::IpAddr>,
 
     /// Take http URLs as well as https: for tests and closed networks.

@@ -21,10 +21,15 @@ const MAX_BODY: usize = 1 << 20;
 pub struct Message {
     /// Who sent it; inside the gateway, where a message comes out of its envelope, nobody.
     pub from: Option<SocketAddr>,
+    /// What was to be done.
     pub method: Method,
+    /// The URI as it was sent.
     pub uri: Uri,
+    /// All fields.
     pub headers: HeaderMap,
+    /// The content, in one piece.
     pub body: Bytes,
+    /// Status and content of the answer, if the party gave one.
     pub answered: Option<(StatusCode, Bytes)>,
 }
 
@@ -64,6 +69,9 @@ impl Witness {
     }
 
     /// Notes a request, and hands it on with its body read.
+    ///
+    /// # Errors
+    /// If the body breaks off, or is longer than anything that belongs in a demonstration.
     pub async fn note_request<B>(
         &self,
         request: http::Request<B>,

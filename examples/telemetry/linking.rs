@@ -105,7 +105,8 @@ fn marks_of_one_device(views: &[View]) -> BTreeSet<String> {
             found.entry(mark).or_default().push(view.device);
         }
     }
-    let of_one = |devices: &[usize]| devices.len() > 1 && devices.iter().all(|device| *device == devices[0]);
+    let of_one =
+        |devices: &[usize]| devices.len() > 1 && devices.iter().all(|device| *device == devices[0]);
     let of_one = found.into_iter().filter(|(_, devices)| of_one(devices));
     of_one.map(|(mark, _)| mark.to_owned()).collect()
 }

@@ -45,7 +45,8 @@ pub(crate) fn table(rows: &[Row]) {
     line(["", "", "", "device", "of one device"]);
     for Row { name, tally } in rows {
         let [devices, reports, tied, together] =
-            [tally.devices, tally.reports, tally.tied, tally.together].map(|count| count.to_string());
+            [tally.devices, tally.reports, tally.tied, tally.together]
+                .map(|count| count.to_string());
         line([name, &devices, &reports, &tied, &together]);
     }
 }
@@ -69,7 +70,9 @@ pub(crate) fn summary(received: &[String]) {
         let median = f64::from(of_screen[of_screen.len() / 2].load_time_us) / 1e3;
         let crashed = of_screen.iter().filter(|report| report.crashed).count();
         let count = of_screen.len();
-        println!("    {screen:<10} {count:>5} loaded, {median:>4.0} ms at the median, {crashed} crashed");
+        println!(
+            "    {screen:<10} {count:>5} loaded, {median:>4.0} ms at the median, {crashed} crashed"
+        );
     }
 }
 

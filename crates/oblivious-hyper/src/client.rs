@@ -102,7 +102,9 @@ impl HttpClient {
         Self::with_connector(tls, Connector::guarded(policy).with_resolver(resolver))
     }
 
-    fn with_connector(mut tls: rustls::ClientConfig, tcp: Connector) -> Self {
+    /// A client whose connections are opened by `tcp`: with a resolver of its own, by way of a
+    /// proxy, or to given addresses.
+    pub fn with_connector(mut tls: rustls::ClientConfig, tcp: Connector) -> Self {
         // Each of the two has to say by itself which versions it speaks.
         tls.alpn_protocols.clear();
         let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();

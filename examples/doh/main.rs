@@ -17,7 +17,6 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use examples::error_report::{Hint, report};
-use examples::flags;
 use examples::provider::ProviderName;
 use examples::seconds::Seconds;
 use http::Uri;
@@ -72,7 +71,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args = flags::parse("DOH");
+    let args = Args::parse();
     report(run(args).await)
 }
 

@@ -4,7 +4,7 @@ use http::{Request, StatusCode, header};
 use oblivious_http::service::FullBody;
 
 use crate::programs::{Server, contains, run};
-use crate::setup::{Setup, TempFile, relay_to_with, send, text};
+use crate::setup::{Setup, TempFile, relay_to_with, send, stderr, text};
 use crate::target::Target;
 use crate::tls::certificate;
 
@@ -46,9 +46,14 @@ async fn the_relay_hands_out_the_keys_of_its_gateway() {
     assert_eq!(handed_out.headers[header::CONTENT_TYPE], "application/ohttp-keys");
     assert_eq!(handed_out.body, published.body);
     let relay = setup.relay.url("/gateway");
+    // RFC 9458 §6.1: alone they prove nothing, beside the gateway's own they do.
     let url = setup.target.url("/length");
-    let output = run("client", &["--relay", &relay, "--keys", &relay, "-d", "12345", &url]);
-    assert_eq!(text(&output), "5");
+    let by_relay = ["--relay", &relay, "--keys", &relay, "-d", "12345", &url];
+    let alone = run("client", &by_relay);
+    assert_eq!(alone.status.code(), Some(2), "{}", stderr(&alone));
+    assert!(stderr(&alone).contains("--pin"), "{}", stderr(&alone));
+    let keys = setup.gateway.url("/ohttp-keys");
+    assert_eq!(text(&run("client", &[&by_relay[..], &["--keys", &keys]].concat())), "5");
 }
 
 #[tokio::test(flavor = "multi_thread")]

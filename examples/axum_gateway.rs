@@ -32,6 +32,6 @@ async fn main() -> anyhow::Result<()> {
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    oblivious_hyper::server::serve(listener, None, app, examples::cli::shutdown()).await;
+    oblivious_hyper::server::serve(listener, None, app, examples::shutdown::requested()).await;
     Ok(())
 }

@@ -9,20 +9,19 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use examples::{
-    cli::{self, Hint},
-    provider::ProviderName,
-};
+use examples::error_report::{Hint, report};
+use examples::flags;
+use examples::provider::ProviderName;
+use examples::seconds::Seconds;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
 };
-use oblivious_http::bhttp::{Content, Informational};
-use oblivious_http::client::{ClientError, ClientLayer};
+use oblivious_http::bhttp::Informational;
+use oblivious_http::client::{ClientError, ClientLayer, Gateway, TargetPattern};
 use oblivious_http::hpke::Recipient;
 use oblivious_http::keys::{KeyConfigList, Preferences};
 use oblivious_http::service::{FullBody, MediaType, Timeout, TokioTimer, collect, media_type};
@@ -78,8 +77,9 @@ struct Args {
     ca: Option<PathBuf>,
 
     /// How long the whole exchange may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = cli::seconds)]
-    timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),
+        value_parser = Seconds::above_zero)]
+    timeout: Seconds,
 
     /// The URL to ask for: the target's, which the relay never sees.
     #[arg(value_name = "TARGET_URL")]
@@ -88,13 +88,13 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = cli::parse("CLIENT");
-    cli::report(run(args).await)
+    let args = flags::parse("CLIENT");
+    report(run(args).await)
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let http_client = HttpClient::new(tls::client_config_with_file(args.ca.as_deref())?);
-    let timeout = Timeout::new(args.timeout, TokioTimer);
+    let timeout = Timeout::new(args.timeout.duration(), TokioTimer);
     let keys = timeout.run(keys(&args.keys, &http_client)).await.context("no keys in time")??;
     let list = KeyConfigList::decode(&keys)
         .with_context(|| format!("{} holds no key configurations", args.keys))?;
@@ -102,10 +102,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let recipient = Recipient::select(&list, &Preferences::default(), provider)?;
 
     let request = request(&args)?;
-    let client =
-        ClientLayer::new(args.relay.clone(), recipient).timeout(timeout).layer(http_client);
+    let gateway = Gateway::allowing_http(args.relay.clone(), recipient)?
+        .allow(TargetPattern::any_https())
+        .allow(TargetPattern::any_http());
+    let client = ClientLayer::new(gateway)
+        .allow_cookies()
+        .allow_authorization()
+        .timeout(timeout)
+        .layer(http_client);
     let response = client.oneshot(request).await.map_err(explain)?;
-    write(&args, &render(&response, args.include)?)
+    let (parts, body) = response.into_parts();
+    let content = collect(body, usize::MAX).await?.data.freeze();
+    write(&args, &render(&Response::from_parts(parts, content), args.include)?)
 }
 
 /// The key configurations, from a file or from a server.
@@ -178,7 +186,7 @@ fn explain(error: ClientError) -> anyhow::Error {
         ClientError::NotEncapsulated { status: StatusCode::NOT_FOUND } => {
             "the relay knows no gateway at this path: check --relay"
         }
-        ClientError::InvalidRequest(_) => {
+        ClientError::NoGateway | ClientError::InvalidRequest(_) => {
             "the target must be an absolute URL, such as https://example.com/"
         }
         _ => return error.into(),
@@ -187,7 +195,7 @@ fn explain(error: ClientError) -> anyhow::Error {
 }
 
 /// What is printed: the header if it is asked for, and the content.
-fn render(response: &Response<Content>, include: bool) -> anyhow::Result<Vec<u8>> {
+fn render(response: &Response<Bytes>, include: bool) -> anyhow::Result<Vec<u8>> {
     let mut out = Vec::new();
     if include {
         let informational = response.extensions().get::<Informational>();
@@ -196,7 +204,7 @@ fn render(response: &Response<Content>, include: bool) -> anyhow::Result<Vec<u8>
         }
         write_header(&mut out, response)?;
     }
-    out.extend_from_slice(&response.body().data);
+    out.extend_from_slice(response.body());
     Ok(out)
 }
 

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::Context;
 use bytes::Bytes;
-use oblivious_http::client::ClientLayer;
+use oblivious_http::client::{ClientLayer, Gateway};
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer};
 use oblivious_http::hpke::{KeyPair, KeyRing, Labels, Provider, Recipient};
 use oblivious_http::keys::{KemId, KeyConfigList, SymmetricSuite};
@@ -50,8 +50,8 @@ async fn main() -> anyhow::Result<()> {
     let list = KeyConfigList::decode(&published)?;
     let config = list.configs().first().context("the gateway publishes a key")?;
     let recipient = Recipient::with_labels(config, suite, Provider::default(), &labels)?;
-    let relay = "https://relay.example/dns".parse()?;
-    let client = ClientLayer::for_payload(relay, recipient, payload).layer(gateway);
+    let by_way_of = Gateway::new("https://relay.example/dns".parse()?, recipient)?;
+    let client = ClientLayer::for_payload(by_way_of, payload).layer(gateway);
 
     let answer = client.oneshot(query(&name)?).await?;
     println!("{}", shown(&answer)?);

@@ -10,7 +10,7 @@ use oblivious_http::bhttp::{
     Content, DecodeOptions, EncodeOptions, decode_request, decode_response, encode_request_into,
     encode_response_into,
 };
-use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
 use oblivious_http::keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
 
 fn main() -> anyhow::Result<()> {
@@ -48,7 +48,8 @@ fn new_gateway() -> anyhow::Result<KeyRing> {
 
 /// Gateway: decapsulate and unmarshal the request, answer it, marshal and encapsulate the response.
 fn answer(gateway: &KeyRing, encapsulated_request: Bytes) -> anyhow::Result<Bytes> {
-    let (message, reply) = gateway.decapsulate(encapsulated_request.into())?;
+    let (message, reply) =
+        gateway.at(UnixSeconds::now()).decapsulate(encapsulated_request.into())?;
     let request = decode_request(message.freeze(), &DecodeOptions::default())?;
     println!("gateway:  {} {}", request.method(), request.uri());
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use benches::{Race, Report};
 use bytes::BytesMut;
 use criterion::Criterion;
-use oblivious_hpke::{ChunkLimits, ChunkOpener, ChunkSealer, Provider};
+use oblivious_hpke::{ChunkLimits, ChunkOpener, ChunkSealer, Provider, UnixSeconds};
 use oblivious_keys::KemId;
 
 #[cfg(feature = "aws-lc")]
@@ -31,7 +31,8 @@ fn response(provider: Provider) -> (BytesMut, ChunkSealer, ChunkOpener) {
     let limits = ChunkLimits::default();
     let mut request = BytesMut::new();
     let (_, pending) = recipient.start_chunked(&mut request, &limits).unwrap();
-    let (_, reply) = ring.decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
+    let (_, reply) =
+        ring.at(UnixSeconds::EPOCH).decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
     let mut out = BytesMut::new();
     let sealer = reply.start(&mut out, &limits).unwrap();
     (out, sealer, pending.open(&limits))

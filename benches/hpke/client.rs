@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use benches::{Race, Report};
 use bytes::BytesMut;
 use criterion::Criterion;
-use oblivious_hpke::{KeyRing, Provider, Recipient};
+use oblivious_hpke::{KeyRing, Provider, Recipient, UnixSeconds};
 use oblivious_keys::KemId;
 use ohttp::hpke::Kem;
 
@@ -57,7 +57,7 @@ fn our_client((ring, recipient): (KeyRing, Recipient)) -> impl FnMut(u64) -> Dur
     timed(
         move || recipient.encapsulate(&question).unwrap(),
         move |request| {
-            let (_, reply) = ring.decapsulate(request.into()).unwrap();
+            let (_, reply) = ring.at(UnixSeconds::EPOCH).decapsulate(request.into()).unwrap();
             BytesMut::from(reply.seal(&answer).unwrap())
         },
         |pending, response| assert_eq!(pending.open(response).unwrap().len(), KIB),

@@ -13,10 +13,10 @@ use axum::{
     routing::{any_service, get},
 };
 use clap::ValueEnum;
-use examples::{cli, provider::ProviderName};
+use examples::{provider::ProviderName, shutdown};
 use http::Response;
 use oblivious_gateway::{GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin, PublishKeys};
-use oblivious_hpke::{KeyPair, KeyRing};
+use oblivious_hpke::{KeyPair, KeyRing, UnixSeconds};
 use oblivious_hyper::{
     Workers,
     server::{self, Options},
@@ -47,10 +47,9 @@ async fn main() -> Result<(), BoxError> {
         count.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, BoxError>(Response::new(FullBody::from("hello\n"))) }
     });
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_secs();
     let gateway = GatewayLayer::new(keys.clone())
         .targets("http://127.0.0.1:18080".parse::<Origin>()?)
-        .replay_guard(MemoryReplayGuard::new(4 << 20, now)?)
+        .replay_guard(MemoryReplayGuard::new(4 << 20, UnixSeconds::now())?)
         .layer(target);
     let router = Router::new()
         .route("/gateway", any_service(gateway))
@@ -59,6 +58,6 @@ async fn main() -> Result<(), BoxError> {
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let workers = Some(Workers::start(None)?);
     let options = Options { workers, ..Options::default() };
-    server::serve_with(listener, options, router, cli::shutdown()).await;
+    server::serve_with(listener, options, router, shutdown::requested()).await;
     Ok(())
 }

@@ -12,12 +12,13 @@ use std::{
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use oblivious_gateway::{
     MemoryReplayGuard, ReplayCheck, ReplayEntry, ReplayError, ReplayGuard, ReplayVerdict,
+    UnixSeconds,
 };
 
 const LIVE: u64 = 1_000_000;
 /// Requests per second of the guard's time, so that as many expire as come.
 const RATE: u64 = 10_000;
-const START: u64 = 1_800_000_000;
+const START: UnixSeconds = UnixSeconds(1_800_000_000);
 
 fn insert(guard: &MemoryReplayGuard, id: u64) -> Result<ReplayVerdict, ReplayError> {
     let mut enc = [0; 32];

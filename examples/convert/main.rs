@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
-use examples::cli::{self, Hint};
+use examples::error_report::{Hint, report};
 use oblivious_http::bhttp::{
     DecodeError, DecodeOptions, EncodeError, EncodeOptions, Framing, Padding, Request, Response,
 };
@@ -133,7 +133,7 @@ impl Message {
 }
 
 fn main() -> ExitCode {
-    cli::report(run(&Args::parse().what))
+    report(run(&Args::parse().what))
 }
 
 fn run(what: &What) -> anyhow::Result<()> {

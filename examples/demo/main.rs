@@ -10,17 +10,17 @@
 mod check;
 mod parties;
 mod report;
-mod witness;
 
 use std::process::ExitCode;
 
-use examples::cli;
+use examples::error_report;
+use examples::logging::{self, LogFormat};
 use http::{Request, Response};
 use oblivious_http::bhttp::Content;
-use oblivious_http::client::ClientLayer;
+use oblivious_http::client::{ClientLayer, TargetPattern};
 use oblivious_http::hpke::{Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::{FullBody, collect};
 use tower::{Layer, ServiceExt};
 
 use crate::parties::{Client, Gateway, Relay, Target};
@@ -30,29 +30,33 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => cli::report(Err(error)),
+        Err(error) => error_report::report(Err(error)),
     }
 }
 
 /// Returns whether every party saw what it should see and nothing else.
 async fn run() -> anyhow::Result<bool> {
-    cli::init_logging("warn");
+    logging::init(LogFormat::Text, "warn");
     let target = Target::start().await?;
     let gateway = Gateway::start(&target).await?;
     let relay = Relay::start(&gateway).await?;
-    let client = Client::new(&relay)?;
+    let client = Client::new(&relay, &gateway)?;
     report::introduction(&target, &gateway, &relay);
 
     // The keys come from the gateway itself: a relay could put its own in their place.
     let keys = client.fetch_keys(&gateway).await?;
     let list = KeyConfigList::decode(&keys)?;
     let recipient = Recipient::select(&list, &Preferences::default(), Provider::default())?;
-    let ohttp = ClientLayer::new(relay.uri.clone(), recipient).layer(client.clone());
+    let by_way_of = oblivious_http::client::Gateway::new(relay.uri.clone(), recipient)?
+        .allow(TargetPattern::any_https());
+    let ohttp = ClientLayer::new(by_way_of).layer(client.clone());
 
     let mut as_expected = true;
     for question in questions(&target)? {
         report::question(&question);
-        let answer: Response<Content> = ohttp.clone().oneshot(question.clone()).await?;
+        let (parts, body) = ohttp.clone().oneshot(question.clone()).await?.into_parts();
+        let content = Content::new(collect(body, 1 << 20).await?.data.freeze());
+        let answer = Response::from_parts(parts, content);
         let seen = report::Seen {
             relay: relay.witness.take(),
             gateway: gateway.witness.take(),
@@ -69,10 +73,10 @@ async fn run() -> anyhow::Result<bool> {
 
 /// Two requests that nobody should be able to connect with the person who sends them.
 fn questions(target: &Target) -> anyhow::Result<[Request<FullBody>; 2]> {
-    let get = Request::get(target.uri("/advice?symptom=insomnia")?)
+    let get = Request::get(target.party.uri("/advice?symptom=insomnia")?)
         .header("accept-language", "tlh")
         .body(FullBody::empty())?;
-    let post = Request::post(target.uri("/measurements")?)
+    let post = Request::post(target.party.uri("/measurements")?)
         .header("content-type", "application/x-www-form-urlencoded")
         .body(FullBody::from("heart-rate=62&slept-hours=4"))?;
     Ok([get, post])

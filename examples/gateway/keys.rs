@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use anyhow::Context;
-use examples::cli::Hint;
+use examples::error_report::Hint;
 use oblivious_http::gateway::{
     FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleSettings, Seed, go_gateway_key,
 };
-use oblivious_http::hpke::{KeyPair, KeyRing, Provider};
+use oblivious_http::hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 use oblivious_http::keys::{KemId, SymmetricSuite};
 use oblivious_http::service::{Live, SystemClock, TokioTimer};
 
 use crate::go_env::GoKey;
-use crate::settings::Settings;
+use crate::settings::KeySettings;
 
 /// Where the keys come from.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Keys {
 const SEED_HINT: Hint = Hint("make one with: (umask 077; openssl rand -hex 32 > seed.hex)");
 
 impl Keys {
-    pub(crate) fn load(settings: &Settings, go: Option<&GoKey>) -> anyhow::Result<Self> {
+    pub(crate) fn load(settings: &KeySettings, go: Option<&GoKey>) -> anyhow::Result<Self> {
         let provider = settings.provider.provider()?;
         let named = [
             go.is_some(),
@@ -46,7 +46,7 @@ impl Keys {
             let schedule = schedule.with_fixed(fixed)?;
             let create = settings.create_state && !path.exists();
             if !create {
-                schedule.keys_at(now())?;
+                schedule.keys_at(UnixSeconds::now())?;
             }
             return Ok(Self::Schedule { schedule, create });
         }
@@ -62,7 +62,8 @@ impl Keys {
             go_gateway_key(seed, *configuration_id, provider)?.add_to(&mut ring)?;
         } else if let Some(path) = &settings.seed_file {
             let (id, kem) = (settings.key_id, KemId::X25519_HKDF_SHA256);
-            FixedKey::derive(id, kem, &read_seed(path)?, suites(), provider)?.add_to(&mut ring)?;
+            let pair = read_seed(path)?.key_pair(kem, provider)?;
+            ring.add(id, pair, suites())?;
         } else if settings.generate_key {
             for (kem, id) in kems(settings)?.into_iter().zip(settings.key_id..) {
                 ring.add(id, KeyPair::generate(kem, provider)?, suites())?;
@@ -90,9 +91,9 @@ impl Keys {
             Self::Fixed(keys) => (keys, None),
             Self::Schedule { schedule, create } => {
                 if create {
-                    schedule.create_state(now())?;
+                    schedule.create_state(UnixSeconds::now())?;
                 }
-                (schedule.keys_at(now())?, Some(schedule))
+                (schedule.keys_at(UnixSeconds::now())?, Some(schedule))
             }
         };
         let shared = match shared {
@@ -108,36 +109,28 @@ impl Keys {
     }
 }
 
-/// The time now, in seconds since the Unix epoch.
-pub(crate) fn now() -> u64 {
-    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
-}
-
 fn suites() -> Vec<SymmetricSuite> {
-    ScheduleSettings::default().suites
+    ScheduleSettings::default().suites().to_vec()
 }
 
-fn schedule_settings(settings: &Settings, provider: Provider) -> anyhow::Result<ScheduleSettings> {
-    Ok(ScheduleSettings {
-        interval: settings.key_interval.duration(),
-        max_age: settings.key_max_age.duration(),
-        grace: settings.key_grace.duration(),
-        skew: settings.key_skew.duration(),
-        kems: kems(settings)?,
-        provider,
-        ..ScheduleSettings::default()
-    })
+fn schedule_settings(
+    settings: &KeySettings,
+    provider: Provider,
+) -> anyhow::Result<ScheduleSettings> {
+    Ok(ScheduleSettings::default()
+        .with_interval(settings.key_interval.duration())
+        .with_max_age(settings.key_max_age.duration())
+        .with_grace(settings.key_grace.duration())
+        .with_skew(settings.key_skew.duration())
+        .with_kems(kems(settings)?)
+        .with_provider(provider))
 }
 
-fn kems(settings: &Settings) -> anyhow::Result<Vec<KemId>> {
-    if settings.kem.is_empty() {
-        // In this order: some clients read the first configuration only, and know no other KEM.
-        return Ok(vec![KemId::X25519_HKDF_SHA256, KemId::X_WING]);
-    }
+fn kems(settings: &KeySettings) -> anyhow::Result<Vec<KemId>> {
     settings.kem.iter().map(|name| name.parse().context("--kem is wrong")).collect()
 }
 
-fn fixed_keys(settings: &Settings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {
+fn fixed_keys(settings: &KeySettings, provider: Provider) -> anyhow::Result<Vec<FixedKey>> {
     let mut keys = Vec::new();
     for path in &settings.key_file {
         let read = FixedKey::read_file(Path::new(path), &suites(), provider);

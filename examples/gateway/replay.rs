@@ -7,21 +7,21 @@ use anyhow::Context;
 use oblivious_http::gateway::{
     DatePolicy, GatewayLayer, MemoryReplayGuard, RedisReplayGuard, ReplayGuard,
 };
+use oblivious_http::hpke::UnixSeconds;
 use oblivious_http::service::{Timeout, TokioTimer};
 
-use crate::keys::now;
-use crate::settings::Settings;
+use crate::settings::{KeySettings, ReplaySettings, Settings};
 
 pub(crate) fn dates(settings: &Settings) -> DatePolicy {
-    DatePolicy {
-        window: settings.date_window.duration(),
-        require: settings.require_date,
-        skew: settings.key_skew.duration(),
-    }
+    DatePolicy::default()
+        .with_window(settings.replay.date_window.duration())
+        .with_required_date(settings.replay.require_date)
+        .with_skew(settings.keys.key_skew.duration())
 }
 
 /// The guard that the settings ask for; none if they ask for none.
-pub(crate) fn guard(settings: &Settings) -> anyhow::Result<Option<Arc<dyn ReplayGuard>>> {
+pub(crate) fn guard(all: &Settings) -> anyhow::Result<Option<Arc<dyn ReplayGuard>>> {
+    let settings = &all.replay;
     let redis = settings.redis_url.is_some() || settings.redis_url_file.is_some();
     if settings.no_replay_guard {
         anyhow::ensure!(!redis, "--no-replay-guard and Redis exclude each other");
@@ -30,18 +30,18 @@ pub(crate) fn guard(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Replay
     if redis {
         return Ok(Some(Arc::new(redis_guard(settings)?)));
     }
-    let guard = MemoryReplayGuard::new(settings.replay_capacity, now())
+    let guard = MemoryReplayGuard::new(settings.replay_capacity, UnixSeconds::now())
         .context("--replay-capacity cannot be used")?;
-    check_capacity(&guard, settings)?;
+    check_capacity(&guard, all)?;
     Ok(Some(Arc::new(guard)))
 }
 
 /// Checks that there is room for the rate that is expected, and says what rate there is room for.
 fn check_capacity(guard: &MemoryReplayGuard, settings: &Settings) -> anyhow::Result<()> {
-    let capacity = settings.replay_capacity;
+    let ReplaySettings { replay_capacity: capacity, replay_rate, .. } = settings.replay;
     let Some(kept) = longest_memory(settings) else {
         anyhow::ensure!(
-            settings.replay_rate.is_none(),
+            replay_rate.is_none(),
             "--replay-rate needs --require-date, or keys that all retire: without either, requests \
              must be remembered forever"
         );
@@ -53,7 +53,7 @@ fn check_capacity(guard: &MemoryReplayGuard, settings: &Settings) -> anyhow::Res
         );
         return Ok(());
     };
-    if let Some(rate) = settings.replay_rate {
+    if let Some(rate) = replay_rate {
         guard.check_capacity(rate, kept).context("--replay-capacity is too small")?;
     }
     let remembered_seconds = kept.as_secs();
@@ -70,19 +70,19 @@ fn check_capacity(guard: &MemoryReplayGuard, settings: &Settings) -> anyhow::Res
 /// How long a request is remembered at most, if it is not dated too far ahead; without end if
 /// there are keys that stay.
 fn longest_memory(settings: &Settings) -> Option<Duration> {
-    if settings.require_date {
+    if settings.replay.require_date {
         return Some(dates(settings).longest_memory());
     }
     // A key is accepted a skew before it is published, and a request is remembered a skew after
     // the key has ended.
-    let skew = settings.key_skew;
-    let lifetime = [skew, settings.key_interval, settings.key_max_age, settings.key_grace, skew];
-    let follow_one_another = settings.state_file.is_some() || settings.rotate;
-    let all_retire = follow_one_another && settings.key_file.is_empty();
+    let KeySettings { key_skew, key_interval, key_max_age, key_grace, .. } = settings.keys;
+    let lifetime = [key_skew, key_interval, key_max_age, key_grace, key_skew];
+    let follow_one_another = settings.keys.state_file.is_some() || settings.keys.rotate;
+    let all_retire = follow_one_another && settings.keys.key_file.is_empty();
     all_retire.then(|| lifetime.iter().map(|part| part.duration()).sum())
 }
 
-fn redis_guard(settings: &Settings) -> anyhow::Result<RedisReplayGuard> {
+fn redis_guard(settings: &ReplaySettings) -> anyhow::Result<RedisReplayGuard> {
     let url = match (&settings.redis_url, &settings.redis_url_file) {
         (Some(url), None) => {
             // That of a socket has it among its parameters.

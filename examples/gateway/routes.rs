@@ -7,9 +7,10 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{any_service, get, get_service, post};
+use examples::seconds::Seconds;
 use oblivious_http::bhttp::{DecodeOptions, Padding};
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuard, TargetPolicy};
-use oblivious_http::hpke::ChunkLimits;
+use oblivious_http::hpke::{ChunkLimits, UnixSeconds};
 use oblivious_http::keys::KemId;
 use oblivious_http::service::{
     Live, MediaType, Problem, Pseudonym, Timeout, TokioTimer, collect, has_content_coding,
@@ -18,9 +19,8 @@ use oblivious_http::service::{
 use oblivious_hyper::{Forward, HttpClient};
 use tower::Layer;
 
-use crate::keys::now;
 use crate::replay;
-use crate::settings::Settings;
+use crate::settings::{PathSettings, Settings};
 
 /// What the settings ask for, ready to be put together.
 pub(crate) struct Parts {
@@ -38,12 +38,14 @@ const WELL_KNOWN: &str = "/.well-known/ohttp-gateway";
 
 /// An error if requests could not be told apart by these paths.
 pub(crate) fn check_paths(settings: &Settings) -> anyhow::Result<()> {
+    let PathSettings { gateway_path, keys_path, legacy_keys_path, echo, echo_path, .. } =
+        &settings.paths;
     let named = [
-        ("--gateway-path", Some(&settings.gateway_path)),
-        ("--keys-path", Some(&settings.keys_path)),
-        ("--health-path", Some(&settings.health_path)),
-        ("--echo-path", settings.echo.then_some(&settings.echo_path)),
-        ("--legacy-keys-path", settings.legacy_keys_path.as_ref()),
+        ("--gateway-path", Some(gateway_path)),
+        ("--keys-path", Some(keys_path)),
+        ("--health-path", Some(&settings.server.health_path)),
+        ("--echo-path", echo.then_some(echo_path)),
+        ("--legacy-keys-path", legacy_keys_path.as_ref()),
     ];
     let mut taken = vec![WELL_KNOWN];
     for (flag, path) in named {
@@ -60,48 +62,50 @@ pub(crate) fn check_paths(settings: &Settings) -> anyhow::Result<()> {
 }
 
 pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
+    let Settings { paths, limits, .. } = settings;
     let keys = parts.keys.clone();
-    let published = PublishKeys::new(keys.clone()).max_age(settings.key_max_age.duration());
+    let published = PublishKeys::new(keys.clone()).max_age(settings.keys.key_max_age.duration());
     let target = Forward::new(HttpClient::guarded(parts.policy.clone(), parts.client_tls.clone()));
     let gateway = layer(settings, parts).layer(target);
     let mut router = Router::new()
         .route(WELL_KNOWN, get_service(published.clone()).post_service(gateway.clone()))
-        .route(&settings.gateway_path, any_service(gateway));
-    if settings.echo {
-        let (keys, limit) = (keys, settings.body_limit);
-        let time = Timeout::new(settings.request_timeout.duration(), TokioTimer);
+        .route(&paths.gateway_path, any_service(gateway));
+    if paths.echo {
+        let (keys, limit) = (keys, limits.body_limit);
+        let time = Timeout::new(limits.request_timeout.duration(), TokioTimer);
         let answer = move |request| {
             let answering = echo(keys.clone(), request, limit);
             let time = time.clone();
             async move { time.run(answering).await.map_err(|_| StatusCode::REQUEST_TIMEOUT) }
         };
-        router = router.route(&settings.echo_path, post(answer));
+        router = router.route(&paths.echo_path, post(answer));
     }
-    if let Some(path) = &settings.legacy_keys_path {
+    if let Some(path) = &paths.legacy_keys_path {
         let bare = published.clone().bare(KemId::X25519_HKDF_SHA256);
         router = router.route(path, any_service(bare));
     }
     router
-        .route(&settings.keys_path, any_service(published))
-        .route(&settings.health_path, get(|| async { "ok\n" }))
+        .route(&paths.keys_path, any_service(published))
+        .route(&settings.server.health_path, get(|| async { "ok\n" }))
 }
 
 fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
-    let timeout = |seconds: crate::settings::Seconds| Timeout::new(seconds.duration(), TokioTimer);
+    let limits = &settings.limits;
+    let timeout = |seconds: Seconds| Timeout::new(seconds.duration(), TokioTimer);
     let mut decoding = DecodeOptions::default();
-    decoding.limits.content = settings.stream_limit;
+    decoding.limits.content = limits.stream_limit;
     let layer = GatewayLayer::new(parts.keys)
         .targets(parts.policy)
-        .body_limit(settings.body_limit)
-        .response_limit(settings.response_limit)
-        .stream_limit(settings.stream_limit)
+        .body_limit(limits.body_limit)
+        .response_limit(limits.response_limit)
+        .stream_limit(limits.stream_limit)
         .chunk_limits(parts.chunks)
-        .allow_nesting(settings.allow_nesting, parts.pseudonym)
-        .concurrency_limit(settings.concurrency)
-        .request_timeout(timeout(settings.request_timeout))
-        .target_timeout(timeout(settings.timeout))
-        .idle_timeout(timeout(settings.idle_timeout))
-        .exchange_timeout(timeout(settings.exchange_timeout))
+        .allow_nesting(settings.targets.allow_nesting, parts.pseudonym)
+        .concurrency_limit(limits.concurrency)
+        .request_timeout(timeout(limits.request_timeout))
+        .target_timeout(timeout(limits.timeout))
+        .idle_timeout(timeout(limits.idle_timeout))
+        .exchange_timeout(timeout(settings.connections.exchange_timeout))
         .pad_responses(parts.padding)
         .decode_options(decoding);
     replay::apply(layer, parts.guard, settings)
@@ -118,7 +122,8 @@ async fn echo(keys: Live<GatewayKeys>, request: Request<Body>, limit: usize) -> 
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let keys = keys.current();
-    let Ok((message, reply)) = keys.ring().at(now()).decapsulate(collected.data) else {
+    let Ok((message, reply)) = keys.ring().at(UnixSeconds::now()).decapsulate(collected.data)
+    else {
         return Problem::OhttpKey.into_response().map(Body::new);
     };
     let Ok(sealed) = reply.seal(&message) else {

@@ -1,63 +1,311 @@
-//! What an operator can set, in one place: each setting is a flag, a variable and a key of the
-//! configuration file.
+//! What an operator can set. Each setting is a flag, a variable and a key of the configuration
+//! file.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::Context;
 use clap::builder::BoolishValueParser;
+use clap::{Args, Parser};
+use examples::admin::ObservationSettings;
 use examples::provider::ProviderName;
-use oblivious_hyper::{Credentials, tls};
+use examples::seconds::Seconds;
+use examples::server::{ConnectionLimits, ServerSettings};
+use examples::settings::{Given, Settings as ProgramSettings};
+use oblivious_hyper::Credentials;
 use serde::{Deserialize, Serialize};
 
-/// A time in seconds, whole or with a fraction.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub(crate) struct Seconds(Duration);
+use crate::go_env;
 
-impl Seconds {
-    const fn new(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-
-    pub(crate) fn duration(self) -> Duration {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Seconds {
-    type Error = String;
-
-    fn try_from(seconds: f64) -> Result<Self, String> {
-        const YEAR: f64 = 366.0 * 86_400.0;
-        if seconds > 0.0 && seconds <= YEAR {
-            return Ok(Self(Duration::from_secs_f64(seconds)));
-        }
-        Err("it must be above 0 seconds, and at most a year".into())
-    }
-}
-
-impl From<Seconds> for f64 {
-    fn from(seconds: Seconds) -> Self {
-        seconds.0.as_secs_f64()
-    }
-}
-
-impl std::str::FromStr for Seconds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<f64>().map_err(|_| "write a number of seconds, as 30 or 0.5")?.try_into()
-    }
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+/// All settings, as they are in effect.
+#[derive(Clone, Debug, Parser, Serialize)]
+#[command(
+    name = "gateway",
+    version,
+    about = "An Oblivious HTTP gateway (RFC 9458)\n\n\
+        It decapsulates requests, asks the targets, and encapsulates their answers. \
+        SIGTERM ends it once the requests under way are answered; SIGHUP makes it read keys, \
+        certificates and tokens again."
+)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
+pub(crate) struct Settings {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) server: ServerSettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) paths: PathSettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) keys: KeySettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) relays: RelaySettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) targets: TargetSettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) replay: ReplaySettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) limits: LimitSettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) connections: ConnectionLimits,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) observation: ObservationSettings,
+
+    /// Targets that need more than an origin.
+    #[arg(skip)]
+    pub(crate) rule: Vec<Rule>,
+}
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Server")]
+pub(crate) struct PathSettings {
+    /// Path for encapsulated requests, besides /.well-known/ohttp-gateway.
+    #[arg(long, value_name = "PATH", default_value = "/gateway")]
+    pub(crate) gateway_path: String,
+
+    /// Path of the key configurations, besides /.well-known/ohttp-gateway.
+    #[arg(long, value_name = "PATH", default_value = "/ohttp-keys")]
+    pub(crate) keys_path: String,
+
+    /// Path of one bare key configuration, without its length, for clients of older gateways. Not
+    /// served unless set.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) legacy_keys_path: Option<String>,
+
+    /// Serve an echo, for testing: it sends each decapsulated request back, encapsulated.
+    #[arg(long)]
+    pub(crate) echo: bool,
+
+    /// Path of the echo.
+    #[arg(long, value_name = "PATH", default_value = "/gateway-echo")]
+    pub(crate) echo_path: String,
+
+    /// Understand the environment of the Go gateway. On if SEED_SECRET_KEY is set.
+    #[arg(long, value_name = "YES|NO", num_args = 0..=1, require_equals = true,
+        default_missing_value = "yes", value_parser = BoolishValueParser::new(),
+        hide_possible_values = true)]
+    pub(crate) go_env: Option<bool>,
+}
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Keys")]
+pub(crate) struct KeySettings {
+    /// File from which one key is derived after the other, and which forgets old ones. For
+    /// production.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state_file: Option<PathBuf>,
+
+    /// Create the file of --state-file if it does not exist.
+    #[arg(long)]
+    pub(crate) create_state: bool,
+
+    /// File with the secret from which the key is derived: 64 hexadecimal digits, readable by this
+    /// user alone. The same file gives the same key at every start.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seed_file: Option<PathBuf>,
+
+    /// Derive one key after the other from --seed-file. There is no forward secrecy.
+    #[arg(long)]
+    pub(crate) rotate: bool,
+
+    /// Files with fixed keys, one a line: id, KEM, and private key in hexadecimal digits. No other
+    /// protocol may use these keys under the labels of Oblivious HTTP.
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub(crate) key_file: Vec<String>,
+
+    /// Generate a key at every start. Clients then have to fetch the key configurations again.
+    #[arg(long)]
+    pub(crate) generate_key: bool,
+
+    /// KEMs of the keys, each with one published configuration: x25519, x-wing, p256, p384, p521,
+    /// ml-kem-768, ml-kem-1024, mlkem768-p256, mlkem1024-p384. Some clients read the first
+    /// configuration alone. X-Wing is safe from quantum computers; it makes requests 1,088 bytes
+    /// longer than x25519, and the configuration 1,184.
+    // In this order: those clients know no KEM but X25519.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "x25519,x-wing")]
+    pub(crate) kem: Vec<String>,
+
+    /// Id of the key of --seed-file, or of the first key of --generate-key.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) key_id: u8,
+
+    /// How long each key of --state-file or --rotate is published.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(86_400),
+        value_parser = Seconds::above_zero)]
+    pub(crate) key_interval: Seconds,
+
+    /// How long clients may keep key configurations.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(3600),
+        value_parser = Seconds::above_zero)]
+    pub(crate) key_max_age: Seconds,
+
+    /// How long a key is still accepted after that.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(3600),
+        value_parser = Seconds::above_zero)]
+    pub(crate) key_grace: Seconds,
+
+    /// How far clocks may differ.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),
+        value_parser = Seconds::above_zero)]
+    pub(crate) key_skew: Seconds,
+
+    /// Source of the cryptographic primitives: rust-crypto, aws-lc, graviola, or the fastest that
+    /// the program was built with and that runs on this processor.
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = ProviderName::Fastest,
+        hide_possible_values = true)]
+    pub(crate) provider: ProviderName,
+}
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Relays")]
+pub(crate) struct RelaySettings {
+    /// File with bearer tokens, one a line. Encapsulated requests must come with one of them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Certificate authorities whose client certificates relays may show (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_ca: Option<PathBuf>,
+
+    /// Take encapsulated requests only over connections with a client certificate.
+    #[arg(long)]
+    pub(crate) require_client_certificate: bool,
+}
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Targets")]
+pub(crate) struct TargetSettings {
+    /// Targets that may be asked: scheme, host and port, with *. for subdomains, and a path prefix
+    /// or none, such as https://example.com. All others are refused, and so is a name that leads to
+    /// an address that is not public.
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) allow_target: Vec<String>,
+
+    /// The same for hosts of your own, whose names may lead to any address.
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) allow_internal_target: Vec<String>,
+
+    /// Allow every https target with a public address.
+    #[arg(long)]
+    pub(crate) allow_any_target: bool,
+
+    /// Send the requests for a host elsewhere, as in example.com=http://localhost:8080. The target
+    /// is told the host that the client named.
+    #[arg(long, value_name = "HOST=ORIGIN", value_delimiter = ',')]
+    pub(crate) rewrite: Vec<String>,
+
+    /// Certificate authorities to trust for targets, besides the public ones (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// How many times an encapsulated request inside another may come back to this gateway. By
+    /// default it may not even go out.
+    #[arg(long, value_name = "DEPTH", default_value_t = 0)]
+    pub(crate) allow_nesting: usize,
+
+    /// Name of this gateway in the Via field of nested requests, the same for all replicas. Random
+    /// unless set.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) via: Option<String>,
+}
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Replay")]
+pub(crate) struct ReplaySettings {
+    /// Requests that the replay guard in memory has room for, at about 28 bytes each.
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    pub(crate) replay_capacity: usize,
+
+    /// Requests per second that the replay guard must withstand. Checked at start if set.
+    #[arg(long, value_name = "N")]
+    pub(crate) replay_rate: Option<u64>,
+
+    /// Refuse requests without a date.
+    #[arg(long)]
+    pub(crate) require_date: bool,
+
+    /// How far off the date of a request may be.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(300),
+        value_parser = Seconds::above_zero)]
+    pub(crate) date_window: Seconds,
+
+    /// Redis or Valkey that holds the replay guard of all replicas: redis://HOST:PORT/DATABASE.
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis_url: Option<String>,
+
+    /// File with that URL, for a URL with a password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) redis_url_file: Option<PathBuf>,
+
+    /// How long Redis may take to answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::from_millis(250),
+        value_parser = Seconds::above_zero)]
+    pub(crate) redis_timeout: Seconds,
+
+    /// Serve a request as often as it is sent.
+    #[arg(long)]
+    pub(crate) no_replay_guard: bool,
+}
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitSettings {
+    /// Longest encapsulated request that is not in chunks.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
+    pub(crate) body_limit: usize,
+
+    /// Longest content of a target's response to such a request.
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
+    pub(crate) response_limit: usize,
+
+    /// Longest message in chunks.
+    #[arg(long, value_name = "BYTES", default_value_t = 2 << 30)]
+    pub(crate) stream_limit: u64,
+
+    /// Longest chunk that is accepted, 16384 or more.
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
+    pub(crate) chunk_limit: usize,
+
+    /// Padding of answers: multiple:N, or buckets:N:N and so on. None unless set.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) pad_responses: Option<String>,
+
+    /// Exchanges under way at a time. More are answered with 503 and Retry-After.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) concurrency: usize,
+
+    /// How long a request, or the first chunk of one, may take to arrive.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(30),
+        value_parser = Seconds::above_zero)]
+    pub(crate) request_timeout: Seconds,
+
+    /// How long a target may take to answer, or to begin an answer in chunks.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(30),
+        value_parser = Seconds::above_zero)]
+    pub(crate) timeout: Seconds,
+
+    /// How long a message in chunks may stand still, and a client may take nothing of its answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),
+        value_parser = Seconds::above_zero)]
+    pub(crate) idle_timeout: Seconds,
 }
 
 /// A rule for targets that needs more than an origin. Only in the file, as `[[rule]]`.
@@ -74,257 +322,55 @@ pub(crate) struct Rule {
     pub(crate) internal: bool,
 }
 
-/// Makes of one list the flags, which may all be missing, and the settings, which are complete.
-macro_rules! settings {
-    (
-        values { $($(#[doc = $value_doc:literal])* [$value_group:literal] $value:ident: $value_type:ty = $default:expr, $value_name:literal;)* }
-        optional { $($(#[doc = $option_doc:literal])* [$option_group:literal] $option:ident: $option_type:ty, $option_name:literal;)* }
-        lists { $($(#[doc = $list_doc:literal])* [$list_group:literal] $list:ident, $list_name:literal;)* }
-        switches { $($(#[doc = $switch_doc:literal])* [$switch_group:literal] $switch:ident;)* }
-    ) => {
-        /// The settings that the command line or the environment gives.
-        #[derive(clap::Args, Debug)]
-        pub(crate) struct Flags {
-            $($(#[doc = $value_doc])*
-            #[arg(long, value_name = $value_name, help_heading = $value_group)]
-            $value: Option<$value_type>,)*
-            $($(#[doc = $option_doc])*
-            #[arg(long, value_name = $option_name, help_heading = $option_group)]
-            $option: Option<$option_type>,)*
-            $($(#[doc = $list_doc])*
-            #[arg(long, value_name = $list_name, help_heading = $list_group, value_delimiter = ',')]
-            $list: Vec<String>,)*
-            $($(#[doc = $switch_doc])*
-            #[arg(long, help_heading = $switch_group, value_name = "YES", num_args = 0..=1,
-                require_equals = true, default_missing_value = "true",
-                value_parser = BoolishValueParser::new())]
-            pub(crate) $switch: Option<bool>,)*
+impl ProgramSettings for Settings {
+    const PREFIX: &'static str = "GATEWAY";
+    // A relay opens one connection for each of its threads, for all of its clients.
+    const DEFAULTS: &'static [(&'static str, &'static str)] =
+        &[("listen", "127.0.0.1:8081"), ("max-streams", "10000")];
+    const TABLES: &'static [&'static str] = &["rule"];
+
+    fn read_tables(&mut self, file: &str) -> Result<(), toml::de::Error> {
+        #[derive(Deserialize)]
+        struct Tables {
+            #[serde(default)]
+            rule: Vec<Rule>,
         }
 
-        /// All settings, as they are in effect.
-        #[derive(Clone, Debug, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-        pub(crate) struct Settings {
-            $(pub(crate) $value: $value_type,)*
-            $(#[serde(skip_serializing_if = "Option::is_none")]
-            pub(crate) $option: Option<$option_type>,)*
-            $(pub(crate) $list: Vec<String>,)*
-            $(pub(crate) $switch: bool,)*
-            pub(crate) rule: Vec<Rule>,
-        }
-
-        impl Default for Settings {
-            fn default() -> Self {
-                Self {
-                    $($value: $default,)*
-                    $($option: None,)*
-                    $($list: Vec::new(),)*
-                    $($switch: false,)*
-                    rule: Vec::new(),
-                }
-            }
-        }
-
-        impl Settings {
-            /// Replaces what `flags` gives.
-            pub(crate) fn replace(&mut self, flags: Flags) {
-                $(if let Some(value) = flags.$value { self.$value = value; })*
-                $(if flags.$option.is_some() { self.$option = flags.$option; })*
-                $(if !flags.$list.is_empty() { self.$list = flags.$list; })*
-                $(if let Some(switch) = flags.$switch { self.$switch = switch; })*
-            }
-        }
-    };
-}
-
-settings! {
-    values {
-        /// Address and port to listen on; port 0 takes a free one.
-        ["Server"] listen: String = "127.0.0.1:8081".into(), "HOST:PORT";
-        /// How long requests under way have to finish when the gateway is asked to end.
-        ["Server"] drain: Seconds = Seconds::new(10), "SECONDS";
-        /// How long to go on taking requests after SIGTERM, while /ready already says 503: until
-        /// load balancers and clients with idle connections have noticed. 0.001 for not at all.
-        ["Server"] lame_duck: Seconds = Seconds::new(1), "SECONDS";
-        /// Where encapsulated requests are taken, besides /.well-known/ohttp-gateway.
-        ["Server"] gateway_path: String = "/gateway".into(), "PATH";
-        /// Where the key configurations are, besides /.well-known/ohttp-gateway.
-        ["Server"] keys_path: String = "/ohttp-keys".into(), "PATH";
-        /// Answers while the gateway runs.
-        ["Server"] health_path: String = "/health".into(), "PATH";
-        /// Where --echo is.
-        ["Server"] echo_path: String = "/gateway-echo".into(), "PATH";
-        /// The source of cryptographic primitives: rust-crypto, aws-lc, graviola, or the fastest that
-        /// the program was built with and that runs here.
-        ["Keys"] provider: ProviderName = ProviderName::Fastest, "NAME";
-        /// The number by which requests name the key of --seed-file or --generate-key.
-        ["Keys"] key_id: u8 = 1, "N";
-        /// How long each key of --state-file or --rotate is published.
-        ["Keys"] key_interval: Seconds = Seconds::new(86_400), "SECONDS";
-        /// How long clients may keep key configurations.
-        ["Keys"] key_max_age: Seconds = Seconds::new(3600), "SECONDS";
-        /// How long a key is accepted after the last copy of its configuration is stale.
-        ["Keys"] key_grace: Seconds = Seconds::new(3600), "SECONDS";
-        /// How far clocks may be apart.
-        ["Keys"] key_skew: Seconds = Seconds::new(60), "SECONDS";
-        /// How many requests the replay guard in memory has room for, about 28 bytes each.
-        ["Replay"] replay_capacity: usize = 1 << 20, "N";
-        /// How far the date of a request may be off.
-        ["Replay"] date_window: Seconds = Seconds::new(300), "SECONDS";
-        /// How long Redis may take for an answer.
-        ["Replay"] redis_timeout: Seconds = Seconds(Duration::from_millis(250)), "SECONDS";
-        /// The largest encapsulated request that is not in chunks, in bytes.
-        ["Limits"] body_limit: usize = 4 << 20, "BYTES";
-        /// The largest content of a target's response to one, in bytes.
-        ["Limits"] response_limit: usize = 16 << 20, "BYTES";
-        /// The most bytes of a message in chunks.
-        ["Limits"] stream_limit: u64 = 2 << 30, "BYTES";
-        /// The longest chunk that is taken, in bytes: 16384 or more.
-        ["Limits"] chunk_limit: usize = 16 << 10, "BYTES";
-        /// How many exchanges may be under way; more are answered with 503 and Retry-After.
-        ["Limits"] concurrency: usize = 10_000, "N";
-        /// How many connections may be open; more wait.
-        ["Limits"] max_connections: usize = 20_000, "N";
-        /// How long a connection may take for the head of a request, the time between two requests
-        /// included.
-        ["Limits"] head_timeout: Seconds = Seconds::new(30), "SECONDS";
-        /// How long a request may take to arrive, or its first chunk.
-        ["Limits"] request_timeout: Seconds = Seconds::new(30), "SECONDS";
-        /// How long a target may take to answer; for answers in chunks, to begin.
-        ["Limits"] timeout: Seconds = Seconds::new(30), "SECONDS";
-        /// How long a message in chunks may stand still, and a client may leave its answer lying.
-        ["Limits"] idle_timeout: Seconds = Seconds::new(60), "SECONDS";
-        /// How long an exchange in chunks may take in all.
-        ["Limits"] exchange_timeout: Seconds = Seconds::new(3600), "SECONDS";
-        /// How many times an encapsulated request inside of another may come back to this gateway:
-        /// by default it may not even go out.
-        ["Targets"] allow_nesting: usize = 0, "DEPTH";
-        /// How log lines look. RUST_LOG chooses which there are.
-        ["Observation"] log_format: LogFormat = LogFormat::Text, "FORMAT";
+        self.rule = toml::from_str::<Tables>(file)?.rule;
+        Ok(())
     }
-    optional {
-        /// How many threads answer requests; as many as there are processors, if not said.
-        ["Server"] workers: NonZeroUsize, "N";
-        /// Serve /metrics, /ready and /health here, for operators alone.
-        ["Observation"] admin: String, "HOST:PORT";
-        /// Serve HTTPS with this certificate chain, a PEM file.
-        ["Server"] tls_cert: PathBuf, "FILE";
-        /// The private key of the certificate, a PEM file.
-        ["Server"] tls_key: PathBuf, "FILE";
-        /// Certificate authorities (PEM) whose client certificates relays may show.
-        ["Relays"] client_ca: PathBuf, "FILE";
-        /// Take encapsulated requests only with one of the bearer tokens in this file, one a line.
-        ["Relays"] token_file: PathBuf, "FILE";
-        /// Derive the key from the secret in this file: 64 hexadecimal digits, readable by this
-        /// user alone. The same file gives the same key at every start.
-        ["Keys"] seed_file: PathBuf, "FILE";
-        /// Derive one key after the other from this file, which forgets old keys. For production.
-        ["Keys"] state_file: PathBuf, "FILE";
-        /// Where one bare key configuration is, without length, for clients of older gateways.
-        ["Server"] legacy_keys_path: String, "PATH";
-        /// The name of this gateway in the Via field of nested requests, the same for all replicas;
-        /// at random, if not said.
-        ["Targets"] via: String, "NAME";
-        /// The rate of requests per second that the replay guard must withstand: checked at start.
-        ["Replay"] replay_rate: u64, "N";
-        /// Share the replay guard by a Redis or Valkey: redis://HOST:PORT/DATABASE.
-        ["Replay"] redis_url: String, "URL";
-        /// The same, read from a file: for URLs with a password.
-        ["Replay"] redis_url_file: PathBuf, "FILE";
-        /// Certificate authorities (PEM) to trust for targets, besides the public ones.
-        ["Targets"] ca: PathBuf, "FILE";
-        /// Pad answers: multiple:N, or buckets:N,N,... with a colon in place of each comma.
-        ["Limits"] pad_responses: String, "HOW";
-    }
-    lists {
-        /// A target that may be asked, as scheme, host and port, with *. for subdomains and a path
-        /// prefix or none: https://example.com. Repeat it for more, or separate by commas.
-        /// Everything else is refused, and so is a name that leads to an address that is not
-        /// public.
-        ["Targets"] allow_target, "ORIGIN";
-        /// As --allow-target, for a host of your own: its name may lead to any address.
-        ["Targets"] allow_internal_target, "ORIGIN";
-        /// Send the requests for a host elsewhere: example.com=http://localhost:8080. The host that
-        /// the target is told stays.
-        ["Targets"] rewrite, "HOST=ORIGIN";
-        /// File with fixed keys, each a line: id, KEM, and private key in hexadecimal digits. No
-        /// other protocol may use these keys under the labels of Oblivious HTTP.
-        ["Keys"] key_file, "FILE";
-        /// The KEMs of the keys, each with one published configuration: x25519, x-wing (these two by
-        /// default), p256, p384, p521, ml-kem-768, ml-kem-1024, mlkem768-p256, mlkem1024-p384. Some
-        /// clients read the first configuration alone. X-Wing is safe from quantum computers; its
-        /// requests are 1,088 bytes longer than with x25519, and its configuration 1,184.
-        ["Keys"] kem, "NAME";
-    }
-    switches {
-        /// Allow every https target with a public address.
-        ["Targets"] allow_any_target;
-        /// Make a new key at every start. Clients must then fetch the key configurations again.
-        ["Keys"] generate_key;
-        /// Derive one key after the other from --seed-file, without forward secrecy.
-        ["Keys"] rotate;
-        /// Make the file of --state-file if there is none.
-        ["Keys"] create_state;
-        /// Take encapsulated requests only over connections with a client certificate.
-        ["Relays"] require_client_certificate;
-        /// Refuse requests without a date.
-        ["Replay"] require_date;
-        /// Serve a request as often as it is sent.
-        ["Replay"] no_replay_guard;
-        /// Serve what sends a decapsulated request back, for testing.
-        ["Server"] echo;
-        /// Understand the environment of the Go gateway; also done if SEED_SECRET_KEY is set.
-        ["Server"] go_env;
+
+    fn adapt(&self, given: &mut Given) -> anyhow::Result<()> {
+        if self.paths.go_env.unwrap_or_else(go_env::is_there) {
+            go_env::apply(given, self.keys.are_named())?;
+        }
+        Ok(())
     }
 }
 
 impl Settings {
-    /// Reads a configuration file. What it does not say has its default.
-    pub(crate) fn read(path: &std::path::Path) -> anyhow::Result<Self> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration file {shown}"))?;
-        // The text around an error is not shown: it could be a secret in the wrong place.
-        toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-            anyhow::anyhow!("{shown}, line {line}: {}", error.message())
-        })
+    /// What relays have to show.
+    pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
+        let RelaySettings { token_file, client_ca, require_client_certificate } = &self.relays;
+        anyhow::ensure!(
+            !require_client_certificate || client_ca.is_some(),
+            "--require-client-certificate needs --client-ca"
+        );
+        Ok(Credentials::read(*require_client_certificate, token_file.as_deref())?)
     }
 
+    /// Whether the environment of the Go gateway is among the settings.
+    pub(crate) fn has_go_env(&self) -> bool {
+        self.paths.go_env == Some(true)
+    }
+}
+
+impl KeySettings {
     /// Whether a source of keys is named.
-    pub(crate) fn names_keys(&self) -> bool {
+    fn are_named(&self) -> bool {
         self.generate_key
             || self.seed_file.is_some()
             || self.state_file.is_some()
             || !self.key_file.is_empty()
-    }
-
-    /// The TLS to serve with, if any.
-    pub(crate) fn tls(&self) -> anyhow::Result<Option<rustls::ServerConfig>> {
-        match (&self.tls_cert, &self.tls_key) {
-            (Some(cert), Some(key)) => {
-                Ok(Some(tls::server_config(cert, key, self.client_ca.as_deref())?))
-            }
-            (None, None) if self.client_ca.is_some() => {
-                anyhow::bail!("--client-ca needs --tls-cert and --tls-key")
-            }
-            (None, None) => Ok(None),
-            _ => anyhow::bail!("--tls-cert and --tls-key go together"),
-        }
-    }
-
-    /// What relays have to show.
-    pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
-        anyhow::ensure!(
-            !self.require_client_certificate || self.client_ca.is_some(),
-            "--require-client-certificate needs --client-ca"
-        );
-        let tokens = self.token_file.as_deref();
-        Ok(Credentials::read(self.require_client_certificate, tokens)?)
-    }
-
-    /// The settings as a configuration file.
-    pub(crate) fn to_toml(&self) -> anyhow::Result<String> {
-        Ok(toml::to_string(self)?)
     }
 }

@@ -7,7 +7,8 @@ use crate::settings::Settings;
 
 /// The policy that the settings ask for. That there is none at all is an error: such a gateway
 /// would be of no use.
-pub(crate) fn policy(settings: &Settings) -> anyhow::Result<TargetPolicy> {
+pub(crate) fn policy(all: &Settings) -> anyhow::Result<TargetPolicy> {
+    let settings = &all.targets;
     let mut policy = TargetPolicy::deny_all();
     let mut empty = true;
     let mut add = |rule: TargetRule| {
@@ -25,7 +26,7 @@ pub(crate) fn policy(settings: &Settings) -> anyhow::Result<TargetPolicy> {
             add(rule.internal(internal));
         }
     }
-    for rule in &settings.rule {
+    for rule in &all.rule {
         let mut parsed: TargetRule =
             rule.target.parse().context("the target of a [[rule]] is wrong")?;
         for method in &rule.methods {
@@ -47,7 +48,7 @@ pub(crate) fn policy(settings: &Settings) -> anyhow::Result<TargetPolicy> {
         !empty,
         "no target is allowed: name each with --allow-target ORIGIN, or open the gateway to all \
          public https targets with --allow-any-target{}",
-        if settings.go_env {
+        if all.has_go_env() {
             " (ALLOWED_TARGET_ORIGINS is not set, which does not mean all here)"
         } else {
             ""

@@ -1,5 +1,19 @@
-//! What the command lines of the example programs share. Everything else that they need for the
-//! network is in the crate `oblivious-hyper`.
+//! What the example programs share: settings, logs, metrics, reloads and shutdown; and for those that
+//! show something on one machine, its parties and who stands beside them. Everything else that they
+//! need for the network is in the crate `oblivious-hyper`.
 
-pub mod cli;
+pub mod admin;
+mod config_file;
+pub mod error_report;
+pub mod flags;
+pub mod listen;
+pub mod logging;
+pub mod loopback;
+pub mod program;
 pub mod provider;
+pub mod reload;
+pub mod seconds;
+pub mod server;
+pub mod settings;
+pub mod shutdown;
+pub mod witness;

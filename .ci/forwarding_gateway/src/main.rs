@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use oblivious_http::client::ClientLayer;
+use oblivious_http::client::{ClientLayer, Gateway, TargetPattern};
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer, TargetPolicy, TargetRule};
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_http::hyper::{Forward, HttpClient, RequestBody, Resolver, server, tls};
@@ -57,8 +57,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(server::serve(listener, None, gateway, pending()));
 
     let recipient = Recipient::select(&published, &Preferences::default(), Provider::default())?;
-    let client =
-        ClientLayer::new(gateway_uri, recipient).layer(HttpClient::new(tls::client_config(None)?));
+    let gateway = Gateway::allowing_http(gateway_uri, recipient)?
+        .allow(TargetPattern::any_https())
+        .allow(TargetPattern::any_http());
+    let client = ClientLayer::new(gateway).layer(HttpClient::new(tls::client_config(None)?));
     for (uri, expected) in [
         (format!("{target}/"), StatusCode::OK),
         (format!("{named}/"), StatusCode::OK),

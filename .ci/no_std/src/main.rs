@@ -15,16 +15,17 @@ extern crate alloc;
 mod heap;
 
 use alloc::vec;
-use core::convert::Infallible;
 use core::ffi::c_int;
 use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::BytesMut;
-use oblivious_bhttp::{DecodeOptions, Decoder, Encoder, Event, Padding, Request, Response, EncodeOptions};
-use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_bhttp::{
+    DecodeOptions, Decoder, EncodeOptions, Encoder, Event, Padding, Request, Response,
+};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, Random, RandomError, Recipient, UnixSeconds};
 use oblivious_keys::{KemId, KeyConfigList, Preferences, SymmetricSuite};
 use oblivious_wire::VarInt;
-use rand_core::{TryCryptoRng, TryRng};
 
 /// What the C runtime calls.
 // SAFETY: no other symbol of this program has this name.
@@ -39,20 +40,22 @@ pub extern "C" fn main() -> c_int {
 /// A request to a gateway and the response.
 fn exchange() -> Option<()> {
     let seed = [7; 64];
-    let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &seed, Provider::default()).ok()?;
+    let provider = Provider::default().with_random(&COUNTER);
+    let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &seed, provider).ok()?;
     let mut ring = KeyRing::new();
     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).ok()?;
     let published = ring.config_list().ok()?.encode();
 
     let list = KeyConfigList::decode(&published).ok()?;
-    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).ok()?;
+    let recipient = Recipient::select(&list, &Preferences::default(), provider).ok()?;
     let mut request = Request::new("GET", "https", "example.com", "/");
     request.head.fields.push("Accept", "text/plain").ok()?;
     let options = EncodeOptions::default().with_padding(Padding::ToMultiple(64));
     let message = request.encode(&options).ok()?;
-    let (sealed, pending) = recipient.encapsulate_with_rng(&message, &mut Counter(0)).ok()?;
+    let (sealed, pending) = recipient.encapsulate(&message).ok()?;
 
-    let (opened, reply) = ring.decapsulate(BytesMut::from(&sealed[..])).ok()?;
+    let (opened, reply) =
+        ring.at(UnixSeconds::EPOCH).decapsulate(BytesMut::from(&sealed[..])).ok()?;
     if Request::decode(opened.freeze()).ok()? != request {
         return None;
     }
@@ -61,7 +64,7 @@ fn exchange() -> Option<()> {
     encoder.response(&Response::new(200).head, &mut message).ok()?;
     encoder.content(b"hello", &mut message).ok()?;
     encoder.finish(&Padding::None, &mut message).ok()?;
-    let sealed = reply.seal_with_rng(&message, &mut Counter(1)).ok()?;
+    let sealed = reply.seal(&message).ok()?;
 
     let opened = pending.open(BytesMut::from(&sealed[..])).ok()?.freeze();
     let mut decoder = Decoder::for_response("GET", &DecodeOptions::default());
@@ -79,30 +82,19 @@ fn exchange() -> Option<()> {
 }
 
 /// Numbers that are anything but random; nothing here is a secret.
-struct Counter(u64);
+struct Counter(AtomicU32);
 
-impl TryRng for Counter {
-    type Error = Infallible;
+static COUNTER: Counter = Counter(AtomicU32::new(1));
 
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|number| (number >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        Ok(self.0)
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in bytes.chunks_mut(8) {
-            let number = self.try_next_u64()?.to_le_bytes();
-            chunk.copy_from_slice(&number[..chunk.len()]);
+impl Random for Counter {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
+        for byte in out {
+            let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(2_654_435_761);
+            *byte = number.to_be_bytes()[0];
         }
         Ok(())
     }
 }
-
-impl TryCryptoRng for Counter {}
 
 // For memcpy and the like, which std would link.
 #[link(name = "c")]

@@ -31,6 +31,7 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    #[cfg(feature = "http")]
     /// The number of bytes that the message takes, padding included.
     pub(crate) fn encoded_len(&self) -> usize {
         self.padded

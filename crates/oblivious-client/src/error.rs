@@ -1,10 +1,14 @@
 //! Why a request got no answer.
 
-use http::StatusCode;
+use std::sync::Arc;
+
+use http::{HeaderName, StatusCode};
 use oblivious_bhttp::{ConvertError, EncodeError};
-use oblivious_hpke::{OpenError, SealError};
+use oblivious_hpke::{ChunkError, OpenError, SealError};
 use oblivious_service::BoxError;
 use thiserror::Error;
+
+use crate::keys::KeySourceError;
 
 /// A request got no answer of the gateway, or one that cannot be used.
 ///
@@ -13,11 +17,33 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
+    /// No gateway of the client may serve the target (RFC 9458 §6.1). Nothing was sent.
+    #[error(
+        "no gateway is allowed to serve this target, or its URI is not absolute; allow it with \
+         Gateway::allow, and http targets by naming http"
+    )]
+    NoGateway,
+    /// The request has a field that tells requests of one client from those of others. Nothing was
+    /// sent.
+    #[error(
+        "the request has the field {field}, by which the target can link all requests of this \
+         client with each other; remove it, or allow it for this client"
+    )]
+    Linkable {
+        /// The name of the field.
+        field: HeaderName,
+    },
+    /// There are no keys to seal the request to. Nothing was sent.
+    #[error("there are no key configurations of the gateway")]
+    Keys(#[source] Arc<KeySourceError>),
     /// The request's body could not be read.
     #[error("the request's body could not be read")]
     RequestBody(#[source] BoxError),
     /// The request's content exceeds [`ClientLayer::request_limit`](crate::ClientLayer).
-    #[error("the request's content is longer than {limit} bytes; raise the client's request limit")]
+    #[error(
+        "the request's content is longer than {limit} bytes; raise the client's request limit, or \
+         send in chunks"
+    )]
     RequestTooLarge {
         /// The limit, in bytes.
         limit: usize,
@@ -37,8 +63,9 @@ pub enum ClientError {
     /// The answer did not arrive in time. The gateway may have processed the request.
     #[error("the answer did not arrive in time")]
     TimedOut,
-    /// The gateway does not know the key (RFC 9458 §5.3): fetch its configurations again.
-    #[error("the gateway does not accept the key; fetch its key configurations again")]
+    /// The gateway does not know the key (RFC 9458 §5.3). A [`KeyCache`](crate::KeyCache) fetches
+    /// its configurations again; others have to be fetched by whoever brings them.
+    #[error("the gateway does not accept the key; its key configurations must be fetched again")]
     KeyRejected,
     /// The answer is not encapsulated: it is the relay's own, or an error of the gateway outside
     /// the encapsulation.
@@ -56,7 +83,28 @@ pub enum ClientError {
     /// The response was altered on its way, or answers another request.
     #[error("the response cannot be opened")]
     Open(#[from] OpenError),
+    /// The response in chunks was altered on its way, cut off, or answers another request.
+    #[error("the response in chunks cannot be opened")]
+    OpenChunk(#[from] ChunkError),
     /// The gateway sealed something that is no binary HTTP response.
     #[error("the decapsulated response is not a valid binary HTTP response")]
     InvalidResponse(#[from] ConvertError),
+}
+
+/// The content of a response in chunks broke off. What came before is not all of it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientBodyError {
+    /// The exchange with the relay failed.
+    #[error("the exchange with the relay failed before the response was complete")]
+    Relay(#[source] BoxError),
+    /// A chunk was altered on its way, or the stream was cut off.
+    #[error("the rest of the response cannot be opened")]
+    Open(#[from] ChunkError),
+    /// What follows is not binary HTTP.
+    #[error("the rest of the response is not valid binary HTTP")]
+    Invalid(#[from] ConvertError),
+    /// Nothing came for too long.
+    #[error("the rest of the response did not arrive in time")]
+    TimedOut,
 }

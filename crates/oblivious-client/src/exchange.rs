@@ -1,19 +1,26 @@
-//! One exchange, from a request to its response.
+//! One request, from the caller to the answer.
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::{Request, Response, header, request};
 use http_body::Body;
-use oblivious_bhttp::{Content, EncodableRequest, decode_response};
-use oblivious_hpke::PendingResponse;
-use oblivious_service::{
-    BoxError, Clock, CollectError, FullBody, MediaType, Payload, Problem, collect,
-    expects_continue, has_content_coding, media_type,
-};
+use oblivious_bhttp::{Content, EncodableRequest, Informational};
+use oblivious_service::{BoxError, Payload};
 use tower_service::Service;
 
-use crate::{ClientError, config::Config};
+use crate::{
+    ClientBody, ClientBodyError, ClientError, Gateway, OnInformational,
+    body::Peeked,
+    chunked,
+    config::Config,
+    date,
+    keys::{InUse, Refresh},
+    outer::OuterBody,
+    rules, whole,
+};
 
-/// More of an answer that is not encapsulated is not read.
+/// A refusal of a date is not longer, in bytes.
 const MAX_PROBLEM: usize = 16 << 10;
 
 /// Sends a request and opens its response.
@@ -21,22 +28,25 @@ pub(crate) async fn send<S, B, R>(
     config: &Config,
     http_client: S,
     request: Request<B>,
-) -> Result<Response<Content>, ClientError>
+) -> Result<Response<ClientBody>, ClientError>
 where
-    S: Service<Request<FullBody>, Response = Response<R>>,
+    S: Service<Request<OuterBody>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
-    B: Body,
+    B: Body + Send + 'static,
+    B::Data: Send,
     B::Error: Into<BoxError>,
-    R: Body,
+    R: Body + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let request = prepare(config, request).await?;
-    let (outer, pending) = encapsulate(config, &request)?;
-    let is_response = |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpResponse);
-    let sealed = exchange(config, http_client, outer, is_response).await?;
-    let opened = pending.open(sealed)?;
-    let method = request.get_ref().method();
-    Ok(decode_response(opened.freeze(), method, &config.decode_options)?)
+    let gateway = config.gateway_for(request.uri())?;
+    let (mut parts, body) = request.into_parts();
+    rules::apply(config, &mut parts.headers)?;
+    let early = parts.extensions.remove::<OnInformational>();
+    let early = early.as_ref();
+    match config.in_chunks {
+        true => in_chunks(config, gateway, http_client, parts, body, early).await,
+        false => as_whole(config, gateway, http_client, parts, body, early).await,
+    }
 }
 
 /// Sends a request that is no binary HTTP, and opens its response.
@@ -47,7 +57,7 @@ pub(crate) async fn send_payload<S, R>(
     request: &[u8],
 ) -> Result<Bytes, ClientError>
 where
-    S: Service<Request<FullBody>, Response = Response<R>>,
+    S: Service<Request<OuterBody>, Response = Response<R>>,
     S::Error: Into<BoxError>,
     R: Body,
     R::Error: Into<BoxError>,
@@ -55,120 +65,176 @@ where
     if request.len() > config.request_limit {
         return Err(ClientError::RequestTooLarge { limit: config.request_limit });
     }
-    let (sealed, pending) = config.recipient.current().encapsulate(request)?;
-    let outer = outer(config, FullBody::from(sealed), payload.request().clone());
-    let is_response = |headers: &HeaderMap| payload.is_response(headers);
-    let sealed = exchange(config, http_client, outer, is_response).await?;
-    Ok(pending.open(sealed)?.freeze())
+    // Whoever makes such a client gives it a gateway, and these requests name no targets.
+    let gateway = config.gateways.first().ok_or(ClientError::NoGateway)?;
+    let keys = keys(gateway).await?;
+    let recipient = &keys.current.recipient;
+    let exchange =
+        whole::exchange_payload(config, gateway, recipient, payload, http_client, request);
+    noting(gateway, &keys, exchange).await
 }
 
-/// Reads the request's body and makes its header fit to be encapsulated.
-async fn prepare<B>(config: &Config, request: Request<B>) -> Result<EncodableRequest, ClientError>
+async fn as_whole<S, B, R>(
+    config: &Config,
+    gateway: &Gateway,
+    http_client: S,
+    mut parts: request::Parts,
+    body: B,
+    early: Option<&OnInformational>,
+) -> Result<Response<ClientBody>, ClientError>
 where
+    S: Service<Request<OuterBody>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
     B: Body,
     B::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
 {
-    let (mut parts, body) = request.into_parts();
-    // RFC 9458 §5.1: such a request could only wait in vain.
-    if expects_continue(&parts.headers) {
-        return Err(ClientError::ExpectContinue);
+    let content = whole::read(config, body).await?;
+    let sent = date::add(config, &mut parts.headers);
+    let request =
+        EncodableRequest::new(Request::from_parts(parts, content), &config.encode_options)?;
+    let again = http_client.clone();
+    let mut response = one_whole(config, gateway, http_client, &request).await?;
+    if let Some(date) = date::correction(config, sent, &response) {
+        let mut request = request.into_inner();
+        request.headers_mut().insert(header::DATE, date);
+        let request = EncodableRequest::new(request, &config.encode_options)?;
+        let again = ready(again).await?;
+        response = one_whole(config, gateway, again, &request).await?;
     }
-    // RFC 9458 §6.5.1
-    if let Some(clock) = &config.clock
-        && !parts.headers.contains_key(header::DATE)
+    if let Some(early) = early
+        && let Some(Informational(responses)) = response.extensions_mut().remove()
     {
-        let date = httpdate::fmt_http_date(clock.now());
-        let date = HeaderValue::try_from(date).expect("a date is a field value");
-        parts.headers.insert(header::DATE, date);
+        responses.into_iter().for_each(|response| early.give(response));
     }
-    let collected = collect(body, config.request_limit).await.map_err(|error| match error {
-        CollectError::TooLarge { limit } => ClientError::RequestTooLarge { limit },
-        CollectError::Body(error) => ClientError::RequestBody(error),
-        other => ClientError::RequestBody(other.into()),
-    })?;
-    let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
-    let request = Request::from_parts(parts, content);
-    Ok(EncodableRequest::new(request, &config.encode_options)?)
+    Ok(response.map(ClientBody::whole))
 }
 
-/// Writes the request as binary HTTP and seals it, in one buffer; a new HPKE context for every
-/// request (RFC 9458 §6.1).
-fn encapsulate(
+async fn in_chunks<S, B, R>(
     config: &Config,
-    request: &EncodableRequest,
-) -> Result<(Request<FullBody>, PendingResponse), ClientError> {
-    let recipient = config.recipient.current();
-    let mut sealed = BytesMut::with_capacity(request.encoded_len() + recipient.overhead());
-    let pending = recipient.encapsulate_into(&mut sealed, |out| {
-        request.encode_into(out);
-        Ok::<_, ClientError>(())
-    })?;
-    let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
-    Ok((outer(config, FullBody::from(sealed), content_type), pending))
-}
-
-/// The request to the relay.
-fn outer(config: &Config, sealed: FullBody, content_type: HeaderValue) -> Request<FullBody> {
-    let mut outer = Request::new(sealed);
-    *outer.method_mut() = Method::POST;
-    *outer.uri_mut() = config.relay.clone();
-    outer.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    outer
-}
-
-/// Posts the encapsulated request and reads the encapsulated response, in the time that there is.
-async fn exchange<S, R>(
-    config: &Config,
-    mut http_client: S,
-    outer: Request<FullBody>,
-    is_response: impl Fn(&HeaderMap) -> bool,
-) -> Result<BytesMut, ClientError>
+    gateway: &Gateway,
+    http_client: S,
+    mut parts: request::Parts,
+    body: B,
+    early: Option<&OnInformational>,
+) -> Result<Response<ClientBody>, ClientError>
 where
-    S: Service<Request<FullBody>, Response = Response<R>>,
+    S: Service<Request<OuterBody>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let sent = date::add(config, &mut parts.headers);
+    // What has gone out cannot be had again, unless there was nothing.
+    let again = body.is_end_stream().then(|| (http_client.clone(), repeated(&parts)));
+    let request = Request::from_parts(parts, body);
+    let response = one_in_chunks(config, gateway, http_client, request, early).await?;
+    let Some((again, mut request)) = again.filter(|_| response.status().is_client_error()) else {
+        return Ok(response);
+    };
+    let (parts, body) = response.into_parts();
+    let content = match body.peek(MAX_PROBLEM).await.map_err(broke_off)? {
+        Peeked::All(content) => content,
+        Peeked::Rest(body) => return Ok(Response::from_parts(parts, body)),
+    };
+    let response = Response::from_parts(parts, content);
+    let Some(date) = date::correction(config, sent, &response) else {
+        return Ok(response.map(ClientBody::whole));
+    };
+    request.headers_mut().insert(header::DATE, date);
+    let again = ready(again).await?;
+    one_in_chunks(config, gateway, again, request, early).await
+}
+
+/// One exchange, sealed afresh.
+async fn one_whole<S, R>(
+    config: &Config,
+    gateway: &Gateway,
+    http_client: S,
+    request: &EncodableRequest,
+) -> Result<Response<Content>, ClientError>
+where
+    S: Service<Request<OuterBody>, Response = Response<R>>,
     S::Error: Into<BoxError>,
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let exchanging = async {
-        let response =
-            http_client.call(outer).await.map_err(|error| ClientError::Relay(error.into()))?;
-        let (parts, body) = response.into_parts();
-        let encapsulated = parts.status == StatusCode::OK
-            && is_response(&parts.headers)
-            && !has_content_coding(&parts.headers);
-        if !encapsulated {
-            return Err(not_encapsulated(parts.status, media_type(&parts.headers), body).await);
-        }
-        match collect(body, config.response_limit).await {
-            Ok(collected) => Ok(collected.data),
-            Err(CollectError::TooLarge { limit }) => Err(ClientError::ResponseTooLarge { limit }),
-            Err(CollectError::Body(error)) => Err(ClientError::Relay(error)),
-            Err(other) => Err(ClientError::Relay(other.into())),
-        }
-    };
-    match &config.timeout {
-        Some(timeout) => timeout.run(exchanging).await.map_err(|_| ClientError::TimedOut)?,
-        None => exchanging.await,
+    let keys = keys(gateway).await?;
+    let recipient = &keys.current.recipient;
+    let exchange = whole::exchange(config, gateway, recipient, http_client, request);
+    noting(gateway, &keys, exchange).await
+}
+
+/// One exchange, sealed afresh.
+async fn one_in_chunks<S, B, R>(
+    config: &Config,
+    gateway: &Gateway,
+    http_client: S,
+    request: Request<B>,
+    early: Option<&OnInformational>,
+) -> Result<Response<ClientBody>, ClientError>
+where
+    S: Service<Request<OuterBody>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    let keys = keys(gateway).await?;
+    let recipient = &keys.current.recipient;
+    let exchange = chunked::exchange(config, gateway, recipient, http_client, request, early);
+    noting(gateway, &keys, exchange).await
+}
+
+/// The same request, without content.
+fn repeated(parts: &request::Parts) -> Request<Content> {
+    let mut request = Request::new(Content::default());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.headers_mut() = parts.headers.clone();
+    request
+}
+
+async fn keys(gateway: &Gateway) -> Result<InUse, ClientError> {
+    gateway.keys.in_use().await.map_err(ClientError::Keys)
+}
+
+/// Does an exchange with keys of the gateway, and notes it if they seem to be stale.
+async fn noting<T>(
+    gateway: &Gateway,
+    InUse { current, refresh }: &InUse,
+    exchange: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let outcome = Refresh::beside(refresh.clone(), exchange).await;
+    // RFC 9458 §5.3
+    if let Err(ClientError::KeyRejected | ClientError::NotEncapsulated { .. }) = &outcome {
+        gateway.keys.note_stale(current);
+    }
+    outcome
+}
+
+/// The answer to a request without content, as far as it was read.
+fn broke_off(error: ClientBodyError) -> ClientError {
+    match error {
+        ClientBodyError::Relay(error) => ClientError::Relay(error),
+        ClientBodyError::Open(error) => error.into(),
+        ClientBodyError::Invalid(error) => error.into(),
+        ClientBodyError::TimedOut => ClientError::TimedOut,
     }
 }
 
-/// What an answer outside of the encapsulation means (RFC 9458 §5.3): peers send the key's problem
-/// with different statuses, so its type is the signal.
-async fn not_encapsulated<R>(
-    status: StatusCode,
-    media_type: Option<MediaType>,
-    body: R,
-) -> ClientError
+async fn ready<S, R>(mut http_client: S) -> Result<S, ClientError>
 where
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
 {
-    if status.is_client_error()
-        && media_type == Some(MediaType::ProblemJson)
-        && let Ok(document) = collect(body, MAX_PROBLEM).await
-        && Problem::parse(&document.data) == Some(Problem::OhttpKey)
-    {
-        return ClientError::KeyRejected;
-    }
-    ClientError::NotEncapsulated { status }
+    let ready = poll_fn(|cx| http_client.poll_ready(cx)).await;
+    ready.map_err(|error| ClientError::Relay(error.into()))?;
+    Ok(http_client)
 }

@@ -4,20 +4,26 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
-use oblivious_bhttp::{Content, DecodeOptions, EncodeOptions, Padding};
-use oblivious_hpke::Recipient;
+use oblivious_bhttp::{DecodeOptions, EncodeOptions, Padding};
+use oblivious_hpke::ChunkLimits;
 use oblivious_service::{
-    BinaryHttp, BoxError, Clock, FullBody, Live, Payload, ResponseFuture, SystemClock, Timeout,
+    BinaryHttp, BoxError, Clock, Payload, ResponseFuture, SystemClock, Timeout,
 };
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{ClientError, config::Config, exchange};
+use crate::{
+    ClientBody, ClientError, Gateway,
+    config::Config,
+    exchange,
+    outer::{self, OuterBody, OuterFieldError},
+};
 
 /// The default of [`ClientLayer::request_limit`]: 16 MiB.
 const DEFAULT_REQUEST_LIMIT: usize = 16 << 20;
@@ -26,9 +32,9 @@ const DEFAULT_RESPONSE_LIMIT: usize = 64 << 20;
 
 /// Sends requests through a relay to a gateway, by way of a service that can POST to the relay.
 ///
-/// Without further settings it takes requests of 16 MiB and responses of 64 MiB, does not pad,
-/// adds a `Date` to requests that have none, and sets no time limit: it needs a timer, which
-/// the caller brings.
+/// Without further settings messages are whole, requests of 16 MiB and responses of 64 MiB at most;
+/// nothing is padded; requests that have no `Date` get one; neither cookies nor credentials are
+/// sent; and there is no time limit: it needs a timer, which the caller brings.
 ///
 /// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
 #[derive(Clone)]
@@ -38,12 +44,48 @@ pub struct ClientLayer<P = BinaryHttp> {
 }
 
 impl ClientLayer {
-    /// A client that posts to `relay` what it seals to `recipient`.
+    /// A client that sends to this gateway what it is allowed to serve.
+    pub fn new(gateway: Gateway) -> Self {
+        Self::with_payload(gateway, BinaryHttp)
+    }
+
+    /// Adds another gateway. A request goes through the first that may serve its target.
+    #[must_use]
+    pub fn gateway(mut self, gateway: Gateway) -> Self {
+        self.config.gateways.push(gateway);
+        self
+    }
+
+    /// Sends and receives in chunks (draft-ietf-ohai-chunked-ohttp): bodies stream both ways, with
+    /// no more in memory than a chunk or two, and the response can begin before the request has
+    /// ended. All requests of this client go like this; none falls back to a whole message, nor the
+    /// other way round. The gateway and the relay have to take it.
     ///
-    /// To exchange the gateway's key while the client is in use, keep a clone of the [`Live`]
-    /// recipient and replace what is in it.
-    pub fn new(relay: Uri, recipient: impl Into<Live<Recipient>>) -> Self {
-        Self::with_payload(relay, recipient.into(), BinaryHttp)
+    /// Streams tell more than whole messages: relay and gateway see when each part comes, and how
+    /// long it is. And if what comes back decides what is sent next within one request, both can
+    /// measure how far away the client is (§7.2 of the draft): so do not let it, or know why it
+    /// does no harm.
+    #[must_use]
+    pub fn in_chunks(mut self) -> Self {
+        self.config.in_chunks = true;
+        self
+    }
+
+    /// Sends `Cookie` fields of requests on, in place of refusing such requests: the target can
+    /// then link all requests with the same cookie with each other, whoever relays them.
+    #[must_use]
+    pub fn allow_cookies(mut self) -> Self {
+        self.config.allow_cookies = true;
+        self
+    }
+
+    /// Sends `Authorization` and `Proxy-Authorization` fields of requests on, in place of refusing
+    /// such requests: the target can then link all requests with the same credentials, and may
+    /// know whose they are.
+    #[must_use]
+    pub fn allow_authorization(mut self) -> Self {
+        self.config.allow_authorization = true;
+        self
     }
 
     /// Sets the clock for the `Date` that requests carry so that the gateway can refuse old ones
@@ -61,11 +103,32 @@ impl ClientLayer {
         self
     }
 
+    /// Sets how exact the `Date` of requests is, in whole seconds: it is the last multiple of this
+    /// time. A clock that is wrong by some seconds makes a client known again (RFC 9458 §6.8), and
+    /// a date to the minute hides it. The gateway's window must be longer. One second by default.
+    #[must_use]
+    pub fn date_precision(mut self, precision: Duration) -> Self {
+        self.config.date_precision = precision;
+        self
+    }
+
+    /// Leaves it to the caller to send a request again that the gateway refuses for its `Date`.
+    ///
+    /// Otherwise it is sent again once, with the gateway's date and sealed anew, if this client had
+    /// added the date, the clocks really differ, and the content can be had again: of whole
+    /// messages it can, in chunks only if there is none (RFC 9458 §6.5.2). The gateway's date
+    /// serves no other request.
+    #[must_use]
+    pub fn without_date_correction(mut self) -> Self {
+        self.config.correct_date = false;
+        self
+    }
+
     /// Sets how requests are padded, so that their length tells less about them
     /// (RFC 9458 §6.2.3).
     #[must_use]
     pub fn pad_requests(mut self, padding: Padding) -> Self {
-        self.config.encode_options.padding = padding;
+        self.config.encode_options = self.config.encode_options.with_padding(padding);
         self
     }
 
@@ -75,56 +138,93 @@ impl ClientLayer {
         self.config.decode_options = options;
         self
     }
+
+    /// Sets how long chunks of responses may be, and how many there may be in a message.
+    #[must_use]
+    pub fn chunk_limits(mut self, limits: ChunkLimits) -> Self {
+        self.config.chunk_limits = limits;
+        self
+    }
+
+    /// Sets how long an exchange in chunks may stand still: no part of the request is taken and
+    /// none of the response comes while somebody waits for it.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
+        self.config.idle_timeout = Some(timeout);
+        self
+    }
 }
 
 impl ClientLayer<Payload> {
     /// A client for requests that carry something else than binary HTTP (RFC 9458 §4.6), as bytes:
     /// it takes the [`Bytes`] of a request and returns those of the answer.
     ///
-    /// The recipient must have been made [with labels](Recipient::with_labels) of that protocol's
-    /// own, and the relay must pass the media types of the payload. Messages are whole, and neither
-    /// padded nor dated: that is for who writes them.
-    pub fn for_payload(
-        relay: Uri,
-        recipient: impl Into<Live<Recipient>>,
-        payload: Payload,
-    ) -> Self {
-        Self::with_payload(relay, recipient.into(), payload)
+    /// The keys must have labels of that protocol's own: see
+    /// [`KeyCacheBuilder::labels`](crate::KeyCacheBuilder::labels) and
+    /// [`Recipient::with_labels`](oblivious_hpke::Recipient::with_labels). The relay must pass the
+    /// media types of the payload. Messages are whole, and neither padded nor dated: that is for
+    /// who writes them. Which targets the gateway may serve has no meaning here.
+    pub fn for_payload(gateway: Gateway, payload: Payload) -> Self {
+        Self::with_payload(gateway, payload)
     }
 }
 
 impl<P> ClientLayer<P> {
-    fn with_payload(relay: Uri, recipient: Live<Recipient>, payload: P) -> Self {
+    fn with_payload(gateway: Gateway, payload: P) -> Self {
         Self {
             config: Config {
-                relay,
-                recipient,
+                gateways: vec![gateway],
+                outer_fields: HeaderMap::new(),
+                in_chunks: false,
+                allow_cookies: false,
+                allow_authorization: false,
                 request_limit: DEFAULT_REQUEST_LIMIT,
                 response_limit: DEFAULT_RESPONSE_LIMIT,
                 timeout: None,
+                idle_timeout: None,
                 clock: Some(Arc::new(SystemClock)),
+                date_precision: Duration::from_secs(1),
+                correct_date: true,
                 encode_options: EncodeOptions::default(),
                 decode_options: DecodeOptions::default(),
+                chunk_limits: ChunkLimits::default(),
             },
             payload,
         }
     }
 
-    /// Sets the longest content of a request, in bytes.
+    /// Adds a field to every outer request, for a relay that asks for one. It must be the same for
+    /// all users, so that it tells nothing of one of them, and have nothing to do with what is
+    /// encapsulated (RFC 9458 §5).
+    ///
+    /// # Errors
+    /// If the client or its transport sets the field, or it exists to tell clients apart.
+    pub fn outer_field(
+        mut self,
+        name: HeaderName,
+        value: HeaderValue,
+    ) -> Result<Self, OuterFieldError> {
+        outer::add_field(&mut self.config.outer_fields, name, value)?;
+        Ok(self)
+    }
+
+    /// Sets the longest content of a whole request, in bytes.
     #[must_use]
     pub fn request_limit(mut self, bytes: usize) -> Self {
         self.config.request_limit = bytes;
         self
     }
 
-    /// Sets the largest encapsulated response, in bytes.
+    /// Sets the largest encapsulated whole response, in bytes. For those in chunks see
+    /// [`decode_options`](ClientLayer::decode_options).
     #[must_use]
     pub fn response_limit(mut self, bytes: usize) -> Self {
         self.config.response_limit = bytes;
         self
     }
 
-    /// Sets how long an exchange may take, from the encapsulated request to the whole response.
+    /// Sets how long an exchange may take, from the encapsulated request to the whole response, or
+    /// in chunks to the header of the response.
     #[must_use]
     pub fn timeout(mut self, timeout: Timeout) -> Self {
         self.config.timeout = Some(timeout);
@@ -149,8 +249,11 @@ impl<S, P: Clone> Layer<S> for ClientLayer<P> {
 
 /// A client over the service `S`, made by [`ClientLayer`].
 ///
-/// A request needs an absolute URI; its response carries informational responses as the extension
+/// A request needs an absolute URI. Informational responses are given to the request's extension
+/// [`OnInformational`](crate::OnInformational), or else are in the response, as its extension
 /// [`Informational`](oblivious_bhttp::Informational).
+///
+/// Dropping the future or the response's body ends the exchange with the relay.
 #[derive(Clone)]
 pub struct Client<S, P = BinaryHttp> {
     config: Arc<Config>,
@@ -174,7 +277,7 @@ impl<S, P> std::fmt::Debug for Client<S, P> {
 
 impl<S, B, R> Service<Request<B>> for Client<S, BinaryHttp>
 where
-    S: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
+    S: Service<Request<OuterBody>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
     B: Body + Send + 'static,
@@ -184,9 +287,9 @@ where
     R::Data: Send,
     R::Error: Into<BoxError>,
 {
-    type Response = Response<Content>;
+    type Response = Response<ClientBody>;
     type Error = ClientError;
-    type Future = ResponseFuture<Content, ClientError>;
+    type Future = ResponseFuture<ClientBody, ClientError>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
         self.http_client.poll_ready(cx).map_err(|error| ClientError::Relay(error.into()))
@@ -200,7 +303,7 @@ where
 
 impl<S, R> Service<Bytes> for Client<S, Payload>
 where
-    S: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
+    S: Service<Request<OuterBody>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
     R: Body + Send + 'static,

@@ -1,53 +1,108 @@
 //! An Oblivious HTTP client (RFC 9458 §5) as a tower layer: `http` requests in, `http` responses
 //! out, and in between nobody who knows both who asks and what is asked.
 //!
-//! [`ClientLayer`] goes round any service that can POST to the relay.
+//! [`ClientLayer`] goes round any service that can POST to the relay. A [`Gateway`] says where the
+//! relay is, what the keys are, and which targets may be asked through it.
 //!
 //! ```
-//! use http::{Request, Response, StatusCode, Uri};
-//! use oblivious_client::{ClientError, ClientLayer};
-//! use oblivious_hpke::{Provider, Recipient};
-//! use oblivious_keys::{KeyConfigList, Preferences};
-//! use oblivious_service::FullBody;
-//! use tower::{Layer, ServiceExt, service_fn};
+//! use http::{Request, StatusCode};
+//! use oblivious_client::{Agreement, ClientLayer, Gateway, KeyCache, KeySource, UrlKeys};
+//! use oblivious_service::{FullBody, TokioTimer};
+//! use tower::{Layer, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let fetched = published_keys();
-//! // The gateway's key configurations, fetched in a way that the relay cannot tamper with.
-//! let list = KeyConfigList::decode(&fetched)?;
-//! let recipient = Recipient::select(&list, &Preferences::default(), Provider::default())?;
+//! # let http_client = network::everything();
+//! // Fresh keys, which two independent places agree on before anything is sent.
+//! let direct = UrlKeys::new("https://gateway.example/ohttp-keys".parse()?, http_client.clone())?;
+//! let mirror = UrlKeys::new("https://mirror.example/ohttp-keys".parse()?, http_client.clone())?;
+//! let sources: [Box<dyn KeySource>; 2] = [Box::new(direct), Box::new(mirror)];
+//! let keys = KeyCache::new(Agreement::of_all(sources)?, TokioTimer);
 //!
-//! // What posts to the relay; here one whose relay is out of order.
-//! let http_client = service_fn(|outer: Request<FullBody>| async move {
-//!     assert_eq!(outer.headers()["content-type"], "message/ohttp-req");
-//!     let response = Response::builder().status(StatusCode::BAD_GATEWAY);
-//!     response.body(FullBody::empty())
-//! });
+//! let gateway = Gateway::new("https://relay.example/gateway".parse()?, keys)?
+//!     .allow("https://example.com".parse()?);
+//! let client = ClientLayer::new(gateway).layer(http_client);
 //!
-//! let relay = Uri::from_static("https://relay.example/gateway");
-//! let client = ClientLayer::new(relay, recipient).layer(http_client);
 //! let request = Request::get("https://example.com/private").body(FullBody::empty())?;
-//! let error = client.oneshot(request).await.unwrap_err();
-//! assert!(matches!(error, ClientError::NotEncapsulated { status: StatusCode::BAD_GATEWAY }));
+//! let response = client.oneshot(request).await?;
+//! assert_eq!(response.status(), StatusCode::OK);
 //! # Ok(())
 //! # }
-//! # fn published_keys() -> bytes::Bytes {
-//! #     use oblivious_hpke::{KeyPair, KeyRing};
-//! #     let kem = oblivious_keys::KemId::X25519_HKDF_SHA256;
-//! #     let pair = KeyPair::generate(kem, Provider::default()).unwrap();
-//! #     let mut ring = KeyRing::new();
-//! #     let suite = oblivious_keys::SymmetricSuite::HKDF_SHA256_AES_128_GCM;
-//! #     ring.add(1, pair, vec![suite]).unwrap();
-//! #     ring.config_list().unwrap().encode()
+//! # /// Relay, gateway and two servers with keys, as one service.
+//! # mod network {
+//! #     use std::{future::Future, pin::Pin, sync::{Arc, Mutex}, task::{Context, Poll}};
+//! #     use http::{Method, Request, Response};
+//! #     use http_body::Body;
+//! #     use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
+//! #     use oblivious_keys::{KemId, SymmetricSuite};
+//! #     use oblivious_service::{BoxError, FullBody, collect};
+//! #     #[derive(Clone)]
+//! #     pub struct Network(Arc<Mutex<KeyRing>>);
+//! #     pub fn everything() -> Network {
+//! #         let kem = KemId::X25519_HKDF_SHA256;
+//! #         let pair = KeyPair::generate(kem, Provider::default()).unwrap();
+//! #         let mut ring = KeyRing::new();
+//! #         ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).unwrap();
+//! #         Network(Arc::new(Mutex::new(ring)))
+//! #     }
+//! #     impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static>
+//! #         tower::Service<Request<B>> for Network
+//! #     {
+//! #         type Response = Response<FullBody>;
+//! #         type Error = BoxError;
+//! #         type Future = Pin<
+//! #             Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>,
+//! #         >;
+//! #         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+//! #             Poll::Ready(Ok(()))
+//! #         }
+//! #         fn call(&mut self, request: Request<B>) -> Self::Future {
+//! #             let ring = self.0.clone();
+//! #             Box::pin(async move {
+//! #                 if request.method() == Method::GET {
+//! #                     let keys = ring.lock().unwrap().config_list()?.encode();
+//! #                     let response =
+//! #                         Response::builder().header("content-type", "application/ohttp-keys");
+//! #                     return Ok(response.body(FullBody::from(keys))?);
+//! #                 }
+//! #                 let body = collect(request.into_body(), 1 << 20).await?.data;
+//! #                 let (_, reply) = ring.lock().unwrap().at(UnixSeconds::EPOCH).decapsulate(body)?;
+//! #                 let sealed = reply.seal(b"\x01\x40\xc8")?;
+//! #                 let response = Response::builder().header("content-type", "message/ohttp-res");
+//! #                 Ok(response.body(FullBody::from(sealed))?)
+//! #             })
+//! #         }
+//! #     }
 //! # }
 //! ```
 //!
+//! # Keys
+//!
+//! What a client seals to, it must have from the gateway unchanged (RFC 9458 §6.1), and it must be
+//! what all clients have, or else the gateway knows each by its key (§7). A [`KeySource`] says where
+//! keys come from: [`UrlKeys`] from a URL, or discovered (RFC 9540); [`FixedKeys`] from the program.
+//! [`Agreement`] compares sources with each other, [`PinnedKeys`] one with a digest. A [`KeyCache`]
+//! fetches them when they have to be, keeps them, and chooses among them: post-quantum first, where
+//! it is offered. A client whose keys come from its relay alone cannot be built.
+//!
+//! A program with keys of its own passes a [`Recipient`](oblivious_hpke::Recipient) instead.
+//!
 //! # What the outer request shows
 //!
-//! The relay's URI, the content type, and a length; no other field comes from here (RFC 9458
-//! §6.1). Whatever the inner service adds by itself, such as a `User-Agent` or cookies, the relay
-//! sees. [`ClientLayer::pad_requests`] blurs the length.
+//! The relay's URI, the content type, and a length; no other field comes from here but what
+//! [`ClientLayer::outer_field`] adds for all users alike (RFC 9458 §5 and §6.1). Whatever the inner
+//! service adds by itself, such as a `User-Agent` or cookies, the relay sees.
+//! [`ClientLayer::pad_requests`] blurs the length.
+//!
+//! # What the target sees
+//!
+//! The request, without its connection fields. Cookies and credentials in it would let a target
+//! link the requests of a client with each other, so requests with them are refused unless they are
+//! [allowed](ClientLayer::allow_cookies).
+//!
+//! # In chunks
+//!
+//! [`ClientLayer::in_chunks`] lets both messages stream (draft-ietf-ohai-chunked-ohttp).
 //!
 //! # Other payloads
 //!
@@ -56,13 +111,53 @@
 //!
 //! # Retries
 //!
-//! Nothing is ever sent twice (RFC 9458 §6.5). The inner service must not either: many clients
-//! repeat a request when a connection breaks, and that has to be switched off.
+//! Nothing is sent twice (RFC 9458 §6.5), with one exception: a request that the gateway itself has
+//! refused for its date ([`ClientLayer::without_date_correction`]). The inner service must not
+//! repeat anything either: many clients send a request again when a connection breaks, and that has
+//! to be switched off.
+//!
+//! # Features
+//!
+//! - `reqwest`: an adaptor for that HTTP client. For hyper there is `oblivious-hyper`.
+//! - `extended-keys`: the draft of a format in which keys say when they are valid.
+//!
+//! Both are off by default.
+//!
+//! # What it logs
+//!
+//! Events of `tracing`, at the level of debug: sizes, statuses, and which key is in use. Nothing of
+//! what is inside a message.
 
+mod body;
+mod chunked;
 mod config;
+mod date;
+mod erased;
 mod error;
 mod exchange;
+mod gateway;
+mod informational;
+mod keys;
 mod layer;
+mod outer;
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
+mod rules;
+mod target;
+mod upload;
+mod whole;
 
-pub use error::ClientError;
+pub use body::ClientBody;
+pub use error::{ClientBodyError, ClientError};
+pub use gateway::{Gateway, GatewayError};
+pub use informational::OnInformational;
+pub use keys::{
+    Agreement, AgreementError, Demand, FetchedKeys, Fetching, FixedKeys, KeyCache, KeyCacheBuilder,
+    KeyDigest, KeyDigestError, KeyFile, KeySource, KeySourceError, KeyStore, KeyUrlError, Keys,
+    PinnedKeys, StoredKeys, UrlKeys,
+};
 pub use layer::{Client, ClientLayer};
+pub use outer::{OuterBody, OuterFieldError};
+#[cfg(feature = "reqwest")]
+pub use reqwest_client::ReqwestClient;
+pub use target::{TargetPattern, TargetPatternError};

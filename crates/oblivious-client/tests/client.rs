@@ -1,93 +1,32 @@
 //! What a client puts on the wire, and what it makes of the answers.
 
+mod common;
+
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use oblivious_bhttp::{
-    Content, DecodeOptions, EncodeOptions, Informational, Padding, decode_request,
-    encode_response_into,
+use oblivious_bhttp::{Content, Informational, Padding};
+use oblivious_client::{
+    Client, ClientError, ClientLayer, Gateway, GatewayError, OnInformational, OuterBody,
+    OuterFieldError, TargetPattern,
 };
-use oblivious_client::{Client, ClientError, ClientLayer};
-use oblivious_hpke::{KeyPair, KeyRing, OpenError, Provider, Recipient, Reply};
-use oblivious_keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_service::{BoxError, Clock, FullBody, Live, Problem, Timeout, TokioTimer};
-use tower::{Layer, Service, ServiceExt};
+use oblivious_hpke::{OpenError, UnixSeconds};
+use oblivious_service::{BoxError, FullBody, Live, Problem, Timeout, TokioTimer};
+use tower::{Layer, ServiceExt};
 
-const RELAY: &str = "https://relay.example/gateway";
-
-fn ring(seed: u8) -> KeyRing {
-    let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[seed; 32], Provider::default());
-    let mut ring = KeyRing::new();
-    ring.add(1, pair.unwrap(), vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).unwrap();
-    ring
-}
-
-fn recipient(seed: u8) -> Recipient {
-    let list = ring(seed).config_list().unwrap();
-    Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap()
-}
-
-fn layer() -> ClientLayer {
-    ClientLayer::new(Uri::from_static(RELAY), recipient(1))
-}
-
-/// A client whose relay answers with `answer`.
-fn client<F>(layer: ClientLayer, answer: F) -> Client<impl Relay>
-where
-    F: Fn(Request<FullBody>) -> Response<FullBody> + Clone + Send + 'static,
-{
-    layer.layer(tower::service_fn(move |outer| {
-        let answer = answer(outer);
-        async move { Ok::<_, BoxError>(answer) }
-    }))
-}
-
-trait Relay:
-    Service<Request<FullBody>, Response = Response<FullBody>, Error = BoxError, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Relay for S where
-    S: Service<Request<FullBody>, Response = Response<FullBody>, Error = BoxError, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
-
-/// The gateway's end: what came out of an outer request, and what seals the answer.
-fn open(outer: Request<FullBody>) -> (Request<Content>, Reply) {
-    let body = outer.into_body().into_bytes();
-    let (message, reply) = ring(1).decapsulate(body.into()).unwrap();
-    (decode_request(message.freeze(), &DecodeOptions::default()).unwrap(), reply)
-}
-
-/// The outer response that carries `response`.
-fn sealed(reply: Reply, response: &Response<Content>) -> Response<FullBody> {
-    let mut message = BytesMut::new();
-    encode_response_into(response, &EncodeOptions::default(), &mut message).unwrap();
-    outer_response(reply.seal(&message).unwrap())
-}
-
-fn outer_response(body: Bytes) -> Response<FullBody> {
-    Response::builder().header("content-type", "message/ohttp-res").body(body.into()).unwrap()
-}
-
-fn get(uri: &str) -> Request<FullBody> {
-    Request::get(uri).body(FullBody::empty()).unwrap()
-}
+use common::{
+    FixedClock, RELAY, Relay, client, get, layer, open, outer_response, recipient, ring, sealed,
+    whole,
+};
 
 /// RFC 9458 §5 and §6.1: one method, one content type, and no field of the request on the outside.
 #[tokio::test]
 async fn the_outer_request_shows_nothing_of_the_inner_one() {
-    let client = client(layer(), |outer| {
+    let client = client(layer().allow_authorization().allow_cookies(), |outer| {
         assert_eq!(outer.method(), Method::POST);
         assert_eq!(outer.uri(), RELAY);
         let fields: Vec<_> = outer.headers().iter().collect();
@@ -106,7 +45,7 @@ async fn the_outer_request_shows_nothing_of_the_inner_one() {
         .body(FullBody::from("content"))
         .unwrap();
     request.extensions_mut().insert("for this process only");
-    let response = client.oneshot(request).await.unwrap();
+    let response = whole(client.oneshot(request).await.unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.body().data, "answer");
 }
@@ -128,15 +67,6 @@ async fn two_requests_share_nothing_that_is_encapsulated() {
     assert_eq!(seen[0][..7], seen[1][..7]);
     assert_ne!(seen[0][7..39], seen[1][7..39]);
     assert_ne!(seen[0][39..], seen[1][39..]);
-}
-
-#[derive(Debug)]
-struct FixedClock;
-
-impl Clock for FixedClock {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
-    }
 }
 
 /// RFC 9458 §6.5.1; the date is the example of RFC 9110 §5.6.7.
@@ -179,7 +109,7 @@ async fn nothing_of_the_response_is_lost() {
         response.extensions_mut().insert(Informational(vec![hint]));
         sealed(reply, &response)
     });
-    let response = client.oneshot(get("https://example.com/")).await.unwrap();
+    let response = whole(client.oneshot(get("https://example.com/")).await.unwrap()).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
@@ -217,6 +147,10 @@ async fn an_expectation_of_100_continue_is_not_sent() {
 #[tokio::test]
 async fn what_cannot_be_a_request_is_not_sent() {
     let error = nobody().oneshot(get("/relative")).await.unwrap_err();
+    assert!(matches!(error, ClientError::NoGateway), "{error:?}");
+    let mut disagrees = get("https://example.com/");
+    disagrees.headers_mut().insert("host", HeaderValue::from_static("elsewhere.example"));
+    let error = nobody().oneshot(disagrees).await.unwrap_err();
     assert!(matches!(error, ClientError::InvalidRequest(_)), "{error:?}");
 
     let small = client(layer().request_limit(3), |_| panic!("something was sent"));
@@ -307,7 +241,7 @@ async fn a_response_over_the_limit_is_refused() {
 async fn a_failed_exchange_is_not_repeated() {
     let sent = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&sent);
-    let relay = tower::service_fn(move |_: Request<FullBody>| {
+    let relay = tower::service_fn(move |_: Request<OuterBody>| {
         *counted.lock().unwrap() += 1;
         async { Err::<Response<FullBody>, BoxError>("connection reset".into()) }
     });
@@ -318,7 +252,7 @@ async fn a_failed_exchange_is_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_come_is_a_time_out() {
-    let relay = tower::service_fn(|_: Request<FullBody>| async {
+    let relay = tower::service_fn(|_: Request<OuterBody>| async {
         std::future::pending::<Result<Response<FullBody>, BoxError>>().await
     });
     let timeout = Timeout::new(Duration::from_secs(60), TokioTimer);
@@ -330,10 +264,14 @@ async fn an_answer_that_does_not_come_is_a_time_out() {
 #[tokio::test]
 async fn the_recipient_can_be_replaced_while_the_client_is_in_use() {
     let recipients = Live::new(recipient(2));
-    let layer = ClientLayer::new(Uri::from_static(RELAY), recipients.clone());
+    let layer = ClientLayer::new(
+        Gateway::new(Uri::from_static(RELAY), recipients.clone())
+            .unwrap()
+            .allow(TargetPattern::any_https()),
+    );
     let client = client(layer, |outer| {
         let body = outer.into_body().into_bytes();
-        match ring(1).decapsulate(body.into()) {
+        match ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()) {
             Ok((_, reply)) => sealed(reply, &Response::new(Content::default())),
             Err(_) => Problem::OhttpKey.into_response(),
         }
@@ -369,4 +307,181 @@ fn debug_output_tells_neither_relay_nor_key() {
     assert_eq!(format!("{layer:?}"), "ClientLayer { .. }");
     let client = client(layer.clone(), |_| Response::default());
     assert_eq!(format!("{client:?}"), "Client { .. }");
+}
+
+/// RFC 9458 §6: the relay is reached over HTTPS, unless a test wants it otherwise by name.
+#[test]
+fn a_relay_over_http_takes_permission() {
+    let refused = |uri| Gateway::new(Uri::from_static(uri), recipient(1)).unwrap_err();
+    assert!(matches!(refused("http://relay.example/"), GatewayError::Scheme { .. }));
+    assert!(matches!(refused("/gateway"), GatewayError::NotAbsolute { .. }));
+    assert!(matches!(refused("https://me:secret@relay.example/"), GatewayError::UserInfo));
+    let uri = Uri::from_static("http://relay.example/");
+    assert!(Gateway::allowing_http(uri, recipient(1)).is_ok());
+}
+
+/// RFC 9458 §6.1: the client says which gateway serves which targets, and there is no other.
+#[tokio::test]
+async fn each_target_goes_through_the_gateway_that_may_serve_it() {
+    let gateway = |relay, targets: &[&str]| {
+        let gateway = Gateway::new(Uri::from_static(relay), recipient(1)).unwrap();
+        targets.iter().fold(gateway, |gateway, target| gateway.allow(target.parse().unwrap()))
+    };
+    let layer = ClientLayer::new(gateway("https://one.example/", &["https://a.example"]))
+        .gateway(gateway("https://two.example/", &["https://*.b.example", "http://b.example:8080"]))
+        .gateway(gateway("https://none.example/", &[]));
+    let client = client(layer, |outer| {
+        let relay = outer.uri().to_string();
+        let (_, reply) = open(outer);
+        sealed(reply, &Response::new(Content::from(relay)))
+    });
+    for (target, relay) in [
+        ("https://a.example/x", Some("https://one.example/")),
+        ("https://c.b.example/", Some("https://two.example/")),
+        ("http://b.example:8080/", Some("https://two.example/")),
+        ("http://a.example/x", None),
+        ("https://b.example/", None),
+        ("https://elsewhere.example/", None),
+        ("https://a.example@elsewhere.example/", None),
+    ] {
+        match (client.clone().oneshot(get(target)).await, relay) {
+            (Ok(response), Some(relay)) => assert_eq!(whole(response).await.body().data, relay),
+            (Err(ClientError::NoGateway), None) => {}
+            (other, _) => panic!("{target}: {other:?}"),
+        }
+    }
+}
+
+/// RFC 9458 §7: what links requests with each other takes permission, and the refusal says why.
+#[tokio::test]
+async fn cookies_and_credentials_take_permission() {
+    for (name, allow) in [
+        ("cookie", ClientLayer::allow_cookies as fn(ClientLayer) -> ClientLayer),
+        ("authorization", ClientLayer::allow_authorization),
+        ("proxy-authorization", ClientLayer::allow_authorization),
+    ] {
+        let request = || {
+            let request = Request::get("https://example.com/").header(name, "me=alice");
+            request.body(FullBody::empty()).unwrap()
+        };
+        let error = nobody().oneshot(request()).await.unwrap_err();
+        assert!(matches!(&error, ClientError::Linkable { field } if *field == name), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(name) && text.contains("link") && !text.contains("alice"), "{text}");
+
+        let allowed = client(allow(layer()), move |outer| {
+            let (request, reply) = open(outer);
+            assert_eq!(request.headers()[name], "me=alice");
+            sealed(reply, &Response::new(Content::default()))
+        });
+        assert!(allowed.oneshot(request()).await.is_ok());
+    }
+}
+
+/// RFC 9292 §3.6: what concerns a connection is not in the request.
+#[tokio::test]
+async fn connection_fields_stay_behind() {
+    let client = client(layer(), |outer| {
+        let (request, reply) = open(outer);
+        let mut names: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["date", "x-kept"]);
+        sealed(reply, &Response::new(Content::default()))
+    });
+    let request = Request::get("https://example.com/")
+        .header("connection", "close, x-hop")
+        .header("keep-alive", "1")
+        .header("proxy-connection", "close")
+        .header("te", "gzip")
+        .header("transfer-encoding", "chunked")
+        .header("upgrade", "h2c")
+        .header("x-hop", "1")
+        .header("x-kept", "1");
+    let request = request.body(FullBody::empty()).unwrap();
+    assert!(client.oneshot(request).await.is_ok());
+}
+
+/// RFC 9458 §5: fields that a relay asks for are the same for all users, whatever they ask.
+#[tokio::test]
+async fn fields_for_the_relay_are_fixed() {
+    let field = |name: &'static str| (name.parse().unwrap(), HeaderValue::from_static("v"));
+    for name in ["content-type", "content-length", "transfer-encoding", "host", "incremental"] {
+        let (name, value) = field(name);
+        let refused = layer().outer_field(name, value);
+        assert!(matches!(refused, Err(OuterFieldError::Reserved { .. })));
+    }
+    let (name, value) = field("cookie");
+    assert!(matches!(layer().outer_field(name, value), Err(OuterFieldError::Identifying { .. })));
+
+    let (name, value) = field("x-relay-client");
+    let client = client(layer().outer_field(name, value).unwrap(), |outer| {
+        let names: Vec<_> = outer.headers().keys().map(|name| name.as_str()).collect();
+        assert_eq!(names, ["content-type", "x-relay-client"]);
+        let (_, reply) = open(outer);
+        sealed(reply, &Response::new(Content::default()))
+    });
+    for path in ["/", "/a"] {
+        let request = get(&format!("https://example.com{path}"));
+        assert!(client.clone().oneshot(request).await.is_ok());
+    }
+}
+
+/// RFC 9458 §5 and §6.1: two clients with equal input and different surroundings look the same.
+#[tokio::test]
+async fn outer_requests_of_two_clients_differ_in_their_ciphertext_alone() {
+    let mut seen = Vec::new();
+    for language in ["en", "tlh"] {
+        // What a program has round about a request: extensions, other requests, another version.
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&noted);
+        let client = client(layer().clock(FixedClock), move |outer| {
+            notes.lock().unwrap().push(outer.clone());
+            let (_, reply) = open(outer);
+            sealed(reply, &Response::new(Content::default()))
+        });
+        let mut before = get("https://elsewhere.example/");
+        before.headers_mut().insert("accept-language", HeaderValue::from_static(language));
+        client.clone().oneshot(before).await.unwrap();
+        let mut request = get("https://example.com/the/same");
+        request.extensions_mut().insert(language);
+        *request.version_mut() =
+            if language == "en" { http::Version::HTTP_2 } else { http::Version::HTTP_10 };
+        client.oneshot(request).await.unwrap();
+        seen.push(noted.lock().unwrap().pop().unwrap());
+    }
+    let [(one, first), (other, second)] = seen
+        .into_iter()
+        .map(Request::into_parts)
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("two clients");
+    assert_eq!((&one.method, &one.uri, one.version), (&other.method, &other.uri, other.version));
+    let fields = |parts: &http::request::Parts| -> Vec<_> {
+        parts.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    assert_eq!(fields(&one), fields(&other));
+    let (first, second) = (first.into_bytes(), second.into_bytes());
+    assert_eq!(first.len(), second.len());
+    assert_eq!(first[..7], second[..7]);
+    assert_ne!(first[7..], second[7..]);
+}
+
+/// RFC 9292 §3.5.1
+#[tokio::test]
+async fn informational_responses_are_given_to_who_asks_for_them() {
+    let client = client(layer(), |outer| {
+        let (_, reply) = open(outer);
+        let mut response = Response::new(Content::default());
+        let hint = Response::builder().status(103).header("link", "<a>").body(()).unwrap();
+        response.extensions_mut().insert(Informational(vec![hint]));
+        sealed(reply, &response)
+    });
+    let given = Arc::new(Mutex::new(Vec::new()));
+    let taker = Arc::clone(&given);
+    let mut request = get("https://example.com/");
+    let take = OnInformational::new(move |early| taker.lock().unwrap().push(early.status()));
+    request.extensions_mut().insert(take);
+    let response = client.oneshot(request).await.unwrap();
+    assert!(response.extensions().get::<Informational>().is_none());
+    assert_eq!(*given.lock().unwrap(), [103]);
 }

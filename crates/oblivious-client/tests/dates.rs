@@ -1,107 +1,168 @@
-//! A client whose clock is wrong: what the gateway says of it is for the caller alone.
+//! A client whose clock is wrong, and one that is made to believe so.
+
+mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use oblivious_bhttp::{
-    Content, DecodeOptions, EncodeOptions, decode_request, encode_response_into,
-};
-use oblivious_client::ClientLayer;
-use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
-use oblivious_keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_service::{BoxError, Clock, FullBody, Problem};
-use tower::{Layer, ServiceExt, service_fn};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use oblivious_bhttp::Content;
+use oblivious_client::{Client, ClientLayer};
+use oblivious_service::{Clock, FullBody, Problem};
+use tower::ServiceExt;
 
-/// The clock of the client, and the date of a gateway that finds it wrong.
+use common::{FixedClock, Relay, client, layer, now, open, sealed, whole};
+
+/// The date of the client, and that of a gateway which finds it wrong.
 const OWN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const GATEWAYS: &str = "Mon, 07 Feb 2022 00:28:05 GMT";
-
-#[derive(Debug)]
-struct WrongClock;
-
-impl Clock for WrongClock {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
-    }
-}
 
 /// What each request looked like outside, and its date inside.
 type Seen = Arc<Mutex<Vec<(Bytes, HeaderValue)>>>;
 
-/// A client of a gateway that refuses all dates.
-fn client() -> (impl FnOnce(Request<FullBody>) -> Exchange + Clone, Seen) {
-    let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[1; 32], Provider::default()).unwrap();
-    let mut ring = KeyRing::new();
-    ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).unwrap();
-    let list = ring.config_list().unwrap();
-    let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap();
-    let (ring, seen) = (Arc::new(ring), Seen::default());
+/// A client of a gateway that answers what `answer` makes of the date of a request.
+fn asked(
+    layer: ClientLayer,
+    answer: impl Fn(&HeaderMap) -> Response<Content> + Clone + Send + 'static,
+) -> (Client<impl Relay>, Seen) {
+    let seen = Seen::default();
     let noted = Arc::clone(&seen);
-    let gateway = service_fn(move |outer: Request<FullBody>| {
-        let sealed = outer.into_body().into_bytes();
-        let (message, reply) = ring.decapsulate(sealed.clone().into()).unwrap();
-        let request = decode_request(message.freeze(), &DecodeOptions::default()).unwrap();
-        noted.lock().unwrap().push((sealed, request.headers()["date"].clone()));
-        let mut refusal =
-            Problem::Date.into_response().map(|body| Content::from(body.into_bytes()));
-        refusal.headers_mut().insert("date", HeaderValue::from_static(GATEWAYS));
-        let mut message = BytesMut::new();
-        encode_response_into(&refusal, &EncodeOptions::default(), &mut message).unwrap();
-        let answer = Response::builder().header("content-type", "message/ohttp-res");
-        let answer = answer.body(FullBody::from(reply.seal(&message).unwrap())).unwrap();
-        async move { Ok::<_, BoxError>(answer) }
+    let client = client(layer, move |outer| {
+        let outside = outer.body().clone().into_bytes();
+        let (request, reply) = open(outer);
+        noted.lock().unwrap().push((outside, request.headers()["date"].clone()));
+        assert_eq!(request.body().data, "once");
+        sealed(reply, &answer(request.headers()))
     });
-    let relay = Uri::from_static("https://relay.example/gateway");
-    let client = ClientLayer::new(relay, recipient).clock(WrongClock).layer(gateway);
-    (move |request| Box::pin(async { client.oneshot(request).await.unwrap() }), seen)
+    (client, seen)
 }
 
-type Exchange = std::pin::Pin<Box<dyn Future<Output = Response<Content>>>>;
+/// A refusal by a gateway whose clock says `date`.
+fn refusal(date: &str) -> Response<Content> {
+    let mut refusal = Problem::Date.into_response().map(|body| Content::from(body.into_bytes()));
+    refusal.headers_mut().insert("date", date.parse().unwrap());
+    refusal
+}
+
+/// Takes the gateway's date and no other.
+fn strict(headers: &HeaderMap) -> Response<Content> {
+    match headers["date"] == GATEWAYS {
+        true => Response::new(Content::from("done")),
+        false => refusal(GATEWAYS),
+    }
+}
 
 fn request() -> Request<FullBody> {
     Request::post("https://example.com/").body(FullBody::from("once")).unwrap()
 }
 
-/// RFC 9458 §6.5.2: the caller may correct a date and try again, once. The client by itself repeats
-/// nothing.
-#[tokio::test]
-async fn a_refused_date_is_for_the_caller() {
-    let (ask, seen) = client();
-    let answer = ask(request()).await;
-    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(answer.headers()["date"], GATEWAYS);
-    assert_eq!(Problem::parse(&answer.body().data), Some(Problem::Date));
-    assert_eq!(seen.lock().unwrap().len(), 1);
+fn dates(seen: &Seen) -> Vec<HeaderValue> {
+    seen.lock().unwrap().iter().map(|(_, date)| date.clone()).collect()
 }
 
-/// RFC 9458 §6.5.2: a caller's second try is encapsulated anew.
+/// RFC 9458 §6.5.2: once more with the gateway's date, and encapsulated anew.
 #[tokio::test]
-async fn a_corrected_request_is_a_new_encapsulation() {
-    let (ask, seen) = client();
-    for _ in 0..2 {
-        let mut corrected = request();
-        corrected.headers_mut().insert("date", HeaderValue::from_static(GATEWAYS));
-        ask.clone()(corrected).await;
-    }
+async fn a_refused_date_is_corrected_in_a_new_encapsulation() {
+    let (client, seen) = asked(layer().clock(FixedClock), strict);
+    let response = whole(client.oneshot(request()).await.unwrap()).await;
+    assert_eq!(response.body().data, "done");
+    assert_eq!(dates(&seen), [OWN, GATEWAYS]);
     let seen = seen.lock().unwrap();
-    let [(first, date), (second, same_date)] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!((date, same_date), (&HeaderValue::from_static(GATEWAYS), date));
+    let [(first, _), (second, _)] = &seen[..] else { panic!("{seen:?}") };
     // The header is that of the key; `enc` and all behind it differ.
     assert_eq!(first[..7], second[..7]);
     assert_ne!(first[7..39], second[7..39]);
     assert_ne!(first[39..], second[39..]);
 }
 
+/// RFC 9458 §6.5.2: a date is corrected once at most, and a second refusal is for the caller.
+#[tokio::test]
+async fn a_date_is_corrected_once_at_most() {
+    let (client, seen) = asked(layer().clock(FixedClock), |_| refusal(GATEWAYS));
+    let response = whole(client.oneshot(request()).await.unwrap()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(Problem::parse(&response.body().data), Some(Problem::Date));
+    assert_eq!(dates(&seen), [OWN, GATEWAYS]);
+}
+
 /// RFC 9458 §6.5.2: other requests know nothing of the gateway's date.
 #[tokio::test]
 async fn the_gateway_s_date_goes_into_no_other_request() {
-    let (ask, seen) = client();
+    let (client, seen) = asked(layer().clock(FixedClock), strict);
     for _ in 0..3 {
-        ask.clone()(request()).await;
+        client.clone().oneshot(request()).await.unwrap();
     }
-    let seen = seen.lock().unwrap();
-    assert_eq!(seen.len(), 3);
-    assert!(seen.iter().all(|(_, date)| date == OWN), "{seen:?}");
+    assert_eq!(dates(&seen), [OWN, GATEWAYS, OWN, GATEWAYS, OWN, GATEWAYS]);
+}
+
+/// A clock that goes on by a minute whenever it is asked.
+struct MinuteClock(Mutex<SystemTime>);
+
+impl Clock for MinuteClock {
+    fn now(&self) -> SystemTime {
+        let mut now = self.0.lock().unwrap();
+        *now += Duration::from_secs(60);
+        *now
+    }
+}
+
+/// RFC 9458 §6.5: if clocks agree, the request was held up, and a copy of it may have been served.
+#[tokio::test]
+async fn a_request_that_was_held_up_is_not_sent_again() {
+    let clock = MinuteClock(Mutex::new(now() - Duration::from_secs(60)));
+    // Half a minute after it was sent and before the refusal is there.
+    let (client, seen) = asked(layer().clock(clock), |_| refusal("Sun, 06 Nov 1994 08:50:07 GMT"));
+    let response = client.oneshot(request()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(dates(&seen), [OWN]);
+}
+
+/// RFC 9458 §6.5.2: only what says that it is about the date is.
+#[tokio::test]
+async fn other_answers_correct_nothing() {
+    let untyped = || {
+        let mut answer = refusal(GATEWAYS);
+        answer.headers_mut().remove("content-type");
+        answer
+    };
+    let fine = || {
+        let mut answer = refusal(GATEWAYS);
+        *answer.status_mut() = StatusCode::OK;
+        answer
+    };
+    let other = || refusal(GATEWAYS).map(|_| Content::from(Problem::OhttpKey.to_json()));
+    let undated = || {
+        let mut answer = refusal(GATEWAYS);
+        answer.headers_mut().remove("date");
+        answer
+    };
+    let unreadable = || refusal("soon");
+    for answer in [untyped as fn() -> Response<Content>, fine, other, undated, unreadable] {
+        let (client, seen) = asked(layer().clock(FixedClock), move |_| answer());
+        client.oneshot(request()).await.unwrap();
+        assert_eq!(dates(&seen), [OWN]);
+    }
+}
+
+#[tokio::test]
+async fn dates_of_the_caller_are_corrected_by_the_caller() {
+    let (client, seen) = asked(layer().clock(FixedClock), strict);
+    let mut own = request();
+    own.headers_mut().insert("date", HeaderValue::from_static(OWN));
+    client.oneshot(own).await.unwrap();
+    assert_eq!(dates(&seen), [OWN]);
+
+    let (client, seen) = asked(layer().clock(FixedClock).without_date_correction(), strict);
+    client.oneshot(request()).await.unwrap();
+    assert_eq!(dates(&seen), [OWN]);
+}
+
+/// RFC 9458 §6.8
+#[tokio::test]
+async fn dates_can_be_coarse() {
+    let coarse = layer().clock(FixedClock).date_precision(Duration::from_secs(600));
+    let (client, seen) = asked(coarse, |_| Response::new(Content::default()));
+    client.oneshot(request()).await.unwrap();
+    assert_eq!(dates(&seen), ["Sun, 06 Nov 1994 08:40:00 GMT"]);
 }

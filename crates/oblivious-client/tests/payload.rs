@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri, header};
-use oblivious_client::{ClientError, ClientLayer};
-use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient};
+use oblivious_client::{ClientError, ClientLayer, Gateway, OuterBody};
+use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient, UnixSeconds};
 use oblivious_keys::{KemId, SymmetricSuite};
-use oblivious_service::{BoxError, FullBody, Payload};
+use oblivious_service::{BoxError, FullBody, Payload, collect};
 use tower::{Layer, ServiceExt, service_fn};
 
 const SUITE: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
@@ -26,7 +26,8 @@ fn layer() -> ClientLayer<Payload> {
     let config = &list.configs()[0];
     let recipient = Recipient::with_labels(config, SUITE, Provider::default(), &labels()).unwrap();
     let payload = Payload::new("message/example-req", "message/example-res").unwrap();
-    ClientLayer::for_payload(Uri::from_static("https://relay.example/"), recipient, payload)
+    let gateway = Gateway::new(Uri::from_static("https://relay.example/"), recipient).unwrap();
+    ClientLayer::for_payload(gateway, payload)
 }
 
 /// Sends `request` by way of a relay whose gateway says it twice, under this media type.
@@ -35,11 +36,12 @@ async fn asked(
     request: &'static str,
     kind: &'static str,
 ) -> Result<Bytes, ClientError> {
-    let relay = service_fn(move |outer: Request<FullBody>| async move {
+    let relay = service_fn(move |outer: Request<OuterBody>| async move {
         assert_eq!(outer.method(), Method::POST);
         assert_eq!(outer.headers()[header::CONTENT_TYPE], "message/example-req");
         assert_eq!(outer.headers().len(), 1);
-        let (opened, reply) = ring().decapsulate(outer.into_body().into_bytes().into())?;
+        let sealed = collect(outer.into_body(), 1 << 20).await?.data;
+        let (opened, reply) = ring().at(UnixSeconds::EPOCH).decapsulate(sealed)?;
         let sealed = reply.seal(&opened.repeat(2))?;
         let response = Response::builder().header(header::CONTENT_TYPE, kind);
         Ok::<_, BoxError>(response.body(FullBody::from(sealed))?)

@@ -1,20 +1,12 @@
 //! Between decapsulation and the target: what is the same for whole requests and for chunks.
 
-use std::future::poll_fn;
-
-use http::{
-    HeaderMap, HeaderValue, Request, Response,
-    header::{CONTENT_LENGTH, HOST},
-};
+use http::{HeaderMap, Request, header::HOST};
 use oblivious_hpke::RequestHeader;
-use oblivious_service::{
-    BoxError, expects_continue, strip_connection_fields, strip_forwarding_fields,
-};
-use tower_service::Service;
+use oblivious_service::{expects_continue, strip_connection_fields, strip_forwarding_fields};
 
 use crate::{
-    DatePolicy, GatewayBody, ReplayEntry, ReplayVerdict, TargetError, config::Config, max_forwards,
-    nesting::Hops, observe, refusal::InnerRefusal,
+    DatePolicy, ReplayEntry, ReplayVerdict, config::Config, max_forwards, nesting::Hops, observe,
+    refusal::InnerRefusal,
 };
 
 /// What tells a decapsulated request from all others.
@@ -87,80 +79,4 @@ pub(crate) async fn guard(
     }
     let judged = config.dates.check(headers, now, remembers_since);
     judged.map(drop).map_err(|reason| InnerRefusal::Date { reason, now })
-}
-
-/// Calls the target, as soon as it is ready, and waits for the head of its answer.
-///
-/// The fields that concern a connection are still there, for the encoder to leave out: without
-/// `connection` it would not know what to leave out of the trailers.
-pub(crate) async fn call<S, T>(
-    mut target: S,
-    request: Request<GatewayBody>,
-) -> Result<Response<T>, InnerRefusal>
-where
-    S: Service<Request<GatewayBody>, Response = Response<T>>,
-    S::Error: Into<BoxError>,
-{
-    // The errors' own text may name the target, which belongs in no log and no answer.
-    let failed = |error: S::Error| InnerRefusal::Target(TargetError::of(&*error.into()));
-    poll_fn(|cx| target.poll_ready(cx)).await.map_err(failed)?;
-    let mut response = target.call(request).await.map_err(failed)?;
-    if response.status().is_informational() {
-        return Err(InnerRefusal::Target(TargetError::InvalidResponse));
-    }
-    join_content_lengths(response.headers_mut());
-    // Nothing of what a service notes for others in the same process belongs on the wire.
-    response.extensions_mut().clear();
-    Ok(response)
-}
-
-/// Makes one field of lengths that are all the same: RFC 9110 §8.6 lets a recipient do so. Others
-/// stay as they are, for the encoder to refuse.
-fn join_content_lengths(headers: &mut HeaderMap) {
-    let joined = {
-        let mut lengths = headers
-            .get_all(CONTENT_LENGTH)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            .map(<[u8]>::trim_ascii);
-        let first = lengths.next();
-        let mut repeated = false;
-        let mut all_equal = true;
-        for length in lengths {
-            repeated = true;
-            all_equal &= Some(length) == first;
-        }
-        first
-            .filter(|_| repeated && all_equal)
-            .and_then(|first| HeaderValue::from_bytes(first).ok())
-    };
-    if let Some(length) = joined {
-        headers.insert(CONTENT_LENGTH, length);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 9110 §8.6
-    #[test]
-    fn lengths_that_are_all_the_same_are_one() {
-        let joined = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(CONTENT_LENGTH, HeaderValue::from_static(value));
-            }
-            join_content_lengths(&mut headers);
-            let left = headers.get_all(CONTENT_LENGTH).iter();
-            left.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(joined(&["3"]), ["3"]);
-        assert_eq!(joined(&["3", "3"]), ["3"]);
-        assert_eq!(joined(&["3 ,\t3", "3"]), ["3"]);
-        assert_eq!(joined(&["3, 4"]), ["3, 4"]);
-        assert_eq!(joined(&["3", "4"]), ["3", "4"]);
-        assert_eq!(joined(&["3", "03"]), ["3", "03"]);
-        assert!(joined(&[]).is_empty());
-    }
 }

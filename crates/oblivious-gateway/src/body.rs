@@ -12,8 +12,10 @@ use oblivious_bhttp::{Content, MessageBody};
 use oblivious_service::{BoxError, FullBody, strip_connection_fields, strip_forwarding_fields};
 
 use crate::{
-    chunked::{ChunkedAnswer, OpenedRequest, Renewal},
+    chunked_answer::ChunkedAnswer,
+    receive::OpenedRequest,
     refusal::{Fault, RequestFault},
+    time_limits::Renewal,
 };
 
 /// The content of a decapsulated request, with its trailers: what the target gets to read.
@@ -160,9 +162,7 @@ impl Body for EncapsulatedBody {
             ResponseBody::Full(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            ResponseBody::Chunked(answer) => {
-                answer.poll_data(cx).map(|data| data.map(|data| Ok(Frame::data(data?))))
-            }
+            ResponseBody::Chunked(answer) => answer.poll_frame(cx),
         }
     }
 

@@ -3,12 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use oblivious_bhttp::{DecodeOptions, EncodeOptions};
-use oblivious_hpke::ChunkLimits;
+use oblivious_hpke::{ChunkLimits, UnixSeconds};
 use oblivious_service::{Clock, Live, Timeout};
 
 use crate::{
-    DatePolicy, GatewayKeys, ReplayGuard, TargetPolicy, concurrency::Concurrency,
-    keys::unix_seconds, nesting::Nesting,
+    DatePolicy, GatewayKeys, ReplayGuard, TargetPolicy, concurrency::Concurrency, nesting::Nesting,
 };
 
 /// The settings that [`GatewayLayer`](crate::GatewayLayer) collects.
@@ -37,9 +36,8 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The time now, in seconds since the Unix epoch.
-    pub(crate) fn now(&self) -> u64 {
-        unix_seconds(self.clock.now())
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.clock.now().into()
     }
 
     /// How a request of which no more than `limit` bytes are taken is read. The default of the

@@ -1,8 +1,9 @@
 //! The `Date` of a request, which says how long the request must be remembered (RFC 9458 §6.5).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Response, header::DATE};
+use oblivious_hpke::UnixSeconds;
 use oblivious_service::{FullBody, Problem};
 use thiserror::Error;
 
@@ -13,18 +14,9 @@ use thiserror::Error;
 /// window is no secret (RFC 9458 §6.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatePolicy {
-    /// How far a date may be from the gateway's clock, in either direction; counted in whole
-    /// seconds. It must leave room for the time a request is under way and for clocks that are
-    /// wrong; a longer one makes the guard larger. Five minutes by default.
-    pub window: Duration,
-    /// Whether requests without a date are refused. Off by default, since many clients send none;
-    /// those requests are remembered until the key that opened them retires.
-    pub require: bool,
-    /// How far the clocks of two replicas may be apart, and how far that of one machine may be set
-    /// back; a part of a second counts as a whole one. Requests are remembered so much longer: the
-    /// replica that is ahead would forget, while the other one still accepts a copy. So not less
-    /// than [`ScheduleSettings::skew`](crate::ScheduleSettings::skew). One minute by default.
-    pub skew: Duration,
+    window: Duration,
+    require: bool,
+    pub(crate) skew: Duration,
 }
 
 impl Default for DatePolicy {
@@ -34,12 +26,39 @@ impl Default for DatePolicy {
 }
 
 impl DatePolicy {
-    /// Reads the date of a request, in seconds since the Unix epoch; `None` if it has none.
+    /// Sets how far a date may be from the gateway's clock, in either direction; counted in whole
+    /// seconds. It must leave room for the time a request is under way and for clocks that are
+    /// wrong; a longer one makes the guard larger. Five minutes by default.
+    #[must_use]
+    pub const fn with_window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Sets whether requests without a date are refused. By default they are not, since many
+    /// clients send none; those requests are remembered until the key that opened them retires.
+    #[must_use]
+    pub const fn with_required_date(mut self, is_required: bool) -> Self {
+        self.require = is_required;
+        self
+    }
+
+    /// Sets how far the clocks of two replicas may be apart, and how far that of one machine may be
+    /// set back; a part of a second counts as a whole one. Requests are remembered so much longer:
+    /// the replica that is ahead would forget, while the other one still accepts a copy. So not
+    /// less than [that of the keys](crate::ScheduleSettings::with_skew). One minute by default.
+    #[must_use]
+    pub const fn with_skew(mut self, skew: Duration) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Reads the date of a request; `None` if it has none.
     ///
     /// # Errors
     ///
     /// [`DateError::Several`] or [`DateError::Unreadable`].
-    pub fn read(headers: &HeaderMap) -> Result<Option<u64>, DateError> {
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Option<UnixSeconds>, DateError> {
         let mut fields = headers.get_all(DATE).iter();
         let Some(field) = fields.next() else { return Ok(None) };
         if fields.next().is_some() {
@@ -47,31 +66,29 @@ impl DatePolicy {
         }
         let text = field.to_str().map_err(|_| DateError::Unreadable)?;
         let date = httpdate::parse_http_date(text).map_err(|_| DateError::Unreadable)?;
-        let since_epoch = date.duration_since(UNIX_EPOCH).map_err(|_| DateError::Unreadable)?;
-        Ok(Some(since_epoch.as_secs()))
+        Ok(Some(date.into()))
     }
 
     /// Judges the date of a request that is no copy, and returns it.
     ///
-    /// Times are seconds since the Unix epoch. `remembers_since` is what the
-    /// [guard](crate::ReplayGuard::remembers_since) says of itself.
+    /// `remembers_since` is what the guard says of itself.
     ///
     /// # Errors
     ///
     /// A [`DateError`] if there is no acceptable date.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         headers: &HeaderMap,
-        now: u64,
-        remembers_since: Option<u64>,
-    ) -> Result<Option<u64>, DateError> {
+        now: UnixSeconds,
+        remembers_since: Option<UnixSeconds>,
+    ) -> Result<Option<UnixSeconds>, DateError> {
         let Some(date) = Self::read(headers)? else {
             return if self.require { Err(DateError::Missing) } else { Ok(None) };
         };
         let window = self.window.as_secs();
-        if date < now.saturating_sub(window) {
+        if date < now - window {
             Err(DateError::TooEarly)
-        } else if date > now.saturating_add(window) {
+        } else if date > now + window {
             Err(DateError::TooLate)
         } else if remembers_since.is_some_and(|since| date < since) {
             Err(DateError::Forgotten)
@@ -80,8 +97,8 @@ impl DatePolicy {
         }
     }
 
-    /// Until when a request must be remembered, by the clock that says it is `now`: the last second,
-    /// since the Unix epoch, at which a copy could be accepted, and [`skew`](Self::skew) more, for
+    /// Until when a request must be remembered, by the clock that says it is `now`: the last second
+    /// at which a copy could be accepted, and [`skew`](Self::skew) more, for
     /// replicas whose clocks are so far behind. `None` means without end.
     ///
     /// `date` is what [`read`](Self::read) says; of a request whose date cannot be read pass
@@ -91,19 +108,19 @@ impl DatePolicy {
     /// - A request with a date is remembered until its date leaves the window, also when it is
     ///   dated ahead; but not longer than its key.
     /// - Without one, until its key retires, or where dates are required as if it had one.
-    pub fn remember_until(
+    pub(crate) fn remember_until(
         &self,
-        date: Option<u64>,
-        now: u64,
-        key_accepted_until: Option<u64>,
-    ) -> Option<u64> {
+        date: Option<UnixSeconds>,
+        now: UnixSeconds,
+        key_accepted_until: Option<UnixSeconds>,
+    ) -> Option<UnixSeconds> {
         let date = date.or(self.require.then_some(now));
-        let acceptable = date.map(|date| date.max(now).saturating_add(self.window.as_secs()));
+        let acceptable = date.map(|date| date.max(now) + self.window.as_secs());
         let last = match (acceptable, key_accepted_until) {
             (Some(date), Some(key)) => date.min(key),
             (date, key) => date.or(key)?,
         };
-        Some(last.saturating_add(self.skew_seconds()))
+        Some(last + self.skew_seconds())
     }
 
     /// The longest time for which a request is remembered whose date is accepted: twice the window,
@@ -148,9 +165,8 @@ impl DateError {
     /// The answer, to be sent encapsulated: the problem `date`, with the gateway's own `Date`
     /// (RFC 9458 §6.5.2). It is the same whatever the reason.
     ///
-    /// `now` is in seconds since the Unix epoch. A time that HTTP cannot write, after the year
-    /// 9999, leaves the field out.
-    pub fn into_response(self, now: u64) -> Response<FullBody> {
+    /// A time that HTTP cannot write, after the year 9999, leaves the field out.
+    pub(crate) fn into_response(self, now: UnixSeconds) -> Response<FullBody> {
         let mut response = Problem::Date.into_response();
         if let Some(date) = field_value(now) {
             response.headers_mut().insert(DATE, date);
@@ -159,9 +175,9 @@ impl DateError {
     }
 }
 
-fn field_value(now: u64) -> Option<HeaderValue> {
-    const YEAR_10000: u64 = 253_402_300_800;
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(now))?;
+fn field_value(now: UnixSeconds) -> Option<HeaderValue> {
+    const YEAR_10000: UnixSeconds = UnixSeconds(253_402_300_800);
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(now.0))?;
     (now < YEAR_10000).then(|| HeaderValue::try_from(httpdate::fmt_http_date(time)).ok())?
 }
 
@@ -170,7 +186,7 @@ mod tests {
     use super::*;
 
     /// Mon, 07 Feb 2022 00:28:05 GMT, the date in RFC 9458 §6.5.2.
-    const NOW: u64 = 1_644_193_685;
+    const NOW: UnixSeconds = UnixSeconds(1_644_193_685);
     const POLICY: DatePolicy = DatePolicy {
         window: Duration::from_secs(60),
         require: false,
@@ -182,7 +198,7 @@ mod tests {
         dates.iter().map(|date| (DATE, HeaderValue::from_bytes(date.as_bytes()).unwrap())).collect()
     }
 
-    fn at(time: u64) -> HeaderMap {
+    fn at(time: UnixSeconds) -> HeaderMap {
         dated(&[field_value(time).unwrap().to_str().unwrap()])
     }
 
@@ -223,7 +239,7 @@ mod tests {
             assert_eq!(POLICY.check(&at(date), NOW, None), outcome);
         }
         let wide = DatePolicy { window: Duration::MAX, ..STRICT };
-        assert_eq!(wide.check(&at(0), NOW, None), Ok(Some(0)));
+        assert_eq!(wide.check(&at(UnixSeconds::EPOCH), NOW, None), Ok(Some(UnixSeconds::EPOCH)));
     }
 
     #[test]
@@ -250,11 +266,11 @@ mod tests {
         assert_eq!(until(Some(NOW + 60), None), Some(NOW + 130));
         // Dated ahead it is refused now, but would be accepted later.
         assert_eq!(until(Some(NOW + 1000), None), Some(NOW + 1070));
-        assert_eq!(until(Some(0), None), Some(NOW + 70));
+        assert_eq!(until(Some(UnixSeconds::EPOCH), None), Some(NOW + 70));
         // Once its key has retired it cannot be opened.
         assert_eq!(until(Some(NOW), Some(NOW + 5)), Some(NOW + 15));
         assert_eq!(until(Some(NOW), Some(NOW + 1000)), Some(NOW + 70));
-        assert_eq!(until(Some(u64::MAX), None), Some(u64::MAX));
+        assert_eq!(until(Some(UnixSeconds::NEVER), None), Some(UnixSeconds::NEVER));
     }
 
     /// RFC 9458 §6.5
@@ -289,7 +305,7 @@ mod tests {
             }
         }
         let endless = DatePolicy { skew: Duration::MAX, ..POLICY };
-        assert_eq!(endless.remember_until(Some(NOW), NOW, None), Some(u64::MAX));
+        assert_eq!(endless.remember_until(Some(NOW), NOW, None), Some(UnixSeconds::NEVER));
     }
 
     /// A schedule and the dates are told of one skew.
@@ -301,7 +317,7 @@ mod tests {
     #[test]
     fn nothing_acceptable_is_remembered_for_longer_than_stated() {
         let until = POLICY.remember_until(Some(NOW + 60), NOW, None).unwrap();
-        assert_eq!(until - NOW, POLICY.longest_memory().as_secs());
+        assert_eq!(until.since(NOW), POLICY.longest_memory().as_secs());
     }
 
     /// RFC 9458 §6.5.2
@@ -312,7 +328,7 @@ mod tests {
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()[DATE], "Mon, 07 Feb 2022 00:28:05 GMT");
         assert_eq!(response.into_body().into_bytes(), Problem::Date.to_json());
-        for never in [253_402_300_800, u64::MAX] {
+        for never in [UnixSeconds(253_402_300_800), UnixSeconds::NEVER] {
             assert!(!DateError::Missing.into_response(never).headers().contains_key(DATE));
         }
     }

@@ -8,19 +8,18 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, EncodeOptions, Padding};
-use oblivious_hpke::ChunkLimits;
+use oblivious_hpke::{ChunkLimits, UnixSeconds};
 use oblivious_service::{
-    BinaryHttp, BoxError, Clock, Live, Payload, Pseudonym, ResponseFuture, SystemClock, Timeout,
+    BinaryHttp, Clock, Live, Payload, Pseudonym, ResponseFuture, SendBody, SystemClock, Timeout,
 };
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    DatePolicy, EncapsulatedBody, GatewayBody, GatewayKeys, MemoryReplayGuard, ReplayCheck,
-    ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, TargetPolicy, concurrency::Concurrency,
-    config::Config, exchange, keys::unix_seconds, nesting::Nesting, payload,
+    DatePolicy, EncapsulatedBody, GatewayKeys, MemoryReplayGuard, ReplayCheck, ReplayEntry,
+    ReplayError, ReplayGuard, ReplayLoad, Target, TargetPolicy, concurrency::Concurrency,
+    config::Config, exchange, nesting::Nesting, payload,
 };
 
 /// The default of [`GatewayLayer::body_limit`]: 4 MiB.
@@ -176,7 +175,7 @@ impl GatewayLayer<Payload> {
 
 impl<P> GatewayLayer<P> {
     fn with_payload(keys: Live<GatewayKeys>, payload: P) -> Self {
-        let started = unix_seconds(SystemClock.now());
+        let started = UnixSeconds::now();
         Self {
             config: Config {
                 keys,
@@ -247,7 +246,7 @@ impl<P> GatewayLayer<P> {
     /// a 503 inside.
     ///
     /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests. That is for keys that
-    /// retire, or for [dates that are required](DatePolicy::require): with neither, what has been
+    /// retire, or for [dates that are required](DatePolicy::with_required_date): with neither, what has been
     /// seen is remembered forever, and after 2^20 requests every one is a 503 until the process is
     /// started anew. See [how to size a guard](MemoryReplayGuard#how-to-size-it).
     #[must_use]
@@ -275,7 +274,7 @@ impl<P> GatewayLayer<P> {
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         if self.has_default_guard {
-            self.config.guard = Some(default_guard(unix_seconds(clock.now())));
+            self.config.guard = Some(default_guard(clock.now().into()));
         }
         self.config.clock = Arc::new(clock);
         self
@@ -283,7 +282,7 @@ impl<P> GatewayLayer<P> {
 }
 
 /// The guard of a gateway that was told of none.
-fn default_guard(started: u64) -> Arc<dyn ReplayGuard> {
+fn default_guard(started: UnixSeconds) -> Arc<dyn ReplayGuard> {
     match MemoryReplayGuard::new(DEFAULT_GUARD_CAPACITY, started) {
         Ok(guard) => Arc::new(guard),
         Err(error) => {
@@ -301,7 +300,7 @@ impl ReplayGuard for NoGuard {
         ReplayCheck::Ready(Err(ReplayError::Unavailable))
     }
 
-    fn remembers_since(&self) -> Option<u64> {
+    fn remembers_since(&self) -> Option<UnixSeconds> {
         None
     }
 
@@ -333,18 +332,7 @@ pub struct Gateway<S, P = BinaryHttp> {
     target: S,
 }
 
-impl<S, B, T> Service<Request<B>> for Gateway<S, BinaryHttp>
-where
-    S: Service<Request<GatewayBody>, Response = Response<T>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    T: Body + Send + 'static,
-    T::Data: Send,
-    T::Error: Into<BoxError>,
-{
+impl<S: Target, B: SendBody> Service<Request<B>> for Gateway<S, BinaryHttp> {
     type Response = Response<EncapsulatedBody>;
     type Error = Infallible;
     type Future = ResponseFuture<EncapsulatedBody, Infallible>;
@@ -361,11 +349,8 @@ where
 
 impl<S, B> Service<Request<B>> for Gateway<S, Payload>
 where
-    S: Service<Bytes, Response = Bytes> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
+    S: Service<Bytes, Response = Bytes, Future: Send> + Clone + Send + 'static,
+    B: SendBody,
 {
     type Response = Response<EncapsulatedBody>;
     type Error = Infallible;

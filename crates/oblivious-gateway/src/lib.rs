@@ -91,11 +91,13 @@
 
 mod address;
 mod admit;
+mod any_body;
 mod body;
-mod chunked;
+mod chunked_answer;
 mod concurrency;
 mod config;
 mod date;
+mod encapsulate;
 mod exchange;
 mod informational;
 mod keys;
@@ -106,10 +108,12 @@ mod observe;
 mod payload;
 mod policy;
 mod publish;
+mod receive;
 mod refusal;
 mod replay;
+mod target;
 mod target_error;
-mod unchunked;
+mod time_limits;
 
 pub use address::is_public;
 pub use body::{EncapsulatedBody, GatewayBody};
@@ -120,6 +124,8 @@ pub use keys::{
     ScheduleSettings, SecretFileError, Seed, SeedError, StateError, go_gateway_key,
 };
 pub use layer::{Gateway, GatewayLayer};
+#[doc(no_inline)]
+pub use oblivious_hpke::UnixSeconds;
 pub use observe::describe_metrics;
 pub use policy::{
     Admitted, Origin, OriginError, PathPrefix, PathPrefixError, PolicyError, Rewrite, RewriteError,
@@ -132,4 +138,5 @@ pub use replay::{
 };
 #[cfg(feature = "redis")]
 pub use replay::{RedisGuardError, RedisReplayGuard};
+pub use target::Target;
 pub use target_error::TargetError;

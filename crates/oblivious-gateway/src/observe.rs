@@ -98,12 +98,12 @@ impl Stage {
 
 /// Watches one exchange; the total is recorded when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Exchange {
+pub(crate) struct Observer {
     began: Instant,
     span: Span,
 }
 
-impl Exchange {
+impl Observer {
     pub(crate) fn begin() -> Self {
         let span = debug_span!("exchange", key_id = Empty, outcome = Empty);
         Self { began: Instant::now(), span }
@@ -166,7 +166,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for Observer {
     fn drop(&mut self) {
         metrics::histogram!(STAGES, "stage" => "total").record(self.began.elapsed());
     }

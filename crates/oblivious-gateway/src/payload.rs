@@ -15,9 +15,9 @@ use crate::{
     admit::{Opened, guard},
     config::Config,
     nesting::Hops,
-    observe::{Exchange, Stage, Stopwatch},
+    observe::{Observer, Stage, Stopwatch},
+    receive::receive,
     refusal::{InnerRefusal, OuterRefusal},
-    unchunked::receive,
 };
 
 /// Serves a request. All that is wrong is told in clear: inside, only the target service can speak.
@@ -32,13 +32,13 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let exchange = Exchange::begin();
-    let span = exchange.span();
+    let observer = Observer::begin();
+    let span = observer.span();
     let serving = async {
-        let sealed = answer(config, payload, target, request, &exchange).await;
+        let sealed = answer(config, payload, target, request, &observer).await;
         match &sealed {
-            Ok(_) => exchange.payload_answered(),
-            Err(refusal) => exchange.refused(*refusal),
+            Ok(_) => observer.payload_answered(),
+            Err(refusal) => observer.refused(*refusal),
         }
         sealed.unwrap_or_else(OuterRefusal::into_response).map(EncapsulatedBody::from)
     };
@@ -50,7 +50,7 @@ async fn answer<S, B>(
     payload: &Payload,
     mut target: S,
     request: Request<B>,
-    exchange: &Exchange,
+    observer: &Observer,
 ) -> Result<Response<FullBody>, OuterRefusal>
 where
     S: Service<Bytes, Response = Bytes>,
@@ -72,7 +72,7 @@ where
     stopwatch.end(Stage::Receive);
     let (message, reply) = config.keys.current().ring().at(config.now()).decapsulate(received)?;
     stopwatch.end(Stage::Decapsulate);
-    exchange.decapsulated(reply.header().key_id);
+    observer.decapsulated(reply.header().key_id);
 
     let opened = Opened { header: reply.header(), enc: reply.enc(), hops: Hops::default() };
     let guarded = guard(config, &opened, &HeaderMap::new()).await;

@@ -12,11 +12,13 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use oblivious_keys::{KemId, KeyConfigList};
-use oblivious_service::{Clock, FullBody, Live, MediaType, SystemClock, plain_text};
+use oblivious_service::{
+    Clock, FullBody, Live, MediaType, SystemClock, names_entity_tag, plain_text,
+};
 use sha2::{Digest, Sha256};
 use tower_service::Service;
 
-use crate::keys::{GatewayKeys, unix_seconds};
+use crate::keys::GatewayKeys;
 
 /// The default of [`PublishKeys::max_age`]: one hour.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(3600);
@@ -84,15 +86,15 @@ impl PublishKeys {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let published = self.keys.current().published(unix_seconds(self.clock.now()));
+        let published = self.keys.current().published(self.clock.now().into());
         let Some((encoded, valid_for)) = published
             .and_then(|published| Some((self.encode(&published.list)?, published.valid_for)))
         else {
             return plain_text(StatusCode::SERVICE_UNAVAILABLE, "This gateway has no key.\n");
         };
-        let max_age = self.max_age.as_secs().min(valid_for.unwrap_or(u64::MAX));
+        let max_age = self.max_age.min(valid_for.unwrap_or(Duration::MAX)).as_secs();
         let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&encoded)[..ETAG_LEN]));
-        let is_known = names(headers, &etag);
+        let is_known = names_entity_tag(headers, &etag);
         let length = HeaderValue::from(encoded.len());
         let has_body = method == Method::GET && !is_known;
 
@@ -123,16 +125,6 @@ impl PublishKeys {
             None => MediaType::OhttpKeys.as_str(),
         })
     }
-}
-
-/// Whether `If-None-Match` names an entity tag (RFC 9110 §13.1.2, with the weak comparison).
-fn names(headers: &HeaderMap, etag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
 }
 
 fn value(text: &str) -> HeaderValue {

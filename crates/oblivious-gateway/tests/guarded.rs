@@ -21,7 +21,7 @@ use oblivious_bhttp::{
 };
 use oblivious_gateway::{
     DatePolicy, Gateway, GatewayBody, GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin,
-    ReplayCheck, ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, ReplayVerdict,
+    ReplayCheck, ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, ReplayVerdict, UnixSeconds,
 };
 use oblivious_service::{BoxError, Clock, FullBody, Problem};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -137,7 +137,7 @@ async fn a_copy_held_open_over_the_end_of_its_key_is_a_408_inside() {
     let clock = SetClock::new();
     let keys = GatewayKeys::from(ring_until(END));
     let layer = GatewayLayer::new(keys).targets("https://example.com".parse::<Origin>().unwrap());
-    let guard = MemoryReplayGuard::new(100, NOW).unwrap();
+    let guard = MemoryReplayGuard::new(100, UnixSeconds(NOW)).unwrap();
     let (gateway, asked) = counting(layer.clock(clock.clone()).replay_guard(guard));
     for (held_until, status) in [(END, 409), (END + 1, 408), (END + 1000, 408)] {
         clock.set(NOW);
@@ -168,8 +168,8 @@ async fn a_copy_held_open_over_the_end_of_its_key_is_a_408_inside() {
 #[tokio::test]
 async fn a_date_outside_of_the_window_is_the_problem_date_inside() {
     let clock = SetClock::new();
-    let dates = DatePolicy { window: Duration::from_secs(60), ..DatePolicy::default() };
-    let guard = MemoryReplayGuard::new(100, NOW - 1000).unwrap();
+    let dates = DatePolicy::default().with_window(Duration::from_secs(60));
+    let guard = MemoryReplayGuard::new(100, UnixSeconds(NOW - 1000)).unwrap();
     let (gateway, asked) = counting(layer().clock(clock).dates(dates).replay_guard(guard));
     for (seconds, accepted) in
         [(NOW - 61, false), (NOW - 60, true), (NOW + 60, true), (NOW + 61, false)]
@@ -191,7 +191,7 @@ async fn a_date_outside_of_the_window_is_the_problem_date_inside() {
 
 #[tokio::test]
 async fn a_date_can_be_required() {
-    let strict = DatePolicy { require: true, ..DatePolicy::default() };
+    let strict = DatePolicy::default().with_required_date(true);
     for (dates, status) in [(DatePolicy::default(), 200), (strict, 400)] {
         let (gateway, _) = counting(layer().dates(dates));
         assert_eq!(common::ask(gateway, get("https://example.com/")).await.status(), status);
@@ -201,7 +201,7 @@ async fn a_date_can_be_required() {
 /// A guard that was started anew does not know what it forgot.
 #[tokio::test]
 async fn dates_from_before_the_start_are_refused() {
-    let guard = MemoryReplayGuard::new(100, NOW).unwrap();
+    let guard = MemoryReplayGuard::new(100, UnixSeconds(NOW)).unwrap();
     let (gateway, _) = counting(layer().clock(SetClock::new()).replay_guard(guard));
     let early = common::ask(gateway.clone(), dated(NOW - 1)).await;
     assert_eq!(Problem::parse(&early.body().data), Some(Problem::Date));
@@ -224,7 +224,7 @@ async fn the_default_guard_goes_by_the_clock_that_is_set() {
 #[tokio::test]
 async fn a_copy_is_refused_for_ever() {
     let clock = SetClock::new();
-    let guard = MemoryReplayGuard::new(100, NOW).unwrap();
+    let guard = MemoryReplayGuard::new(100, UnixSeconds(NOW)).unwrap();
     let (gateway, asked) = counting(layer().clock(clock.clone()).replay_guard(guard));
     let (sealed, _) = seal(&encoded(&dated(NOW + 10)));
     for now in
@@ -254,7 +254,7 @@ impl ReplayGuard for Scripted {
         }))
     }
 
-    fn remembers_since(&self) -> Option<u64> {
+    fn remembers_since(&self) -> Option<UnixSeconds> {
         None
     }
 

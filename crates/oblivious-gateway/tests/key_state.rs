@@ -9,7 +9,7 @@ use common::schedule::{
     request, settings,
 };
 use hkdf::Hkdf;
-use oblivious_gateway::{KeySchedule, SecretFileError, StateError};
+use oblivious_gateway::{KeySchedule, SecretFileError, StateError, UnixSeconds};
 use oblivious_hpke::{KeyPair, Provider};
 use sha2::Sha256;
 
@@ -55,12 +55,12 @@ fn an_expired_key_cannot_be_derived_any_more() {
     let new = public_key(&schedule, START + INTERVAL);
     let last = START + INTERVAL + MAX_AGE + GRACE;
 
-    schedule.keys_at(last).unwrap();
+    schedule.keys_at(UnixSeconds(last)).unwrap();
     let (epoch, root) = epoch_and_root(&fs::read(&state).unwrap());
     assert_eq!(epoch, 100);
     assert_eq!(derivable(root, 2), [old.clone(), new.clone()], "as long as it is accepted");
 
-    schedule.keys_at(last + 1).unwrap();
+    schedule.keys_at(UnixSeconds(last + 1)).unwrap();
     let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(files.iter().eq([&state]), "nothing else lies about: {files:?}");
     let (epoch, root) = epoch_and_root(&fs::read(&state).unwrap());
@@ -70,9 +70,9 @@ fn an_expired_key_cannot_be_derived_any_more() {
     assert!(!keys.contains(&old));
 
     // Nor does a clock that is set back bring it back.
-    let keys = schedule.keys_at(START + INTERVAL).unwrap();
+    let keys = schedule.keys_at(UnixSeconds(START + INTERVAL)).unwrap();
     assert!(keys.ring().keys().all(|(config, _)| config.public_key() != &old[..]));
-    let error = schedule.keys_at(START).unwrap_err();
+    let error = schedule.keys_at(UnixSeconds(START)).unwrap_err();
     assert!(matches!(error, StateError::FromTheFuture { seconds: INTERVAL }), "{error}");
 }
 
@@ -85,10 +85,14 @@ fn a_ratchet_survives_restarts() {
     drop(schedule);
 
     let schedule = ratchet(&state);
-    assert!(!schedule.create_state(START).unwrap(), "it is there already");
+    assert!(!schedule.create_state(UnixSeconds(START)).unwrap(), "it is there already");
     assert_eq!(published(&schedule, START), list);
     let next = published(&schedule, START + INTERVAL);
-    assert!(opens(&schedule.keys_at(START + INTERVAL).unwrap(), &sealed, START + INTERVAL));
+    assert!(opens(
+        &schedule.keys_at(UnixSeconds(START + INTERVAL)).unwrap(),
+        &sealed,
+        START + INTERVAL
+    ));
     drop(schedule);
     assert_eq!(published(&ratchet(&state), START + INTERVAL), next);
     // After a long absence: the same key as one that was there all the time.
@@ -131,9 +135,9 @@ fn a_ratchet_survives_a_crash_at_any_moment() {
     // And while the first file was made.
     fs::remove_file(&state).unwrap();
     write_private(&temporary, &after[..7]);
-    assert!(ratchet(&state).create_state(START).unwrap());
+    assert!(ratchet(&state).create_state(UnixSeconds(START)).unwrap());
     assert!(!temporary.exists());
-    ratchet(&state).keys_at(START).unwrap();
+    ratchet(&state).keys_at(UnixSeconds(START)).unwrap();
 }
 
 fn write_private(path: &Path, content: &[u8]) {
@@ -156,17 +160,17 @@ fn the_file_is_for_its_owner_alone() {
     let schedule = new_ratchet(&state, START);
     let mode = || fs::metadata(&state).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
-    schedule.keys_at(START + 9 * INTERVAL).unwrap();
+    schedule.keys_at(UnixSeconds(START + 9 * INTERVAL)).unwrap();
     assert_eq!(mode(), 0o600, "the replacement too");
 
     for open in [0o640, 0o604, 0o620, 0o601] {
         set_mode(&state, open);
-        let error = schedule.keys_at(START + 9 * INTERVAL).unwrap_err();
+        let error = schedule.keys_at(UnixSeconds(START + 9 * INTERVAL)).unwrap_err();
         assert!(matches!(error, StateError::File(SecretFileError::OpenToOthers { .. })));
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
     set_mode(&state, 0o400);
-    schedule.keys_at(START + 9 * INTERVAL).unwrap();
+    schedule.keys_at(UnixSeconds(START + 9 * INTERVAL)).unwrap();
 }
 
 /// The name may be a link, as where secrets are mounted: then its target is what changes.
@@ -178,7 +182,7 @@ fn a_link_stays_a_link() {
     new_ratchet(&state, START);
     let before = fs::read(&state).unwrap();
     std::os::unix::fs::symlink(&state, &link).unwrap();
-    ratchet(&link).keys_at(START + 9 * INTERVAL).unwrap();
+    ratchet(&link).keys_at(UnixSeconds(START + 9 * INTERVAL)).unwrap();
     assert!(link.is_symlink());
     assert_ne!(fs::read(&state).unwrap(), before);
 }
@@ -191,12 +195,12 @@ fn a_clock_that_is_behind_or_absurd_destroys_nothing() {
     let list = published(&schedule, START);
     let content = fs::read(&state).unwrap();
 
-    let error = schedule.keys_at(START - 2 * INTERVAL).unwrap_err();
+    let error = schedule.keys_at(UnixSeconds(START - 2 * INTERVAL)).unwrap_err();
     assert!(matches!(error, StateError::FromTheFuture { seconds: INTERVAL }), "{error}");
-    let error = schedule.keys_at(0).unwrap_err();
+    let error = schedule.keys_at(UnixSeconds(0)).unwrap_err();
     assert!(error.to_string().contains("is the clock right?"), "{error}");
     // So far ahead that the epochs could not be counted off in a second.
-    let error = schedule.keys_at(u64::MAX / 2).unwrap_err();
+    let error = schedule.keys_at(UnixSeconds(u64::MAX / 2)).unwrap_err();
     assert!(matches!(error, StateError::FromThePast { .. }), "{error}");
     assert_eq!(fs::read(&state).unwrap(), content);
     assert_eq!(published(&schedule, START), list);
@@ -207,16 +211,16 @@ fn what_is_no_state_file_is_refused_and_left_alone() {
     let folder = folder("what_is_no_state_file_is_refused_and_left_alone");
     let state = folder.join("state");
     let schedule = ratchet(&state);
-    let error = schedule.keys_at(START).unwrap_err();
+    let error = schedule.keys_at(UnixSeconds(START)).unwrap_err();
     assert!(matches!(error, StateError::Missing { .. }), "{error}");
     assert!(!state.exists(), "none is made unasked");
 
     for content in [&b""[..], b"oblivious-gateway ratchet 1\n", b"\xff\xfe", &[b'a'; 70_000]] {
         write_private(&state, content);
-        let error = schedule.keys_at(START).unwrap_err();
+        let error = schedule.keys_at(UnixSeconds(START)).unwrap_err();
         let is_too_long = matches!(error, StateError::File(SecretFileError::TooLong { .. }));
         assert!(matches!(error, StateError::Damaged { .. }) || is_too_long, "{error}");
-        assert!(!schedule.create_state(START).unwrap());
+        assert!(!schedule.create_state(UnixSeconds(START)).unwrap());
         assert_eq!(fs::read(&state).unwrap(), content);
     }
 }
@@ -226,9 +230,9 @@ fn what_is_no_state_file_is_refused_and_left_alone() {
 fn the_interval_cannot_be_changed_under_a_state_file() {
     let state = folder("the_interval_cannot_be_changed_under_a_state_file").join("state");
     new_ratchet(&state, START);
-    let mut settings = settings(&[X25519]);
-    settings.interval *= 2;
-    let error = KeySchedule::ratchet(settings, &state).unwrap().keys_at(START).unwrap_err();
+    let settings = settings(&[X25519]).with_interval(std::time::Duration::from_secs(2 * INTERVAL));
+    let error =
+        KeySchedule::ratchet(settings, &state).unwrap().keys_at(UnixSeconds(START)).unwrap_err();
     let expected = (INTERVAL, 2 * INTERVAL);
     assert!(
         matches!(error, StateError::OtherInterval { in_file, in_settings }
@@ -246,7 +250,7 @@ fn a_folder_that_cannot_be_written_to_is_an_error_and_the_file_stays() {
     let content = fs::read(&state).unwrap();
     // Root may write everywhere, so something that is in the way of the new file.
     fs::create_dir_all(folder.join("state.tmp/in-the-way")).unwrap();
-    let error = schedule.keys_at(START + 9 * INTERVAL).unwrap_err();
+    let error = schedule.keys_at(UnixSeconds(START + 9 * INTERVAL)).unwrap_err();
     assert!(matches!(error, StateError::NotWritten { .. }), "{error}");
     assert_eq!(fs::read(&state).unwrap(), content);
 }

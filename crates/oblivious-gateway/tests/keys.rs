@@ -17,7 +17,8 @@ use common::schedule::{
     ratchet, request, seeded, settings,
 };
 use oblivious_gateway::{
-    FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleError, Seed, go_gateway_key,
+    FixedKey, GatewayKeys, KeyRotation, KeySchedule, ScheduleError, ScheduleSettings, Seed,
+    UnixSeconds, go_gateway_key,
 };
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Validity};
 use oblivious_keys::{AeadId, KdfId, KemId, SymmetricSuite};
@@ -62,12 +63,12 @@ fn requests_succeed_exactly_at_the_right_times(schedule: &KeySchedule, replica: 
         (last + 2, false),
         (last + 300 * INTERVAL, false),
     ] {
-        let keys = schedule.keys_at(moment).unwrap();
+        let keys = schedule.keys_at(UnixSeconds(moment)).unwrap();
         for request in &requests {
             assert_eq!(opens(&keys, request, moment), accepted, "at {moment}");
         }
         let end = keys.accepted_until(list.configs()[0].key_id());
-        assert_eq!(end == Some(last), accepted, "{end:?} at {moment}");
+        assert_eq!(end == Some(UnixSeconds(last)), accepted, "{end:?} at {moment}");
     }
 }
 
@@ -79,7 +80,7 @@ fn a_seeds_keys_are_accepted_at_their_times() {
     // Before its time a key is not accepted, although it is there already.
     let schedule = seeded(&[X25519]);
     let request = request(&published(&schedule, START), 0);
-    let keys = schedule.keys_at(START - SKEW - 1).unwrap();
+    let keys = schedule.keys_at(UnixSeconds(START - SKEW - 1)).unwrap();
     assert!(!opens(&keys, &request, START - SKEW - 1));
     assert!(opens(&keys, &request, START - SKEW));
 }
@@ -99,7 +100,7 @@ fn keys_that_are_not_replaced_change_at_the_second() {
     let schedule = seeded(&[X25519]);
     let next_published = START + INTERVAL;
     let now = next_published - 1;
-    let keys = schedule.keys_at(now).unwrap();
+    let keys = schedule.keys_at(UnixSeconds(now)).unwrap();
     let [old, current, next] =
         [START - 1, START, next_published].map(|at| request(&published(&schedule, at), 0));
     let lists = [START, next_published].map(|at| published(&schedule, at));
@@ -108,7 +109,7 @@ fn keys_that_are_not_replaced_change_at_the_second() {
         assert_eq!(opens(&keys, &current, now), now <= next_published + MAX_AGE + GRACE, "{now}");
         let accepted = next_published - SKEW..=next_published + INTERVAL + MAX_AGE + GRACE;
         assert_eq!(opens(&keys, &next, now), accepted.contains(&now), "{now}");
-        let list = keys.published(now).map(|published| published.list);
+        let list = keys.published(UnixSeconds(now)).map(|published| published.list);
         let expected = match now {
             _ if now < next_published => Some(&lists[0]),
             _ if accepted.contains(&now) => Some(&lists[1]),
@@ -124,18 +125,18 @@ fn keys_that_are_not_replaced_change_at_the_second() {
 fn no_copy_outlives_its_key() {
     for kems in [&[X25519][..], &[KemId::X_WING, X25519]] {
         let schedule = seeded(kems);
-        let keys = schedule.keys_at(START).unwrap();
+        let keys = schedule.keys_at(UnixSeconds(START)).unwrap();
         for now in START..START + 2 * INTERVAL + MAX_AGE + GRACE {
-            let Some(published) = keys.published(now) else {
+            let Some(published) = keys.published(UnixSeconds(now)) else {
                 panic!("nothing is published at {now}");
             };
-            let valid_for = published.valid_for.unwrap();
+            let valid_for = published.valid_for.unwrap().as_secs();
             for config in published.list.configs() {
                 let last = keys.accepted_until(config.key_id()).unwrap();
-                assert!(now + valid_for <= last, "at {now}");
+                assert!(now + valid_for <= last.0, "at {now}");
                 if now < START + 2 * INTERVAL {
                     assert!(valid_for >= MAX_AGE, "at {now}");
-                    assert!(now + valid_for + GRACE <= last, "at {now}");
+                    assert!(now + valid_for + GRACE <= last.0, "at {now}");
                 }
             }
         }
@@ -201,7 +202,7 @@ fn every_kem_can_follow_a_schedule() {
     ] {
         let schedule = seeded(&[kem]);
         let request = request(&published(&schedule, START), 0);
-        assert!(opens(&schedule.keys_at(START).unwrap(), &request, START), "{kem}");
+        assert!(opens(&schedule.keys_at(UnixSeconds(START)).unwrap(), &request, START), "{kem}");
     }
 }
 
@@ -227,8 +228,8 @@ fn ids_of_fixed_keys_are_skipped() {
     let mut used = std::collections::BTreeSet::new();
     for epoch in 0..300 {
         let now = epoch * INTERVAL;
-        let keys = schedule.keys_at(now).unwrap();
-        for config in keys.published(now).unwrap().list.configs() {
+        let keys = schedule.keys_at(UnixSeconds(now)).unwrap();
+        for config in keys.published(UnixSeconds(now)).unwrap().list.configs() {
             assert!(!taken.contains(&config.key_id()));
             used.insert(config.key_id());
         }
@@ -245,10 +246,10 @@ fn fixed_keys_stay_beside_a_schedule() {
     fixed(7).add_to(&mut ring).unwrap();
     let request = request(&ring.config_list().unwrap(), 0);
     for now in MOMENTS {
-        let keys = schedule.keys_at(now).unwrap();
+        let keys = schedule.keys_at(UnixSeconds(now)).unwrap();
         assert!(opens(&keys, &request, now));
         assert_eq!(keys.accepted_until(7), None);
-        let list = keys.published(now).unwrap().list;
+        let list = keys.published(UnixSeconds(now)).unwrap().list;
         let kems: Vec<_> = list.configs().iter().map(|config| config.kem()).collect();
         assert_eq!(kems, [X25519, KemId::X_WING]);
         assert_eq!(list.configs()[0].key_id(), 128);
@@ -276,7 +277,7 @@ fn a_kem_is_published_once() {
     }
     let requests = [1, 2].map(|index| request(&ring.config_list().unwrap(), index));
     let keys = GatewayKeys::from(ring);
-    let list = keys.published(START).unwrap().list;
+    let list = keys.published(UnixSeconds(START)).unwrap().list;
     let ids: Vec<_> = list.configs().iter().map(|config| config.key_id()).collect();
     assert_eq!(ids, [9, 5], "X25519 first");
     assert!(requests.iter().all(|request| opens(&keys, request, START)));
@@ -284,40 +285,41 @@ fn a_kem_is_published_once() {
 
 #[test]
 fn what_cannot_be_followed_is_refused_at_the_start() {
-    let refused = |change: fn(&mut oblivious_gateway::ScheduleSettings)| {
-        let mut settings = settings(&[X25519]);
-        change(&mut settings);
+    let refused = |change: fn(ScheduleSettings) -> ScheduleSettings| {
+        let settings = change(settings(&[X25519]));
         KeySchedule::seed(settings, Seed::new(&mut [9; 32])).unwrap_err()
     };
-    assert_eq!(
-        refused(|s| s.interval = Duration::from_millis(999)),
-        ScheduleError::IntervalTooShort
-    );
-    assert_eq!(refused(|s| s.skew = s.interval), ScheduleError::SkewTooLong);
-    assert_eq!(refused(|s| s.grace = Duration::ZERO), ScheduleError::GraceTooShort);
-    assert_eq!(refused(|s| s.kems.clear()), ScheduleError::NoKem);
-    assert_eq!(refused(|s| s.suites.clear()), ScheduleError::NoSuite);
-    assert_eq!(refused(|s| s.kems.push(X25519)), ScheduleError::DuplicateKem(X25519));
+    let short = refused(|s| s.with_interval(Duration::from_millis(999)));
+    assert_eq!(short, ScheduleError::IntervalTooShort);
+    let long = refused(|s| s.with_skew(Duration::from_secs(INTERVAL)));
+    assert_eq!(long, ScheduleError::SkewTooLong);
+    assert_eq!(refused(|s| s.with_grace(Duration::ZERO)), ScheduleError::GraceTooShort);
+    assert_eq!(refused(|s| s.with_kems(vec![])), ScheduleError::NoKem);
+    assert_eq!(refused(|s| s.with_suites(vec![])), ScheduleError::NoSuite);
+    let twice = refused(|s| s.with_kems(vec![X25519, X25519]));
+    assert_eq!(twice, ScheduleError::DuplicateKem(X25519));
     assert!(matches!(
-        refused(|s| s.kems.push(KemId::X448_HKDF_SHA512)),
+        refused(|s| s.with_kems(vec![X25519, KemId::X448_HKDF_SHA512])),
         ScheduleError::Unsupported { kem: KemId::X448_HKDF_SHA512, .. }
     ));
+    let export_only = SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY };
+    let suites = [AES_128, export_only].to_vec();
+    let settings_for = settings(&[X25519]).with_suites(suites);
     assert!(matches!(
-        refused(|s| s
-            .suites
-            .push(SymmetricSuite { kdf: KdfId::HKDF_SHA256, aead: AeadId::EXPORT_ONLY })),
+        KeySchedule::seed(settings_for, Seed::new(&mut [9; 32])).unwrap_err(),
         ScheduleError::Unsupported { kem: X25519, .. }
     ));
 
     // A key that is accepted for 253 intervals after its epoch: at the start of an epoch the keys
     // of 254 past ones are, and there are the present and the next.
     let ending_after = |intervals: u64, kems: &[KemId]| {
-        let mut settings = settings(kems);
-        settings.max_age = Duration::from_secs(intervals * INTERVAL - GRACE);
+        let max_age = Duration::from_secs(intervals * INTERVAL - GRACE);
+        let settings = settings(kems).with_max_age(max_age);
         KeySchedule::seed(settings, Seed::new(&mut [9; 32]))
     };
     assert!(ending_after(253, &[X25519]).is_ok());
-    let all_alive = ending_after(253, &[X25519]).unwrap().keys_at(300 * INTERVAL).unwrap();
+    let all_alive =
+        ending_after(253, &[X25519]).unwrap().keys_at(UnixSeconds(300 * INTERVAL)).unwrap();
     assert_eq!(all_alive.ring().keys().count(), 256);
     let needed = |needed, available| ScheduleError::TooManyKeys { needed, available };
     assert_eq!(ending_after(254, &[X25519]).unwrap_err(), needed(257, 256));
@@ -333,7 +335,7 @@ fn what_cannot_be_followed_is_refused_at_the_start() {
 fn a_ring_is_published_as_long_as_its_keys_are_valid() {
     let pair = |seed| KeyPair::derive(X25519, &[seed; 32], Provider::default()).unwrap();
     let mut ring = KeyRing::new();
-    let validity = Validity { not_before: 10, not_after: 20 };
+    let validity = Validity { not_before: UnixSeconds(10), not_after: UnixSeconds(20) };
     ring.add_valid(2, pair(2), vec![AES_128], validity).unwrap();
     ring.add(1, pair(1), vec![AES_128]).unwrap();
     let keys = GatewayKeys::from(ring);
@@ -342,14 +344,14 @@ fn a_ring_is_published_as_long_as_its_keys_are_valid() {
         let ids: Vec<_> = published.list.configs().iter().map(|c| c.key_id()).collect();
         (ids, published.valid_for)
     };
-    assert_eq!(at(9), (vec![1], None));
-    assert_eq!(at(10), (vec![2], Some(10)));
-    assert_eq!(at(20), (vec![2], Some(0)));
-    assert_eq!(at(21), (vec![1], None));
+    assert_eq!(at(UnixSeconds(9)), (vec![1], None));
+    assert_eq!(at(UnixSeconds(10)), (vec![2], Some(Duration::from_secs(10))));
+    assert_eq!(at(UnixSeconds(20)), (vec![2], Some(Duration::ZERO)));
+    assert_eq!(at(UnixSeconds(21)), (vec![1], None));
     assert_eq!(keys.accepted_until(1), None);
-    assert_eq!(keys.accepted_until(2), Some(20));
-    assert_eq!(keys.accepted_until(3), Some(0));
-    assert_eq!(GatewayKeys::from(KeyRing::new()).published(0), None);
+    assert_eq!(keys.accepted_until(2), Some(UnixSeconds(20)));
+    assert_eq!(keys.accepted_until(3), Some(UnixSeconds(0)));
+    assert_eq!(GatewayKeys::from(KeyRing::new()).published(UnixSeconds(0)), None);
 }
 
 /// A clock that stands still until the test sets it, and a timer that goes by it.
@@ -404,7 +406,7 @@ fn a_rotation_follows_the_clock_and_outlives_failures() {
     let now = START + 2 * INTERVAL + 5;
     let present = until(now);
     assert_eq!(ids(&present), [100, 101, 102]);
-    assert_eq!(present.published(now).unwrap().list.configs()[0].key_id(), 102);
+    assert_eq!(present.published(UnixSeconds(now)).unwrap().list.configs()[0].key_id(), 102);
     assert!(!state.exists(), "a lost state is not made up for with another one");
     std::fs::rename(&elsewhere, &state).unwrap();
     assert_eq!(ids(&until(now + 10)), [101, 102, 103]);
@@ -422,9 +424,9 @@ fn a_rotation_notices_a_clock_that_is_set_back() {
     assert!(run.as_mut().poll(&mut context).is_pending());
 
     clock.0.store(START, Ordering::SeqCst);
-    assert_eq!(keys.current().published(START), None);
+    assert_eq!(keys.current().published(UnixSeconds(START)), None);
     timer.0.store(60, Ordering::SeqCst);
     assert!(run.as_mut().poll(&mut context).is_pending());
-    let list = keys.current().published(START).unwrap().list;
+    let list = keys.current().published(UnixSeconds(START)).unwrap().list;
     assert_eq!(list, published(&seeded(&[X25519]), START));
 }

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use common::schedule::{GRACE, INTERVAL, MAX_AGE, START, X25519, published, seeded};
 use http::{HeaderMap, Method, Request, StatusCode};
-use oblivious_gateway::{GatewayKeys, PublishKeys, Seed, go_gateway_key};
+use oblivious_gateway::{GatewayKeys, PublishKeys, Seed, UnixSeconds, go_gateway_key};
 use oblivious_hpke::{KeyRing, Provider};
 use oblivious_keys::{KemId, KeyConfig, KeyConfigList};
 use oblivious_service::{Clock, FullBody};
@@ -54,8 +54,8 @@ async fn fetch(
 async fn cache_control_ends_before_the_key() {
     let clock = Set::default();
     let schedule = seeded(&[X25519]);
-    let snapshot = schedule.keys_at(START).unwrap();
-    let keys = PublishKeys::new(schedule.keys_at(START).unwrap()).clock(clock.clone());
+    let snapshot = schedule.keys_at(UnixSeconds(START)).unwrap();
+    let keys = PublishKeys::new(schedule.keys_at(UnixSeconds(START)).unwrap()).clock(clock.clone());
     for (max_age, now, expected) in [
         (MAX_AGE, START, MAX_AGE),
         (MAX_AGE, START + INTERVAL - 1, MAX_AGE),
@@ -73,7 +73,7 @@ async fn cache_control_ends_before_the_key() {
         assert_eq!(headers["cache-control"], format!("max-age={expected}"), "at {now}");
         let list = KeyConfigList::decode(&body).unwrap();
         let last = snapshot.accepted_until(list.configs()[0].key_id()).unwrap();
-        assert!(now + expected <= last);
+        assert!(now + expected <= last.0);
     }
     // Nobody replaced the keys, and their time is over.
     clock.to(START + 2 * INTERVAL + MAX_AGE + GRACE + 1);
@@ -89,7 +89,7 @@ async fn a_client_that_has_the_list_need_not_fetch_it_again() {
     let clock = Set::default();
     clock.to(START);
     let schedule = seeded(&[X25519, KemId::X_WING]);
-    let keys = PublishKeys::new(schedule.keys_at(START).unwrap()).clock(clock.clone());
+    let keys = PublishKeys::new(schedule.keys_at(UnixSeconds(START)).unwrap()).clock(clock.clone());
     let (status, headers, body) = fetch(&keys, Method::GET, &[]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(headers["content-type"], "application/ohttp-keys");

@@ -9,6 +9,7 @@ use std::{
 
 use oblivious_gateway::{
     RedisGuardError, RedisReplayGuard, ReplayEntry, ReplayError, ReplayGuard, ReplayVerdict,
+    UnixSeconds,
 };
 use oblivious_service::{Timeout, TokioTimer};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
@@ -115,7 +116,8 @@ fn timeout() -> Timeout {
 }
 
 fn entry(enc: &[u8], remember_until: Option<u64>) -> ReplayEntry<'_> {
-    ReplayEntry { enc, key_id: 1, now: NOW, remember_until }
+    let remember_until = remember_until.map(UnixSeconds);
+    ReplayEntry { enc, key_id: 1, now: UnixSeconds(NOW), remember_until }
 }
 
 async fn check(guard: &RedisReplayGuard, id: u8) -> Result<ReplayVerdict, ReplayError> {

@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum RecipientError {
     /// No configuration offers what the preferences ask for and the provider supports.
     #[error(transparent)]
-    SelectError(#[from] SelectError),
+    NothingUsable(#[from] SelectError),
     /// The configuration does not offer this suite.
     #[error("the key configuration does not offer the suite {0}")]
     NotOffered(SymmetricSuite),
@@ -37,8 +37,8 @@ pub enum RecipientError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The operating system gave no randomness.
-    #[error("the operating system's random number generator failed; nothing was encrypted")]
+    /// The provider's source of randomness gave none.
+    #[error("there is no randomness, so nothing was encrypted")]
     Randomness,
     /// The key or the message cannot be used: the recipient's public key, or its X25519 half, has a
     /// low order, so that the shared secret would be known to everybody, or the message is longer
@@ -153,8 +153,8 @@ pub enum KeyPairError {
         /// The smallest length of a seed, in bytes.
         at_least: usize,
     },
-    /// The operating system gave no randomness.
-    #[error("the operating system's random number generator failed; no key was made")]
+    /// The provider's source of randomness gave none.
+    #[error("there is no randomness, so no key was made")]
     Randomness,
 }
 

@@ -4,7 +4,8 @@
 use bytes::{Buf, BytesMut};
 
 use crate::{
-    SealError,
+    Random, SealError,
+    random::Generator,
     suite::{Failed, TAG_LEN},
 };
 
@@ -50,20 +51,20 @@ pub(crate) fn append(out: &mut BytesMut, message: &[u8]) -> Result<(), SealError
     Ok(())
 }
 
-/// Runs `seal` with the operating system's randomness. If there is none, what was appended to
-/// `out` is taken back.
-#[cfg(feature = "getrandom")]
-pub(crate) fn with_system_rng<T, E: From<SealError>>(
+/// Runs `seal` with randomness. If there is none, what was appended to `out` is taken back.
+pub(crate) fn with_random<T, E: From<SealError>>(
+    random: &'static dyn Random,
     out: &mut BytesMut,
-    seal: impl FnOnce(&mut BytesMut, &mut crate::rng::SystemRng) -> Result<T, E>,
+    seal: impl FnOnce(&mut BytesMut, &mut Generator) -> Result<T, E>,
 ) -> Result<T, E> {
-    let (start, mut rng) = (out.len(), crate::rng::SystemRng::default());
-    let sealed = seal(out, &mut rng)?;
-    if rng.failed() {
+    let (start, mut generator) = (out.len(), Generator::new(random));
+    let sealed = seal(out, &mut generator);
+    // First, since a failure of the generator is what other failures come from.
+    if let Err(error) = generator.check() {
         undo(out, start);
-        return Err(SealError::Randomness.into());
+        return Err(SealError::from(error).into());
     }
-    Ok(sealed)
+    sealed
 }
 
 /// Takes back what was appended behind `start`, and wipes it.

@@ -5,11 +5,10 @@ use core::fmt;
 
 use bytes::Bytes;
 use oblivious_keys::{KemId, KeyConfig, KeyConfigError, SymmetricSuite};
-use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
-    KeyPairError, Provider,
+    KeyPairError, Provider, Random,
     suite::{KemTable, SerializedPair},
 };
 
@@ -24,36 +23,19 @@ use crate::{
 /// the public half alone.
 pub struct KeyPair {
     kem: &'static KemTable,
+    random: &'static dyn Random,
     pair: SerializedPair,
 }
 
 impl KeyPair {
-    /// Makes a new key pair from the operating system's randomness.
+    /// Makes a new key pair from the provider's randomness.
     ///
     /// # Errors
     /// If the provider does not have the KEM, or there is no randomness.
-    #[cfg(feature = "getrandom")]
     pub fn generate(kem: KemId, provider: Provider) -> Result<Self, KeyPairError> {
-        let mut rng = crate::rng::SystemRng::default();
-        let pair = Self::generate_with_rng(kem, provider, &mut rng)?;
-        if rng.failed() {
-            return Err(KeyPairError::Randomness);
-        }
-        Ok(pair)
-    }
-
-    /// [`generate`](Self::generate) with the caller's randomness.
-    ///
-    /// # Errors
-    /// If the provider does not have the KEM.
-    pub fn generate_with_rng(
-        kem: KemId,
-        provider: Provider,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Self, KeyPairError> {
         let table = table_of(kem, provider)?;
         let mut seed = Zeroizing::new(alloc::vec![0; (table.secret_key_len)()]);
-        rng.fill_bytes(&mut seed);
+        provider.random().fill(&mut seed).map_err(|_| KeyPairError::Randomness)?;
         Self::derive(kem, &seed, provider)
     }
 
@@ -68,7 +50,7 @@ impl KeyPair {
         if seed.len() < (table.secret_key_len)() {
             return Err(KeyPairError::ShortSeed { kem, at_least: (table.secret_key_len)() });
         }
-        Ok(Self { kem: table, pair: (table.derive_key_pair)(seed) })
+        Ok(Self { kem: table, random: provider.random(), pair: (table.derive_key_pair)(seed) })
     }
 
     /// Loads a pair from a private key, serialized as RFC 9180 §7.1.2 says.
@@ -83,7 +65,7 @@ impl KeyPair {
         let table = table_of(kem, provider)?;
         let invalid = KeyPairError::InvalidSecretKey { kem, expected: (table.secret_key_len)() };
         let pair = (table.load_key_pair)(secret_key).map_err(|_| invalid)?;
-        Ok(Self { kem: table, pair })
+        Ok(Self { kem: table, random: provider.random(), pair })
     }
 
     /// The KEM of the pair.
@@ -115,6 +97,10 @@ impl KeyPair {
 
     pub(crate) fn table(&self) -> &'static KemTable {
         self.kem
+    }
+
+    pub(crate) fn random(&self) -> &'static dyn Random {
+        self.random
     }
 }
 

@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use oblivious_keys::{KeyConfig, KeyConfigError, KeyConfigList, SymmetricSuite};
 
 use crate::{
-    ChunkLimits, ChunkOpener, ChunkedReply, DecapsulateError, KeyPair, KeyRingError, Labels, Reply,
-    RequestHeader, Validity,
+    ChunkLimits, ChunkOpener, ChunkedReply, DecapsulateError, KeyPair, KeyRingError, Labels,
+    Random, Reply, RequestHeader, UnixSeconds, Validity,
     exchange::Exchange,
     in_place,
     labels::Info,
@@ -37,6 +37,7 @@ struct Opener {
     suite: SymmetricSuite,
     receiver: Box<dyn Receiver>,
     response: &'static dyn ResponseCipher,
+    random: &'static dyn Random,
 }
 
 impl KeyRing {
@@ -66,8 +67,6 @@ impl KeyRing {
 
     /// [`add`](Self::add) for a key that may be used only during a time.
     ///
-    /// Without a clock such a key opens nothing: use [`at`](Self::at).
-    ///
     /// # Errors
     /// Those of [`add`](Self::add).
     pub fn add_valid(
@@ -91,7 +90,7 @@ impl KeyRing {
             // The pair's own key always parses.
             let receiver =
                 (table.receiver)(pair.expose_secret_key(), info).map_err(|_| unsupported)?;
-            Ok(Opener { suite, receiver, response: table.response })
+            Ok(Opener { suite, receiver, response: table.response, random: pair.random() })
         };
         let openers = suites.iter().map(opener).collect::<Result<_, KeyRingError>>()?;
         let config = pair.config(key_id, suites)?;
@@ -100,9 +99,7 @@ impl KeyRing {
     }
 
     /// Removes the keys whose time is over, and destroys them. Returns their ids.
-    ///
-    /// `now` is in seconds since the Unix epoch.
-    pub fn remove_expired(&mut self, now: u64) -> Vec<u8> {
+    pub fn remove_expired(&mut self, now: UnixSeconds) -> Vec<u8> {
         let (kept, expired) =
             self.keys.drain(..).partition::<Vec<_>, _>(|key| !key.validity.is_over(now));
         self.keys = kept;
@@ -123,51 +120,9 @@ impl KeyRing {
         self.keys.iter().map(|key| (&key.config, key.validity))
     }
 
-    /// The ring as it is at a time, in seconds since the Unix epoch: with the keys that are valid
-    /// then.
-    pub fn at(&self, now: u64) -> KeyRingAt<'_> {
-        KeyRingAt { ring: self, now: Some(now) }
-    }
-
-    /// Opens an encapsulated request, in the buffer it came in, with the keys that are always
-    /// valid.
-    ///
-    /// Returns the request, and what seals the answer to it.
-    ///
-    /// # Errors
-    /// If the request is cut short, is for no key of this ring, or does not open.
-    pub fn decapsulate(&self, request: BytesMut) -> Result<(BytesMut, Reply), DecapsulateError> {
-        self.always().decapsulate(request)
-    }
-
-    /// [`decapsulate`](Self::decapsulate) for any slice: returns the part of it that holds the
-    /// request.
-    ///
-    /// # Errors
-    /// If the request is cut short, is for no key of this ring, or does not open.
-    pub fn open_in_place<'a>(
-        &self,
-        request: &'a mut [u8],
-    ) -> Result<(&'a mut [u8], Reply), DecapsulateError> {
-        self.always().open_in_place(request)
-    }
-
-    /// Begins to decapsulate a request in chunks, with the keys that are always valid: see
-    /// [`KeyRingAt::decapsulate_chunked`].
-    ///
-    /// # Errors
-    /// If the request is for no key of this ring, `enc` is not one of its KEM, or the ring's
-    /// [`Labels`] have none for chunks.
-    pub fn decapsulate_chunked(
-        &self,
-        received: &mut BytesMut,
-        limits: &ChunkLimits,
-    ) -> Result<Option<(ChunkOpener, ChunkedReply)>, DecapsulateError> {
-        self.always().decapsulate_chunked(received, limits)
-    }
-
-    fn always(&self) -> KeyRingAt<'_> {
-        KeyRingAt { ring: self, now: None }
+    /// The ring as it is at a time: with the keys that are valid then. It opens requests.
+    pub fn at(&self, now: UnixSeconds) -> KeyRingAt<'_> {
+        KeyRingAt { ring: self, now }
     }
 }
 
@@ -175,8 +130,7 @@ impl KeyRing {
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRingAt<'a> {
     ring: &'a KeyRing,
-    /// Without a time only keys that are always valid count.
-    now: Option<u64>,
+    now: UnixSeconds,
 }
 
 impl<'ring> KeyRingAt<'ring> {
@@ -222,7 +176,8 @@ impl<'ring> KeyRingAt<'ring> {
         let enc = &prefix[RequestHeader::LEN..];
         let secret =
             opener.receiver.open(enc, message, tag).map_err(|_| DecapsulateError::Failed)?;
-        Ok((message, Reply::new(header, Exchange::new(secret, enc, opener.response))))
+        let exchange = Exchange::new(secret, enc, opener.response);
+        Ok((message, Reply::new(header, exchange, opener.random)))
     }
 
     /// Begins to decapsulate a request in chunks (draft-ietf-ohai-chunked-ohttp §6.1), once enough
@@ -254,7 +209,7 @@ impl<'ring> KeyRingAt<'ring> {
         let exchange = Exchange::new(secret, enc, opener.response);
         let rest = received.split().split_off(prefix_len);
         let chunks = ChunkOpener::request(chunks, rest, limits);
-        Ok(Some((chunks, ChunkedReply::new(header, exchange))))
+        Ok(Some((chunks, ChunkedReply::new(header, exchange, opener.random))))
     }
 
     fn opener(&self, header: RequestHeader) -> Option<&'ring Opener> {

@@ -2,8 +2,8 @@
 //! responses that only the sender of the request can open.
 //!
 //! ```
-//! # #[cfg(feature = "getrandom")] {
-//! use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+//! # #[cfg(all(feature = "getrandom", feature = "std"))] {
+//! use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
 //! use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 //!
 //! // The gateway makes a key and publishes its configuration.
@@ -17,7 +17,7 @@
 //! let (request, pending) = recipient.encapsulate(b"a question")?;
 //!
 //! // The gateway opens the request and seals the answer.
-//! let (question, reply) = ring.decapsulate(request.into())?;
+//! let (question, reply) = ring.at(UnixSeconds::now()).decapsulate(request.into())?;
 //! assert_eq!(question, "a question");
 //! let response = reply.seal(b"an answer")?;
 //!
@@ -32,16 +32,18 @@
 //!
 //! The messages themselves are bytes to this crate; `oblivious-bhttp` makes and reads them. Where
 //! a message is large, [`Recipient::encapsulate_into`] and [`Reply::seal_into`] let it be written
-//! right where it will be encrypted, and [`KeyRing::decapsulate`] and [`PendingResponse::open`]
+//! right where it will be encrypted, and [`KeyRingAt::decapsulate`] and [`PendingResponse::open`]
 //! decrypt in the buffer that came from the network.
 //!
-//! No cryptography is written here: the key schedule comes from the `hpke` crate, and primitives
-//! from a [`Provider`]. The crate is `no_std` and needs `alloc`.
+//! The key schedule comes from the `hpke` crate, primitives and randomness from a [`Provider`].
+//! Written here is what joins them: DHKEM over each provider's groups, the hybrid KEMs, which
+//! combine two shared secrets with one hash, and the keys of a response (RFC 9458 §4.4). The crate
+//! is `no_std` and needs `alloc`; the feature `std`, on by default, adds the system's clock.
 
 #![no_std]
 
 extern crate alloc;
-#[cfg(any(feature = "graviola", feature = "http-body"))]
+#[cfg(feature = "std")]
 extern crate std;
 
 mod aead;
@@ -62,12 +64,11 @@ mod key_pair;
 mod key_ring;
 mod labels;
 mod provider;
+mod random;
 mod recipient;
 mod response;
-#[cfg(feature = "getrandom")]
-mod rng;
 mod suite;
-mod validity;
+mod time;
 
 #[cfg(feature = "http-body")]
 pub use body::{OpeningBody, OpeningError, SealingBody, SealingError};
@@ -83,6 +84,7 @@ pub use labels::{Labels, LabelsError};
 #[cfg(feature = "graviola")]
 pub use provider::ProcessorError;
 pub use provider::Provider;
+pub use random::{Random, RandomError};
 pub use recipient::Recipient;
 pub use response::{ChunkedReply, PendingChunkedResponse, PendingResponse, Reply};
-pub use validity::Validity;
+pub use time::{UnixSeconds, Validity};

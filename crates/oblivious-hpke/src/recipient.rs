@@ -5,10 +5,9 @@ use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 use oblivious_keys::{KeyConfig, KeyConfigList, Preferences, SelectError, SymmetricSuite};
-use rand_core::CryptoRng;
 
 use crate::{
-    ChunkLimits, ChunkSealer, Labels, PendingChunkedResponse, PendingResponse, Provider,
+    ChunkLimits, ChunkSealer, Labels, PendingChunkedResponse, PendingResponse, Provider, Random,
     RecipientError, RequestHeader, SealError,
     exchange::Exchange,
     in_place,
@@ -25,6 +24,7 @@ pub struct Recipient {
     in_chunks: bool,
     sender: Box<dyn Sender>,
     response: &'static dyn ResponseCipher,
+    random: &'static dyn Random,
 }
 
 impl Recipient {
@@ -82,7 +82,8 @@ impl Recipient {
             .map_err(|_| RecipientError::InvalidPublicKey)?;
         let enc_len = kem.enc_len().ok_or(unsupported)?;
         let in_chunks = labels.has_chunked();
-        Ok(Self { header, enc_len, in_chunks, sender, response: table.response })
+        let random = provider.random();
+        Ok(Self { header, enc_len, in_chunks, sender, response: table.response, random })
     }
 
     /// Computes once what every request to this key would compute again: encapsulation with X25519
@@ -114,26 +115,10 @@ impl Recipient {
     /// Returns what goes on the wire, and what opens the answer to it.
     ///
     /// # Errors
-    /// If the operating system gives no randomness or the key cannot be used.
-    #[cfg(feature = "getrandom")]
+    /// If there is no randomness or the key cannot be used.
     pub fn encapsulate(&self, request: &[u8]) -> Result<(Bytes, PendingResponse), SealError> {
         let mut out = BytesMut::with_capacity(request.len() + self.overhead());
         let pending = self.encapsulate_into(&mut out, |out| in_place::append(out, request))?;
-        Ok((out.freeze(), pending))
-    }
-
-    /// [`encapsulate`](Self::encapsulate) with the caller's randomness.
-    ///
-    /// # Errors
-    /// If the key cannot be used.
-    pub fn encapsulate_with_rng(
-        &self,
-        request: &[u8],
-        rng: &mut impl CryptoRng,
-    ) -> Result<(Bytes, PendingResponse), SealError> {
-        let mut out = BytesMut::with_capacity(request.len() + self.overhead());
-        let pending =
-            self.encapsulate_into_with_rng(&mut out, rng, |out| in_place::append(out, request))?;
         Ok((out.freeze(), pending))
     }
 
@@ -145,30 +130,18 @@ impl Recipient {
     ///
     /// # Errors
     /// What `write` returns, or a [`SealError`]; `out` is then as it was.
-    #[cfg(feature = "getrandom")]
     pub fn encapsulate_into<E: From<SealError>>(
         &self,
         out: &mut BytesMut,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<PendingResponse, E> {
-        in_place::with_system_rng(out, |out, rng| self.encapsulate_into_with_rng(out, rng, write))
-    }
-
-    /// [`encapsulate_into`](Self::encapsulate_into) with the caller's randomness.
-    ///
-    /// # Errors
-    /// What `write` returns, or a [`SealError`]; `out` is then as it was.
-    pub fn encapsulate_into_with_rng<E: From<SealError>>(
-        &self,
-        out: &mut BytesMut,
-        rng: &mut impl CryptoRng,
-        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
-    ) -> Result<PendingResponse, E> {
-        in_place::seal(out, self.prefix_len(), write, |prefix, message, tag| {
-            let (header, enc) = prefix.split_at_mut(RequestHeader::LEN);
-            header.copy_from_slice(&self.header.encode());
-            let secret = self.sender.seal(rng, enc, message, tag)?;
-            Ok(PendingResponse::new(Exchange::new(secret, enc, self.response)))
+        in_place::with_random(self.random, out, |out, rng| {
+            in_place::seal(out, self.prefix_len(), write, |prefix, message, tag| {
+                let (header, enc) = prefix.split_at_mut(RequestHeader::LEN);
+                header.copy_from_slice(&self.header.encode());
+                let secret = self.sender.seal(rng, enc, message, tag)?;
+                Ok(PendingResponse::new(Exchange::new(secret, enc, self.response)))
+            })
         })
     }
 
@@ -179,46 +152,33 @@ impl Recipient {
     /// is complete.
     ///
     /// # Errors
-    /// If the operating system gives no randomness, the key cannot be used, or the recipient's
-    /// [`Labels`] have none for chunks; `out` is then as it was.
-    #[cfg(feature = "getrandom")]
+    /// If there is no randomness, the key cannot be used, or the recipient's [`Labels`] have none
+    /// for chunks; `out` is then as it was.
     pub fn start_chunked(
         &self,
         out: &mut BytesMut,
         limits: &ChunkLimits,
     ) -> Result<(ChunkSealer, PendingChunkedResponse), SealError> {
-        in_place::with_system_rng(out, |out, rng| self.start_chunked_with_rng(out, limits, rng))
-    }
-
-    /// [`start_chunked`](Self::start_chunked) with the caller's randomness.
-    ///
-    /// # Errors
-    /// If the key cannot be used, or the recipient's [`Labels`] have none for chunks; `out` is then
-    /// as it was.
-    pub fn start_chunked_with_rng(
-        &self,
-        out: &mut BytesMut,
-        limits: &ChunkLimits,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(ChunkSealer, PendingChunkedResponse), SealError> {
         if !self.in_chunks {
             return Err(SealError::NoChunkedLabels);
         }
-        let start = out.len();
-        out.extend_from_slice(&self.header.encode());
-        out.resize(start + self.prefix_len(), 0);
-        let enc = &mut out[start + RequestHeader::LEN..];
-        match self.sender.start(rng, enc) {
-            Ok((sealer, secret)) => {
-                let exchange = Exchange::new(secret, enc, self.response);
-                let sealer = ChunkSealer::new(sealer, limits);
-                Ok((sealer, PendingChunkedResponse::new(exchange)))
+        in_place::with_random(self.random, out, |out, rng| {
+            let start = out.len();
+            out.extend_from_slice(&self.header.encode());
+            out.resize(start + self.prefix_len(), 0);
+            let enc = &mut out[start + RequestHeader::LEN..];
+            match self.sender.start(rng, enc) {
+                Ok((sealer, secret)) => {
+                    let exchange = Exchange::new(secret, enc, self.response);
+                    let sealer = ChunkSealer::new(sealer, limits);
+                    Ok((sealer, PendingChunkedResponse::new(exchange)))
+                }
+                Err(_) => {
+                    out.truncate(start);
+                    Err(SealError::Refused)
+                }
             }
-            Err(_) => {
-                out.truncate(start);
-                Err(SealError::Refused)
-            }
-        }
+        })
     }
 
     fn prefix_len(&self) -> usize {

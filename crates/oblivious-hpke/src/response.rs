@@ -3,11 +3,11 @@
 use core::fmt;
 
 use bytes::{Bytes, BytesMut};
-use rand_core::CryptoRng;
+use rand_core::Rng;
 
 use crate::{
-    ChunkLimits, ChunkOpener, ChunkSealer, OpenError, RequestHeader, SealError, exchange::Exchange,
-    in_place, suite::TAG_LEN,
+    ChunkLimits, ChunkOpener, ChunkSealer, OpenError, Random, RequestHeader, SealError,
+    exchange::Exchange, in_place, suite::TAG_LEN,
 };
 
 /// What a client keeps of a request: it opens the one answer to it.
@@ -20,12 +20,14 @@ pub struct PendingChunkedResponse(Exchange);
 pub struct Reply {
     header: RequestHeader,
     exchange: Exchange,
+    random: &'static dyn Random,
 }
 
 /// What a gateway keeps of a request in chunks: it seals the one answer to it, in chunks as well.
 pub struct ChunkedReply {
     header: RequestHeader,
     exchange: Exchange,
+    random: &'static dyn Random,
 }
 
 impl PendingResponse {
@@ -69,8 +71,12 @@ impl PendingChunkedResponse {
 }
 
 impl Reply {
-    pub(crate) fn new(header: RequestHeader, exchange: Exchange) -> Self {
-        Self { header, exchange }
+    pub(crate) fn new(
+        header: RequestHeader,
+        exchange: Exchange,
+        random: &'static dyn Random,
+    ) -> Self {
+        Self { header, exchange, random }
     }
 
     /// The request's header: key id and algorithms.
@@ -92,25 +98,10 @@ impl Reply {
     /// Encapsulates the response.
     ///
     /// # Errors
-    /// If the operating system gives no randomness.
-    #[cfg(feature = "getrandom")]
+    /// If there is no randomness, or the response is longer than the AEAD takes.
     pub fn seal(self, response: &[u8]) -> Result<Bytes, SealError> {
         let mut out = BytesMut::with_capacity(response.len() + self.overhead());
         self.seal_into(&mut out, |out| in_place::append(out, response))?;
-        Ok(out.freeze())
-    }
-
-    /// [`seal`](Self::seal) with the caller's randomness.
-    ///
-    /// # Errors
-    /// If the response is longer than the AEAD takes.
-    pub fn seal_with_rng(
-        self,
-        response: &[u8],
-        rng: &mut impl CryptoRng,
-    ) -> Result<Bytes, SealError> {
-        let mut out = BytesMut::with_capacity(response.len() + self.overhead());
-        self.seal_into_with_rng(&mut out, rng, |out| in_place::append(out, response))?;
         Ok(out.freeze())
     }
 
@@ -119,37 +110,30 @@ impl Reply {
     ///
     /// # Errors
     /// What `write` returns, or a [`SealError`]; `out` is then as it was.
-    #[cfg(feature = "getrandom")]
     pub fn seal_into<E: From<SealError>>(
         self,
         out: &mut BytesMut,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
-        in_place::with_system_rng(out, |out, rng| self.seal_into_with_rng(out, rng, write))
-    }
-
-    /// [`seal_into`](Self::seal_into) with the caller's randomness.
-    ///
-    /// # Errors
-    /// What `write` returns, or a [`SealError`]; `out` is then as it was.
-    pub fn seal_into_with_rng<E: From<SealError>>(
-        self,
-        out: &mut BytesMut,
-        rng: &mut impl CryptoRng,
-        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let cipher = self.exchange.cipher;
-        in_place::seal(out, cipher.nonce_len(), write, |response_nonce, message, tag| {
-            rng.fill_bytes(response_nonce);
-            let (secret, salt) = self.exchange.into_salt(response_nonce);
-            cipher.seal(&secret, &salt, message, tag)
+        let Self { exchange, random, .. } = self;
+        let cipher = exchange.cipher;
+        in_place::with_random(random, out, |out, rng| {
+            in_place::seal(out, cipher.nonce_len(), write, |response_nonce, message, tag| {
+                rng.fill_bytes(response_nonce);
+                let (secret, salt) = exchange.into_salt(response_nonce);
+                cipher.seal(&secret, &salt, message, tag)
+            })
         })
     }
 }
 
 impl ChunkedReply {
-    pub(crate) fn new(header: RequestHeader, exchange: Exchange) -> Self {
-        Self { header, exchange }
+    pub(crate) fn new(
+        header: RequestHeader,
+        exchange: Exchange,
+        random: &'static dyn Random,
+    ) -> Self {
+        Self { header, exchange, random }
     }
 
     /// The request's header: key id and algorithms.
@@ -166,28 +150,16 @@ impl ChunkedReply {
     /// them.
     ///
     /// # Errors
-    /// If the operating system gives no randomness; `out` is then as it was.
-    #[cfg(feature = "getrandom")]
+    /// If there is no randomness; `out` is then as it was.
     pub fn start(self, out: &mut BytesMut, limits: &ChunkLimits) -> Result<ChunkSealer, SealError> {
-        in_place::with_system_rng(out, |out, rng| self.start_with_rng(out, limits, rng))
-    }
-
-    /// [`start`](Self::start) with the caller's randomness.
-    ///
-    /// # Errors
-    /// Never with a generator that works as it should.
-    pub fn start_with_rng(
-        self,
-        out: &mut BytesMut,
-        limits: &ChunkLimits,
-        rng: &mut impl CryptoRng,
-    ) -> Result<ChunkSealer, SealError> {
-        let start = out.len();
-        out.resize(start + self.exchange.nonce_len(), 0);
-        let response_nonce = &mut out[start..];
-        rng.fill_bytes(response_nonce);
-        let sealer = self.exchange.sealer(response_nonce).map_err(|_| SealError::Refused)?;
-        Ok(ChunkSealer::new(sealer, limits))
+        in_place::with_random(self.random, out, |out, rng| {
+            let start = out.len();
+            out.resize(start + self.exchange.nonce_len(), 0);
+            let response_nonce = &mut out[start..];
+            rng.fill_bytes(response_nonce);
+            let sealer = self.exchange.sealer(response_nonce).map_err(|_| SealError::Refused)?;
+            Ok(ChunkSealer::new(sealer, limits))
+        })
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use common::{providers, ring_of};
+use common::{NOW, providers, ring_of};
 use oblivious_hpke::{Provider, Recipient};
 use oblivious_keys::{KemId, SymmetricSuite};
 
@@ -25,7 +25,7 @@ fn allocations(provider: Provider) -> [u64; 4] {
         let (request, pending) = sealed.unwrap();
         let mut request = request.to_vec();
         let mut opened = None;
-        count[2] = measure(|| opened = ring.open_in_place(&mut request).ok()).count_total;
+        count[2] = measure(|| opened = ring.at(NOW).open_in_place(&mut request).ok()).count_total;
         let (_, reply) = opened.unwrap();
         let mut response = None;
         count[3] = measure(|| response = reply.seal(&[2; 1024]).ok()).count_total;

@@ -4,7 +4,7 @@ mod common;
 
 use bytes::BytesMut;
 use common::chunks::{AES_128, PREFIX, begin, open, open_request, request};
-use common::{recipient, ring};
+use common::{NOW, recipient, ring};
 use hex_literal::hex;
 use oblivious_hpke::{ChunkError, ChunkLimitError, ChunkLimits, SealError};
 
@@ -26,7 +26,7 @@ fn a_chunk_over_the_limit_is_refused_before_it_is_buffered() {
     let prefix = &request(&[b""])[..PREFIX];
     let open_announced = |length: &[u8], limits: &ChunkLimits| {
         let mut received = BytesMut::from(&[prefix, length].concat()[..]);
-        let (opener, _) = ring.decapsulate_chunked(&mut received, limits).unwrap().unwrap();
+        let (opener, _) = ring.at(NOW).decapsulate_chunked(&mut received, limits).unwrap().unwrap();
         open(opener, [])
     };
     let default = ChunkLimits::default();
@@ -69,7 +69,8 @@ fn the_number_of_chunks_is_limited_on_both_sides() {
 
     let open_limited = |sealed: &[u8]| {
         let mut received = BytesMut::from(sealed);
-        let (opener, _) = ring.decapsulate_chunked(&mut received, &limits).unwrap().unwrap();
+        let (opener, _) =
+            ring.at(NOW).decapsulate_chunked(&mut received, &limits).unwrap().unwrap();
         open(opener, [])
     };
     assert!(open_limited(&request(&[b"one", b"two"])).is_ok());

@@ -4,7 +4,9 @@ mod common;
 
 use bytes::BytesMut;
 use common::chunks::{AES_128, PREFIX, begin, open, open_request, request, seal, split, start};
-use common::{FixedRng, KEY_ID, provider_pairs, providers, recipient, ring, ring_of, suites};
+use common::{
+    KEY_ID, KnownRandom, NOW, provider_pairs, providers, recipient, ring, ring_of, suites,
+};
 use hex_literal::hex;
 use oblivious_hpke::{
     ChunkError, ChunkLimits, ChunkSealer, DecapsulateError, KeyPair, KeyRing, Labels, Provider,
@@ -42,15 +44,15 @@ fn the_vector_of_the_document() {
 
     for (client, gateway) in provider_pairs() {
         let config = KeyConfig::decode_bare(&key_config).unwrap();
+        let client = client.with_random(KnownRandom::new(ephemeral));
         let recipient = Recipient::new(&config, AES_128, client).unwrap();
         let mut out = BytesMut::new();
-        let mut rng = FixedRng::new(ephemeral);
-        let (sealer, pending) =
-            recipient.start_chunked_with_rng(&mut out, &limits, &mut rng).unwrap();
+        let (sealer, pending) = recipient.start_chunked(&mut out, &limits).unwrap();
         seal(sealer, &[first, second, &[]], &mut out);
         assert_eq!(out[..], sealed_request);
 
         let kem = KemId::X25519_HKDF_SHA256;
+        let gateway = gateway.with_random(KnownRandom::new(response_nonce));
         let pair = KeyPair::from_secret_key(kem, &secret_key, gateway).unwrap();
         let mut ring = KeyRing::new();
         ring.add(1, pair, vec![AES_128]).unwrap();
@@ -58,8 +60,7 @@ fn the_vector_of_the_document() {
         assert_eq!(open(opener, []), Ok(vec![first.to_vec(), second.to_vec(), vec![]]));
 
         let mut out = BytesMut::new();
-        let mut rng = FixedRng::new(response_nonce);
-        let sealer = reply.start_with_rng(&mut out, &limits, &mut rng).unwrap();
+        let sealer = reply.start(&mut out, &limits).unwrap();
         seal(sealer, &[&plain_response[..1], &plain_response[1..], &[]], &mut out);
         assert_eq!(out[..], sealed_response);
         let opened = open(pending.open(&limits), [&sealed_response[..]]);
@@ -101,7 +102,7 @@ fn any_two_pieces_are_as_good_as_one() {
         let ring = ring();
         let mut received = BytesMut::from(&sealed[..cut]);
         let limits = ChunkLimits::default();
-        let begun = ring.decapsulate_chunked(&mut received, &limits).unwrap();
+        let begun = ring.at(NOW).decapsulate_chunked(&mut received, &limits).unwrap();
         if let Some((opener, _)) = begun {
             assert!(cut >= PREFIX && received.is_empty());
             assert_eq!(open(opener, [&sealed[cut..]]), expected, "{cut}");
@@ -180,7 +181,7 @@ fn a_whole_message_is_not_opened_in_chunks_nor_the_other_way_round() {
 
     let chunked = request(&[b"final"]);
     let as_whole = [&chunked[..PREFIX], &chunked[PREFIX + 1..]].concat();
-    let opened = ring.decapsulate(as_whole[..].into());
+    let opened = ring.at(NOW).decapsulate(as_whole[..].into());
     assert_eq!(opened.unwrap_err(), DecapsulateError::Failed);
 }
 
@@ -212,11 +213,11 @@ fn without_labels_for_them_chunks_are_a_mistake_on_both_sides() {
     assert_eq!(refused, SealError::NoChunkedLabels);
     assert_eq!(out, "before");
     for mut received in [BytesMut::new(), request] {
-        let refused = ring.decapsulate_chunked(&mut received, &limits).unwrap_err();
+        let refused = ring.at(NOW).decapsulate_chunked(&mut received, &limits).unwrap_err();
         assert_eq!(refused, DecapsulateError::NoChunkedLabels);
     }
     let (whole, _) = recipient.encapsulate(b"example.com?").unwrap();
-    assert!(ring.decapsulate(whole.into()).is_ok());
+    assert!(ring.at(NOW).decapsulate(whole.into()).is_ok());
 }
 
 #[test]
@@ -228,12 +229,12 @@ fn a_request_for_another_key_is_refused_at_once() {
         for (at, byte) in [(0, KEY_ID ^ 1), (1, 0xff), (4, 0x10), (6, 0xff)] {
             let mut altered = BytesMut::from(&sealed[..7]);
             altered[at] = byte;
-            let refused = ring.decapsulate_chunked(&mut altered, &limits).unwrap_err();
+            let refused = ring.at(NOW).decapsulate_chunked(&mut altered, &limits).unwrap_err();
             assert_eq!(refused, DecapsulateError::UnknownKey);
         }
         let mut low_order = sealed.clone();
         low_order[7..PREFIX].fill(0);
-        let refused = ring.decapsulate_chunked(&mut low_order, &limits).unwrap_err();
+        let refused = ring.at(NOW).decapsulate_chunked(&mut low_order, &limits).unwrap_err();
         assert_eq!(refused, DecapsulateError::Failed);
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::thread;
 
 use bytes::BytesMut;
-use common::{FixedRng, KEY_ID, X25519, kems, providers, ring_of, ring_with, suites};
+use common::{KEY_ID, NOW, SameByte, X25519, kems, providers, ring_of, ring_with, suites};
 use oblivious_hpke::{DecapsulateError, KeyRing, OpenError, Provider, Recipient};
 use oblivious_keys::{KemId, SymmetricSuite};
 
@@ -36,7 +36,7 @@ fn every_truncation_of_a_request_is_refused() {
             let (request, _) = recipient.encapsulate(b"four").unwrap();
             let structure = HEADER_LEN + kem.enc_len().unwrap() + TAG_LEN;
             for cut in 0..request.len() {
-                let error = ring.decapsulate(request[..cut].into()).unwrap_err();
+                let error = ring.at(NOW).decapsulate(request[..cut].into()).unwrap_err();
                 let expected = if cut < structure {
                     DecapsulateError::Truncated
                 } else {
@@ -53,7 +53,7 @@ fn check_flipped_requests(kem: KemId, suite: SymmetricSuite, provider: Provider,
     let (ring, recipient) = parties(kem, suite, provider);
     let (request, _) = recipient.encapsulate(b"x").unwrap();
     for bit in (0..request.len() * 8).step_by(step) {
-        let error = ring.decapsulate(flipped(&request, bit)).unwrap_err();
+        let error = ring.at(NOW).decapsulate(flipped(&request, bit)).unwrap_err();
         if bit / 8 >= HEADER_LEN {
             assert_eq!(error, DecapsulateError::Failed, "{provider:?} {kem} {suite} {bit}");
         }
@@ -93,20 +93,22 @@ fn every_flipped_bit_of_the_header_is_refused() {
     let own = ring_with(&[KEY_ID]).config_list().unwrap();
     let (request, _) = common::recipient(&own, AES_128).encapsulate(b"x").unwrap();
     for bit in 0..HEADER_LEN * 8 {
-        assert!(ring.decapsulate(flipped(&request, bit)).is_err(), "{bit}");
+        assert!(ring.at(NOW).decapsulate(flipped(&request, bit)).is_err(), "{bit}");
     }
 }
 
 fn check_damaged_responses(suite: SymmetricSuite, provider: Provider) {
-    let (ring, recipient) = parties(X25519, suite, provider);
     // A pending response opens one answer, so each try needs a request of its own: the same
     // ephemeral key gives the same secrets.
-    let ask = || recipient.encapsulate_with_rng(b"x", &mut FixedRng::new([9; 32])).unwrap();
+    let (ring, recipient) = parties(X25519, suite, provider.with_random(&SameByte(9)));
+    let ask = || recipient.encapsulate(b"x").unwrap();
     let open = |damaged: BytesMut| ask().1.open(damaged);
-    let answer = |request: BytesMut| ring.decapsulate(request).unwrap().1.seal(b"answer").unwrap();
+    let answer =
+        |request: BytesMut| ring.at(NOW).decapsulate(request).unwrap().1.seal(b"answer").unwrap();
 
     let response = answer(ask().0.into());
     assert_eq!(open(response[..].into()).unwrap(), "answer");
+    let (_, recipient) = parties(X25519, suite, provider);
     let other = answer(recipient.encapsulate(b"x").unwrap().0.into());
     assert_eq!(open(other.into()), Err(OpenError::Failed), "the answer to another request");
 

@@ -4,11 +4,12 @@ mod common;
 
 use bytes::BytesMut;
 use common::{
-    KEY_ID, X25519, kems, provider_pairs, providers, recipient, ring, ring_of, ring_with, suites,
+    KEY_ID, KnownRandom, NOW, SameByte, X25519, kems, provider_pairs, providers, recipient, ring,
+    ring_of, ring_with, suites,
 };
 use oblivious_hpke::{
-    DecapsulateError, KeyPair, KeyPairError, KeyRing, KeyRingError, Labels, LabelsError, Provider,
-    Recipient, RecipientError, SealError, Validity,
+    ChunkLimits, DecapsulateError, KeyPair, KeyPairError, KeyRing, KeyRingError, Labels,
+    LabelsError, Provider, Recipient, RecipientError, SealError, UnixSeconds, Validity,
 };
 use oblivious_keys::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, Preferences, SymmetricSuite};
 use proptest::prelude::*;
@@ -39,7 +40,7 @@ fn every_suite_carries_a_question_and_its_answer() {
             let question = vec![7; length];
             let (request, pending) = recipient.encapsulate(&question).unwrap();
             assert_eq!(request.len(), length + recipient.overhead());
-            let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+            let (opened, reply) = ring.at(NOW).decapsulate(request.into()).unwrap();
             assert_eq!(opened, question);
 
             let answer = vec![8; length + 3];
@@ -62,7 +63,7 @@ fn every_provider_understands_every_other() {
                 assert!(client.supports(kem, suite), "{client:?} {kem} {suite}");
                 let recipient = Recipient::new(&published.configs()[0], suite, client).unwrap();
                 let (request, pending) = recipient.encapsulate(b"question").unwrap();
-                let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+                let (opened, reply) = ring.at(NOW).decapsulate(request.into()).unwrap();
                 assert_eq!(opened, "question", "{client:?} {gateway:?} {kem} {suite}");
                 let response = reply.seal(b"answer").unwrap();
                 assert_eq!(pending.open(response.into()).unwrap(), "answer");
@@ -86,17 +87,42 @@ fn keys_are_the_same_with_every_provider() {
     }
 }
 
+/// RFC 9458 §6.1: an HPKE context is only as good as its randomness, so without any there is none.
+#[test]
+fn without_randomness_nothing_is_made() {
+    let none = KnownRandom::new([]);
+    for provider in providers() {
+        let broken = provider.with_random(none);
+        for kem in kems() {
+            assert_eq!(KeyPair::generate(kem, broken).unwrap_err(), KeyPairError::Randomness);
+            let list = ring_of(kem, provider).config_list().unwrap();
+            let recipient = Recipient::new(&list.configs()[0], AES_128, broken).unwrap();
+            let mut out = BytesMut::from("before");
+            let write = |out: &mut BytesMut| {
+                out.extend_from_slice(b"question");
+                Ok::<_, SealError>(())
+            };
+            let refused = recipient.encapsulate_into(&mut out, write).unwrap_err();
+            assert_eq!((refused, &out[..]), (SealError::Randomness, &b"before"[..]), "{kem}");
+            let refused = recipient.start_chunked(&mut out, &ChunkLimits::default()).unwrap_err();
+            assert_eq!((refused, &out[..]), (SealError::Randomness, &b"before"[..]), "{kem}");
+        }
+        let list = ring_of(X25519, provider).config_list().unwrap();
+        let (request, _) = recipient(&list, AES_128).encapsulate(b"question").unwrap();
+        let (_, reply) = ring_of(X25519, broken).at(NOW).decapsulate(request.into()).unwrap();
+        assert_eq!(reply.seal(b"answer").unwrap_err(), SealError::Randomness);
+    }
+}
+
 /// A prepared recipient sends the very bytes that one that is not prepared sends.
 #[test]
 fn precomputation_changes_nothing_on_the_wire() {
     let published = ring().config_list().unwrap();
     for (provider, _) in provider_pairs() {
-        let recipient = || Recipient::new(&published.configs()[0], AES_128, provider).unwrap();
         for seed in 0..20 {
-            let sealed = |recipient: Recipient| {
-                let mut rng = common::FixedRng::new([seed; 32]);
-                recipient.encapsulate_with_rng(b"question", &mut rng).unwrap().0
-            };
+            let provider = provider.with_random(Box::leak(Box::new(SameByte(seed))));
+            let recipient = || Recipient::new(&published.configs()[0], AES_128, provider).unwrap();
+            let sealed = |recipient: Recipient| recipient.encapsulate(b"question").unwrap().0;
             assert_eq!(sealed(recipient()), sealed(recipient().precomputed()));
         }
     }
@@ -109,7 +135,7 @@ fn each_of_several_keys_opens_what_is_sealed_to_it() {
     for config in published.configs() {
         let recipient = Recipient::new(config, AES_128, Provider::default()).unwrap();
         let (request, _) = recipient.encapsulate(b"hello").unwrap();
-        let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+        let (opened, reply) = ring.at(NOW).decapsulate(request.into()).unwrap();
         assert_eq!(opened, "hello");
         assert_eq!(reply.header().key_id, config.key_id());
     }
@@ -133,8 +159,8 @@ fn a_replayed_request_gets_another_response() {
     let ring = ring();
     let recipient = recipient(&ring.config_list().unwrap(), AES_128);
     let (request, pending) = recipient.encapsulate(b"once").unwrap();
-    let (_, first) = ring.decapsulate(request.clone().into()).unwrap();
-    let (_, second) = ring.decapsulate(request.into()).unwrap();
+    let (_, first) = ring.at(NOW).decapsulate(request.clone().into()).unwrap();
+    let (_, second) = ring.at(NOW).decapsulate(request.into()).unwrap();
     assert_eq!(first.enc(), second.enc());
     let first = first.seal(b"answer").unwrap();
     let second = second.seal(b"answer").unwrap();
@@ -152,7 +178,7 @@ fn a_request_under_another_header_is_refused() {
     let with = |at: usize, bytes: &[u8]| {
         let mut altered = BytesMut::from(&request[..]);
         altered[at..at + bytes.len()].copy_from_slice(bytes);
-        ring.decapsulate(altered).unwrap_err()
+        ring.at(NOW).decapsulate(altered).unwrap_err()
     };
     assert_eq!(with(0, &[3]), DecapsulateError::UnknownKey);
     assert_eq!(with(0, &[2]), DecapsulateError::Failed);
@@ -185,7 +211,7 @@ fn public_keys_of_low_order_are_refused_on_both_sides() {
             }
             let mut request = BytesMut::from(&sealed[..]);
             request[7..39].copy_from_slice(&point);
-            assert_eq!(ring.decapsulate(request).unwrap_err(), DecapsulateError::Failed);
+            assert_eq!(ring.at(NOW).decapsulate(request).unwrap_err(), DecapsulateError::Failed);
         }
     }
 }
@@ -210,7 +236,7 @@ fn x_wing_keys_with_a_half_of_low_order_are_refused_on_both_sides() {
             }
             let mut request = BytesMut::from(&sealed[..]);
             request[7 + 1088..7 + 1120].copy_from_slice(&point);
-            assert_eq!(ring.decapsulate(request).unwrap_err(), DecapsulateError::Failed);
+            assert_eq!(ring.at(NOW).decapsulate(request).unwrap_err(), DecapsulateError::Failed);
         }
     }
 }
@@ -226,10 +252,10 @@ fn public_keys_that_are_not_canonical_are_taken_alike() {
     for point in [high_bit, plus_p] {
         let config = KeyConfig::new(KEY_ID, X25519, point.to_vec(), vec![AES_128]).unwrap();
         let sealed = |provider, precomputed| {
+            let provider = Provider::with_random(provider, &SameByte(5));
             let recipient = Recipient::new(&config, AES_128, provider).unwrap();
             let recipient = if precomputed { recipient.precomputed() } else { recipient };
-            let mut rng = common::FixedRng::new([5; 32]);
-            recipient.encapsulate_with_rng(b"x", &mut rng).unwrap().0
+            recipient.encapsulate(b"x").unwrap().0
         };
         let expected = sealed(Provider::rust_crypto(), false);
         for provider in providers() {
@@ -251,9 +277,9 @@ fn labels_keep_protocols_apart() {
     let recipient = Recipient::with_labels(config, AES_128, Provider::default(), &dns).unwrap();
 
     let (request, pending) = recipient.encapsulate(b"example.com?").unwrap();
-    let other = common::ring().decapsulate(request.clone().into()).unwrap_err();
+    let other = common::ring().at(NOW).decapsulate(request.clone().into()).unwrap_err();
     assert_eq!(other, DecapsulateError::Failed);
-    let (opened, reply) = ring.decapsulate(request.into()).unwrap();
+    let (opened, reply) = ring.at(NOW).decapsulate(request.into()).unwrap();
     assert_eq!(opened, "example.com?");
     assert_eq!(pending.open(reply.seal(b"yes").unwrap().into()).unwrap(), "yes");
 }
@@ -275,7 +301,10 @@ fn labels_that_do_not_differ_are_refused() {
 fn keys_open_only_while_they_are_valid_and_are_destroyed_after() {
     let pair = |seed| KeyPair::derive(X25519, &[seed; 32], Provider::default()).unwrap();
     let mut ring = KeyRing::new();
-    let validity = |not_before, not_after| Validity { not_before, not_after };
+    let validity = |not_before, not_after| Validity {
+        not_before: UnixSeconds(not_before),
+        not_after: UnixSeconds(not_after),
+    };
     ring.add_valid(1, pair(1), vec![AES_128], validity(100, 200)).unwrap();
     ring.add_valid(2, pair(2), vec![AES_128], validity(150, 300)).unwrap();
     ring.add(3, pair(3), vec![AES_128]).unwrap();
@@ -289,29 +318,25 @@ fn keys_open_only_while_they_are_valid_and_are_destroyed_after() {
             recipient.encapsulate(b"x").unwrap().0
         })
         .collect();
-    let opened_at = |ring: &KeyRing, now: Option<u64>| -> Vec<u8> {
+    let opened_at = |ring: &KeyRing, now: u64| -> Vec<u8> {
         let open = |request: &&bytes::Bytes| {
             let request = BytesMut::from(&request[..]);
-            let opened = match now {
-                Some(now) => ring.at(now).decapsulate(request),
-                None => ring.decapsulate(request),
-            };
-            opened.is_ok()
+            ring.at(UnixSeconds(now)).decapsulate(request).is_ok()
         };
         requests.iter().filter(open).map(|request| request[0]).collect()
     };
-    assert_eq!(opened_at(&ring, None), [3]);
-    assert_eq!(opened_at(&ring, Some(99)), [3]);
-    assert_eq!(opened_at(&ring, Some(100)), [1, 3]);
-    assert_eq!(opened_at(&ring, Some(150)), [1, 2, 3]);
-    assert_eq!(opened_at(&ring, Some(200)), [1, 2, 3]);
-    assert_eq!(opened_at(&ring, Some(201)), [2, 3]);
-    assert_eq!(opened_at(&ring, Some(301)), [3]);
-    assert_eq!(ring.at(201).config_list().unwrap().configs().len(), 2);
+    assert_eq!(opened_at(&ring, 0), [3]);
+    assert_eq!(opened_at(&ring, 99), [3]);
+    assert_eq!(opened_at(&ring, 100), [1, 3]);
+    assert_eq!(opened_at(&ring, 150), [1, 2, 3]);
+    assert_eq!(opened_at(&ring, 200), [1, 2, 3]);
+    assert_eq!(opened_at(&ring, 201), [2, 3]);
+    assert_eq!(opened_at(&ring, 301), [3]);
+    assert_eq!(ring.at(UnixSeconds(201)).config_list().unwrap().configs().len(), 2);
 
-    assert_eq!(ring.remove_expired(200), []);
-    assert_eq!(ring.remove_expired(201), [1]);
-    assert_eq!(opened_at(&ring, Some(150)), [2, 3]);
+    assert_eq!(ring.remove_expired(UnixSeconds(200)), []);
+    assert_eq!(ring.remove_expired(UnixSeconds(201)), [1]);
+    assert_eq!(opened_at(&ring, 150), [2, 3]);
     assert_eq!(ring.config_list().unwrap().configs().len(), 2);
 }
 
@@ -349,7 +374,7 @@ fn a_configuration_without_anything_supported_is_a_typed_error() {
         let preferences = Preferences::new(vec![X25519], vec![suite]);
         let selected =
             Recipient::select(&list(vec![suite]), &preferences, Provider::default()).unwrap_err();
-        assert!(matches!(selected, RecipientError::SelectError(_)), "{suite}");
+        assert!(matches!(selected, RecipientError::NothingUsable(_)), "{suite}");
         let new = Recipient::new(&list(vec![suite]).configs()[0], suite, Provider::default());
         let expected = if suite == one_stage {
             RecipientError::OneStageKdf(KdfId::SHAKE128)
@@ -397,7 +422,7 @@ fn debug_output_holds_no_secret() {
     let ring = ring();
     let (request, pending) =
         recipient(&ring.config_list().unwrap(), AES_128).encapsulate(b"x").unwrap();
-    let (_, reply) = ring.decapsulate(request.into()).unwrap();
+    let (_, reply) = ring.at(NOW).decapsulate(request.into()).unwrap();
     assert_eq!(format!("{pending:?}"), "PendingResponse { .. }");
     assert!(format!("{reply:?}").starts_with("Reply { header: RequestHeader"));
 }
@@ -430,6 +455,6 @@ proptest! {
             request.extend_from_slice(&[KEY_ID, 0, 0x20, 0, 1, 0, 1]);
         }
         request.extend_from_slice(&bytes);
-        prop_assert!(ring().decapsulate(request).is_err());
+        prop_assert!(ring().at(NOW).decapsulate(request).is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use common::{FixedRng, KEY_ID, X25519};
+use common::{KEY_ID, NOW, X25519};
 use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt, executor::block_on};
 use oblivious_hpke::{ChunkLimits, ChunkOpener, KeyPair, KeyRing, Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfigList, SymmetricSuite};
@@ -68,8 +68,7 @@ fn our_gateway(
     provider: Provider,
     seed: [u8; 32],
 ) -> (KeyRing, ohttp::ClientRequest) {
-    let mut rng = FixedRng::new(seed);
-    let pair = KeyPair::generate_with_rng(kem, provider, &mut rng).unwrap();
+    let pair = KeyPair::derive(kem, &seed, provider).unwrap();
     let mut ring = KeyRing::new();
     ring.add(KEY_ID, pair, vec![suite]).unwrap();
     let list = ring.config_list().unwrap().encode();
@@ -175,7 +174,7 @@ proptest! {
     ) {
         let (ring, client) = our_gateway(kem, suite, provider, seed);
         let (request, pending) = client.encapsulate(&question).unwrap();
-        let (opened, reply) = ring.decapsulate(request[..].into()).unwrap();
+        let (opened, reply) = ring.at(NOW).decapsulate(request[..].into()).unwrap();
         prop_assert_eq!(opened, question);
         let response = reply.seal(&answer).unwrap();
         prop_assert_eq!(pending.decapsulate(&response).unwrap(), answer);
@@ -226,7 +225,7 @@ proptest! {
         block_on(write_all(&mut asking, &question));
         let (sealed, limits) = (written.take(), ChunkLimits::default());
         let mut received = BytesMut::from(&sealed[..]);
-        let (opener, reply) = ring.decapsulate_chunked(&mut received, &limits).unwrap().unwrap();
+        let (opener, reply) = ring.at(NOW).decapsulate_chunked(&mut received, &limits).unwrap().unwrap();
         prop_assert_eq!(open_all(opener, b""), question.concat());
 
         // Their client reads a response nonce of 16 bytes whatever the suite, so the answers that

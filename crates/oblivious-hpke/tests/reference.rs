@@ -3,9 +3,11 @@
 
 mod common;
 
+use std::convert::Infallible;
+
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 use chacha20poly1305::ChaCha20Poly1305;
-use common::{KEY_ID, recipient, ring, suites};
+use common::{KEY_ID, NOW, recipient, ring, suites};
 use hkdf::{Hkdf, hmac::EagerHash};
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable,
@@ -15,6 +17,7 @@ use hpke::{
 };
 use oblivious_hpke::KeyPair;
 use oblivious_keys::{AeadId, KdfId, SymmetricSuite};
+use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Sha256, Sha384, Sha512};
 
 /// Calls a function that is generic over KDF, hash, AEAD and the AEAD's implementation.
@@ -74,13 +77,13 @@ fn reference_client<D: Kdf, H: EagerHash, A: Aead, C: aes_gcm::KeyInit + aes_gcm
         &OpModeS::Base,
         &public_key.unwrap(),
         &info(suite),
-        &mut common::FixedRng::new([3; 32]),
+        &mut FixedRng([3; 32].into()),
     )
     .unwrap();
     let sealed = context.seal(b"question", b"").unwrap();
     let request = [&header(suite)[..], &enc.to_bytes(), &sealed].concat();
 
-    let (question, reply) = ring.decapsulate(request[..].into()).unwrap();
+    let (question, reply) = ring.at(NOW).decapsulate(request[..].into()).unwrap();
     assert_eq!(question, "question");
     let response = reply.seal(b"answer").unwrap();
 
@@ -142,3 +145,30 @@ fn a_gateway_of_the_pseudocode_is_understood_in_every_suite() {
         for_suite!(suite, reference_gateway(suite));
     }
 }
+
+/// A generator that returns known bytes, once.
+struct FixedRng(Vec<u8>);
+
+impl TryRng for FixedRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        let rest = self.0.split_off(out.len());
+        out.copy_from_slice(&std::mem::replace(&mut self.0, rest));
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for FixedRng {}

@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::BytesMut;
-use common::{FixedRng, providers};
+use common::{KnownRandom, NOW, providers};
 use hex_literal::hex;
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfig, SymmetricSuite};
@@ -58,10 +58,10 @@ fn the_private_key_publishes_the_configuration_of_the_document() {
 #[test]
 fn the_client_seals_the_request_and_opens_the_response_of_the_document() {
     for provider in providers() {
-        let mut rng = FixedRng::new(EPHEMERAL_SECRET_KEY);
-        let (request, pending) =
-            recipient(provider).encapsulate_with_rng(&REQUEST, &mut rng).unwrap();
-        assert!(rng.is_used_up());
+        let random = KnownRandom::new(EPHEMERAL_SECRET_KEY);
+        let recipient = recipient(provider.with_random(random));
+        let (request, pending) = recipient.encapsulate(&REQUEST).unwrap();
+        assert!(random.is_used_up());
         assert_eq!(request[..], ENCAPSULATED_REQUEST);
 
         let response = pending.open(ENCAPSULATED_RESPONSE[..].into()).unwrap();
@@ -73,14 +73,15 @@ fn the_client_seals_the_request_and_opens_the_response_of_the_document() {
 #[test]
 fn the_gateway_opens_the_request_and_seals_the_response_of_the_document() {
     for provider in providers() {
-        let (request, reply) = ring(provider).decapsulate(ENCAPSULATED_REQUEST[..].into()).unwrap();
+        let random = KnownRandom::new(RESPONSE_NONCE);
+        let ring = ring(provider.with_random(random));
+        let (request, reply) = ring.at(NOW).decapsulate(ENCAPSULATED_REQUEST[..].into()).unwrap();
         assert_eq!(request[..], REQUEST);
         assert_eq!(reply.enc(), ENC);
         assert_eq!(reply.header().key_id, 1);
 
-        let mut rng = FixedRng::new(RESPONSE_NONCE);
-        let response = reply.seal_with_rng(&RESPONSE, &mut rng).unwrap();
-        assert!(rng.is_used_up());
+        let response = reply.seal(&RESPONSE).unwrap();
+        assert!(random.is_used_up());
         assert_eq!(response[..], ENCAPSULATED_RESPONSE);
     }
 }
@@ -90,27 +91,25 @@ fn the_gateway_opens_the_request_and_seals_the_response_of_the_document() {
 fn in_place_the_messages_are_the_same() {
     for provider in providers() {
         let mut out = BytesMut::from("before");
-        let mut rng = FixedRng::new(EPHEMERAL_SECRET_KEY);
+        let recipient = recipient(provider.with_random(KnownRandom::new(EPHEMERAL_SECRET_KEY)));
         let write = |out: &mut BytesMut| {
             out.extend_from_slice(&REQUEST);
             Ok::<_, oblivious_hpke::SealError>(())
         };
-        let pending =
-            recipient(provider).encapsulate_into_with_rng(&mut out, &mut rng, write).unwrap();
+        let pending = recipient.encapsulate_into(&mut out, write).unwrap();
         assert_eq!(out[..6], *b"before");
         assert_eq!(out[6..], ENCAPSULATED_REQUEST);
 
-        let ring = ring(provider);
-        let (request, reply) = ring.open_in_place(&mut out[6..]).unwrap();
+        let ring = ring(provider.with_random(KnownRandom::new(RESPONSE_NONCE)));
+        let (request, reply) = ring.at(NOW).open_in_place(&mut out[6..]).unwrap();
         assert_eq!(request, REQUEST);
 
         let mut out = BytesMut::new();
-        let mut rng = FixedRng::new(RESPONSE_NONCE);
         let write = |out: &mut BytesMut| {
             out.extend_from_slice(&RESPONSE);
             Ok::<_, oblivious_hpke::SealError>(())
         };
-        reply.seal_into_with_rng(&mut out, &mut rng, write).unwrap();
+        reply.seal_into(&mut out, write).unwrap();
         assert_eq!(out[..], ENCAPSULATED_RESPONSE);
         assert_eq!(pending.open_in_place(&mut out).unwrap(), RESPONSE);
     }

@@ -30,12 +30,12 @@
 //! use std::convert::Infallible;
 //!
 //! use http::{Request, Response, Uri};
-//! use oblivious_http::client::ClientLayer;
+//! use oblivious_http::client::{ClientLayer, Gateway};
 //! use oblivious_http::gateway::{GatewayKeys, GatewayBody, GatewayLayer, Origin};
 //! use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
 //! use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
 //! use oblivious_http::relay::Relay;
-//! use oblivious_http::service::FullBody;
+//! use oblivious_http::service::{FullBody, collect};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -58,14 +58,16 @@
 //! let gateway_uri = Uri::from_static("https://gateway.example/gateway");
 //! let relay = Relay::new(gateway).route("/gateway", gateway_uri)?;
 //!
-//! // The client knows the gateway's key and where its relay is.
+//! // The client knows the gateway's key, where its relay is, and what it may be asked.
 //! let recipient = Recipient::select(&published, &Preferences::default(), Provider::default())?;
 //! let relay_uri = Uri::from_static("https://relay.example/gateway");
-//! let client = ClientLayer::new(relay_uri, recipient).layer(relay);
+//! let gateway = Gateway::new(relay_uri, recipient)?.allow("https://example.com".parse()?);
+//! let client = ClientLayer::new(gateway).layer(relay);
 //!
 //! let request = Request::get("https://example.com/private").body(FullBody::empty())?;
 //! let response = client.oneshot(request).await?;
-//! assert_eq!(response.body().data, "hello from https://example.com/private");
+//! let content = collect(response.into_body(), 1 << 20).await?.data;
+//! assert_eq!(content, "hello from https://example.com/private");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # }
@@ -96,6 +98,6 @@ pub use oblivious_relay as relay;
 pub use oblivious_service as service;
 
 /// The README's code, compiled with the tests.
-#[cfg(all(doctest, feature = "client", feature = "gateway"))]
+#[cfg(all(doctest, feature = "hyper"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use oblivious_service::BoxError;
+use oblivious_service::{BoxError, Live};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 use thread_local::ThreadLocal;
@@ -24,7 +24,8 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::bytes_body::BytesBody;
-use crate::connector::Connector;
+use crate::client_tls::ClientTls;
+use crate::connector::{Connector, ProxyError};
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
@@ -69,7 +70,22 @@ impl HttpClient {
     /// [`tls::client_config`](crate::tls::client_config). It connects to whatever it is asked for;
     /// a gateway wants one that is [guarded](Self::guarded).
     pub fn new(tls: rustls::ClientConfig) -> Self {
+        Self::with_live_tls(Live::new(tls.into()))
+    }
+
+    /// As [`new`](Self::new), with TLS that may differ from server to server, and be replaced:
+    /// connections that stand already are kept as they are.
+    pub fn with_live_tls(tls: Live<ClientTls>) -> Self {
         Self::with_connector(tls, Connector::unguarded())
+    }
+
+    /// A client whose connections all go by way of an HTTP proxy: see
+    /// [`Connector::through_proxy`].
+    ///
+    /// # Errors
+    /// If the URL is not that of a proxy.
+    pub fn through_proxy(tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+        Ok(Self::with_connector(Live::new(tls.into()), Connector::through_proxy(proxy)?))
     }
 
     /// A client whose connections go only where `policy` permits, on the address really connected
@@ -80,7 +96,7 @@ impl HttpClient {
     /// lead to inside.
     #[cfg(feature = "egress")]
     pub fn guarded(policy: oblivious_gateway::TargetPolicy, tls: rustls::ClientConfig) -> Self {
-        Self::with_connector(tls, Connector::guarded(policy))
+        Self::with_connector(Live::new(tls.into()), Connector::guarded(policy))
     }
 
     /// As [`guarded`](Self::guarded), with a resolver of its own.
@@ -90,16 +106,12 @@ impl HttpClient {
         tls: rustls::ClientConfig,
         resolver: crate::Resolver,
     ) -> Self {
-        Self::with_connector(tls, Connector::guarded(policy).with_resolver(resolver))
+        let connector = Connector::guarded(policy).with_resolver(resolver);
+        Self::with_connector(Live::new(tls.into()), connector)
     }
 
-    fn with_connector(mut tls: rustls::ClientConfig, tcp: Connector) -> Self {
-        // Each of the two has to say by itself which versions it speaks.
-        tls.alpn_protocols.clear();
-        let connector = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let http1 = connector(tls.clone()).enable_http1().wrap_connector(tcp.clone());
-        let any = connector(tls).enable_all_versions().wrap_connector(tcp.clone());
-        let connector = Tls(Arc::new(Connectors { tcp, http1, any }));
+    fn with_connector(tls: Live<ClientTls>, tcp: Connector) -> Self {
+        let connector = Tls(Arc::new(Connectors { tcp, tls }));
         Self { inner: Arc::new(Inner { connector, pools: ThreadLocal::new() }) }
     }
 
@@ -138,8 +150,7 @@ struct Tls(Arc<Connectors>);
 
 struct Connectors {
     tcp: Connector,
-    http1: HttpsConnector<Connector>,
-    any: HttpsConnector<Connector>,
+    tls: Live<ClientTls>,
 }
 
 impl Service<Uri> for Tls {
@@ -152,9 +163,14 @@ impl Service<Uri> for Tls {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Connectors { tcp, http1, any } = &*self.0;
-        let connecting =
-            if tcp.needs_http1(&uri) { http1.clone().call(uri) } else { any.clone().call(uri) };
+        let Connectors { tcp, tls } = &*self.0;
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls.current().of(&uri));
+        let https = https.https_or_http();
+        let mut connector = match tcp.needs_http1(&uri) {
+            true => https.enable_http1().wrap_connector(tcp.clone()),
+            false => https.enable_all_versions().wrap_connector(tcp.clone()),
+        };
+        let connecting = connector.call(uri);
         // hyper goes on with a connection that nobody waits for any more, so that the limits of
         // whoever has asked for it do not end one whose server says nothing.
         Box::pin(async {

@@ -13,8 +13,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 #[cfg(feature = "egress")]
 use oblivious_gateway::TargetPolicy;
@@ -45,6 +47,11 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
 )]
 pub struct AddressError;
 
+/// The URL is not that of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("write the proxy as http://HOST:PORT, without a user name")]
+pub struct ProxyError;
+
 /// Opens TCP connections, to the addresses that a policy permits if there is one: a connector for
 /// hyper's clients.
 ///
@@ -68,6 +75,7 @@ pub struct Connector {
     #[cfg(feature = "egress")]
     policy: Option<Arc<TargetPolicy>>,
     resolver: Resolver,
+    proxy: Option<Uri>,
 }
 
 impl Connector {
@@ -77,7 +85,25 @@ impl Connector {
             #[cfg(feature = "egress")]
             policy: None,
             resolver: Arc::new(|name| Box::pin(look_up(name))),
+            proxy: None,
         }
+    }
+
+    /// Connects to whatever it is asked for by way of an HTTP proxy, with CONNECT (RFC 9110
+    /// §9.3.6), as a client wants it that fetches keys without showing its address.
+    ///
+    /// The proxy learns the name of the server and looks it up, which sees the proxy's address. TLS
+    /// ends at the server.
+    ///
+    /// # Errors
+    /// If the URL of the proxy is not one of http with a host. A proxy behind TLS is not supported.
+    pub fn through_proxy(proxy: Uri) -> Result<Self, ProxyError> {
+        let is_http = proxy.scheme() == Some(&Scheme::HTTP);
+        let host = proxy.authority().filter(|authority| !authority.as_str().contains('@'));
+        if !is_http || host.is_none_or(|authority| authority.host().is_empty()) {
+            return Err(ProxyError);
+        }
+        Ok(Self { proxy: Some(proxy), ..Self::unguarded() })
     }
 
     /// Connects only where [`TargetPolicy::permits_address`] says yes.
@@ -118,7 +144,17 @@ impl Connector {
         Ok(addresses)
     }
 
-    async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+    async fn connect(mut self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+        match self.proxy.take() {
+            Some(proxy) => {
+                let direct = service_fn(move |proxy| self.clone().connect_directly(proxy));
+                Ok(Tunnel::new(proxy, direct).call(uri).await?)
+            }
+            None => self.connect_directly(uri).await,
+        }
+    }
+
+    async fn connect_directly(self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = match bare.parse::<IpAddr>() {

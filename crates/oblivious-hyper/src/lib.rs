@@ -3,11 +3,14 @@
 //!
 //! - [`server`]: any tower service over HTTP/1.1 and HTTP/2, with TLS or without, and with a limit
 //!   on everything that a peer could do slowly or without end.
-//! - [`HttpClient`]: sends nothing twice, follows nothing, adds nothing.
+//! - [`HttpClient`]: sends nothing twice, follows nothing, adds nothing; by way of an HTTP proxy, if
+//!   the server is not to see the address.
 //! - [`Connector`]: for a gateway, connects only to addresses that its
 //!   [`TargetPolicy`](oblivious_gateway::TargetPolicy) permits, on the address really connected to.
 //! - [`Forward`]: the target service of a gateway that forwards.
-//! - [`Credentials`]: lets a gateway know its relays, by tokens or certificates.
+//! - [`Credentials`]: lets a gateway know its relays, by tokens or certificates; [`TokenFile`] and
+//!   [`ClientTls`] are what a relay shows them with.
+//! - [`ClientAddresses`]: where the server knows from who its clients are.
 //! - [`tls`]: configurations of rustls from PEM files.
 //!
 //! # A gateway that forwards
@@ -90,6 +93,10 @@
 mod bytes_body;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "server")]
+mod client_addresses;
+#[cfg(feature = "client")]
+mod client_tls;
 #[cfg(feature = "client")]
 mod connector;
 #[cfg(feature = "credentials")]
@@ -103,6 +110,8 @@ mod http1_exchange;
 #[cfg(feature = "server")]
 mod http2_streams;
 #[cfg(feature = "server")]
+mod proxy_protocol;
+#[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "self-signed")]
 mod self_signed;
@@ -110,6 +119,8 @@ mod self_signed;
 pub mod server;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "credentials")]
+mod token_file;
 #[cfg(any(feature = "client", feature = "server"))]
 mod transfer_coding;
 #[cfg(any(feature = "client", feature = "server"))]
@@ -119,8 +130,12 @@ mod workers;
 
 #[cfg(feature = "client")]
 pub use client::{HttpClient, HttpError, ResponseFuture};
+#[cfg(feature = "server")]
+pub use client_addresses::ClientAddresses;
 #[cfg(feature = "client")]
-pub use connector::{AddressError, Connector, Resolver, Resolving};
+pub use client_tls::ClientTls;
+#[cfg(feature = "client")]
+pub use connector::{AddressError, Connector, ProxyError, Resolver, Resolving};
 #[cfg(feature = "credentials")]
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(feature = "egress")]
@@ -129,5 +144,7 @@ pub use forward::{Forward, TargetBody};
 pub use request_body::RequestBody;
 #[cfg(feature = "self-signed")]
 pub use self_signed::self_signed;
+#[cfg(feature = "credentials")]
+pub use token_file::{TokenFile, TokenFileError};
 #[cfg(feature = "server")]
 pub use workers::Workers;

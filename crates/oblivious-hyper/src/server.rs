@@ -1,6 +1,7 @@
 //! A server for HTTP/1.1 and HTTP/2, with or without TLS, round any tower service.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -28,9 +29,11 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_service::Service;
 
+use crate::client_addresses::{ClientAddresses, ConnectionClient};
 use crate::framed_body::FramedBody;
 use crate::http1_exchange::{Http1Exchange, WatchedBody, WatchedStream};
 use crate::http2_streams::{StreamLimits, Streams};
+use crate::proxy_protocol::{self, ProxiedFor};
 use crate::request_body::RequestBody;
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
@@ -46,9 +49,17 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The address of the peer of a connection, in the extensions of every request that came by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The address of the peer of a connection, in the extensions of every request that came by it. Its
+/// `Debug` does not show it. Behind a balancer or a proxy it is theirs: that of the client is a
+/// [`ClientAddress`](oblivious_service::ClientAddress).
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
+
+impl fmt::Debug for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerAddr").finish_non_exhaustive()
+    }
+}
 
 /// In the extensions of every request that came by a connection whose peer showed a certificate of
 /// an authority that the server trusts.
@@ -61,6 +72,8 @@ pub struct Options {
     /// The TLS to serve with; `None` serves HTTP in clear. A replaced configuration is used by
     /// connections that begin later.
     pub tls: Option<Live<rustls::ServerConfig>>,
+    /// Where the addresses of clients are known from.
+    pub client_addresses: ClientAddresses,
     /// How long a connection may take for the head of its first request, and an HTTP/1.1
     /// connection for that of each later one. The latter includes the time that it lies idle; an
     /// idle HTTP/2 connection is closed after up to twice as long.
@@ -85,11 +98,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No TLS, 30 seconds for a head and for a stalled reader, an hour for an exchange, 10
+    /// No TLS, addresses from connections, 30 seconds for a head and for a stalled reader, an hour for an exchange, 10
     /// seconds to finish, 20,000 connections of 1,000 streams, no workers.
     fn default() -> Self {
         Self {
             tls: None,
+            client_addresses: ClientAddresses::Socket,
             head_limit: Duration::from_secs(30),
             write_limit: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
@@ -125,8 +139,10 @@ pub async fn serve<S, B>(
 ///
 /// With TLS the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
 /// of a connection. A connection runs on the worker that had the least to do when it came. Every
-/// request has the address of its sender among its extensions, as a [`PeerAddr`]. A request whose
-/// sender goes away is dropped together with the future that answers it.
+/// request has the address of its sender among its extensions, as a [`PeerAddr`], and that of the
+/// client, as a [`ClientAddress`](oblivious_service::ClientAddress), if it is
+/// [known](Options::client_addresses). A request whose sender goes away is dropped together with the
+/// future that answers it.
 ///
 /// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
 /// one.
@@ -167,7 +183,7 @@ pub async fn serve_with<S, B>(
                     max_streams: options.max_streams,
                     streams: Streams::new(workers.clone(), streams),
                 };
-                let arrival = Arrival { peer, certificate: false };
+                let arrival = Arriving { peer, addresses: options.client_addresses.clone() };
                 let (service, stopping) = (service.clone(), stopping.clone());
                 let connection = connection(stream, arrival, acceptor, limits, service, stopping);
                 connections.spawn_on(connection, workers.idlest());
@@ -187,11 +203,35 @@ pub async fn serve_with<S, B>(
     }
 }
 
+/// A connection of which no more is known yet than who made it.
+struct Arriving {
+    peer: SocketAddr,
+    addresses: ClientAddresses,
+}
+
 /// What the requests of a connection have in common.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Arrival {
     peer: SocketAddr,
+    client: ConnectionClient,
     certificate: bool,
+}
+
+impl Arriving {
+    /// Finds out who the client is, if the connection says so.
+    async fn arrive(self, stream: &mut TcpStream) -> io::Result<Arrival> {
+        let own = self.peer.ip();
+        let client = match self.addresses {
+            ClientAddresses::Socket => ConnectionClient::Known(own.into()),
+            ClientAddresses::Proxies(proxies) => ConnectionClient::Told { peer: own, proxies },
+            ClientAddresses::ProxyProtocol => match proxy_protocol::read(stream).await? {
+                ProxiedFor::Client(client) => ConnectionClient::Known(client.into()),
+                ProxiedFor::Itself => ConnectionClient::Known(own.into()),
+                ProxiedFor::Unknown => ConnectionClient::Unknown,
+            },
+        };
+        Ok(Arrival { peer: self.peer, client, certificate: false })
+    }
 }
 
 /// What a connection may take.
@@ -206,7 +246,7 @@ struct Limits {
 /// Serves one connection, from its TLS handshake to its end.
 async fn connection<S, B>(
     stream: TcpStream,
-    arrival: Arrival,
+    arriving: Arriving,
     acceptor: Option<TlsAcceptor>,
     limits: Limits,
     service: S,
@@ -219,7 +259,18 @@ async fn connection<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let Ok(stream) = here(stream) else { return };
+    let Ok(mut stream) = here(stream) else { return };
+    let arrival = match timeout(HANDSHAKE_LIMIT, arriving.arrive(&mut stream)).await {
+        Ok(Ok(arrival)) => arrival,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "connection closed");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!("connection closed: no PROXY header came");
+            return;
+        }
+    };
     // A response is written in whole pieces; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
@@ -281,6 +332,9 @@ async fn requests<S, B>(
                 exchange.begin();
             }
             let mut request = request.map(RequestBody::new);
+            if let Some(client) = arrival.client.of_request(request.headers()) {
+                request.extensions_mut().insert(client);
+            }
             request.extensions_mut().insert(PeerAddr(arrival.peer));
             if arrival.certificate {
                 request.extensions_mut().insert(ClientCertificate);

@@ -26,9 +26,7 @@ pub fn server_config(
 ) -> Result<ServerConfig, TlsError> {
     let clients = client_ca.map(client_authorities).transpose()?;
     let chain = certificates_in(certificate)?;
-    let private_key = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|error| TlsError::NoPrivateKey { path: key.into(), error })?;
-    server_config_with(chain, private_key, clients).map_err(|error| TlsError::Mismatch {
+    server_config_with(chain, private_key_in(key)?, clients).map_err(|error| TlsError::Mismatch {
         certificate: certificate.into(),
         key: key.into(),
         error,
@@ -41,10 +39,11 @@ pub fn server_config(
 /// # Errors
 /// If the text holds no certificates, or one that is not fit for an authority.
 pub fn client_config(extra: Option<&str>) -> Result<ClientConfig, TlsError> {
-    client_config_trusting(match extra {
+    let extra = match extra {
         Some(pem) => certificates(pem.as_bytes(), Path::new("the text"))?,
         None => Vec::new(),
-    })
+    };
+    client_config_trusting(public_roots(), extra, None)
 }
 
 /// As [`client_config`], with the further certificates in a file.
@@ -52,20 +51,72 @@ pub fn client_config(extra: Option<&str>) -> Result<ClientConfig, TlsError> {
 /// # Errors
 /// Those of [`client_config`], or if the file cannot be read.
 pub fn client_config_with_file(extra: Option<&Path>) -> Result<ClientConfig, TlsError> {
-    client_config_trusting(extra.map(certificates_in).transpose()?.unwrap_or_default())
+    client_config_with(extra.map_or(Roots::Public, Roots::PublicAnd), None)
 }
 
-fn client_config_trusting(extra: Vec<CertificateDer<'_>>) -> Result<ClientConfig, TlsError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+/// Whose certificates a client takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Roots<'a> {
+    /// Those of the public authorities.
+    Public,
+    /// Those as well of the authorities in this PEM file.
+    PublicAnd(&'a Path),
+    /// Those of the authorities in this PEM file alone: it pins them.
+    Only(&'a Path),
+}
+
+/// What a client shows to a server that asks for a certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// A PEM file with the certificate chain.
+    pub certificate: &'a Path,
+    /// A PEM file with the private key.
+    pub key: &'a Path,
+}
+
+/// The TLS of a client that trusts these authorities, and shows this certificate.
+///
+/// # Errors
+/// If a file cannot be read or holds something else, an authority is not fit for one, or
+/// certificate and key do not go together.
+pub fn client_config_with(
+    roots: Roots<'_>,
+    identity: Option<Identity<'_>>,
+) -> Result<ClientConfig, TlsError> {
+    let (roots, extra) = match roots {
+        Roots::Public => (public_roots(), Vec::new()),
+        Roots::PublicAnd(path) => (public_roots(), certificates_in(path)?),
+        Roots::Only(path) => (RootCertStore::empty(), certificates_in(path)?),
+    };
+    client_config_trusting(roots, extra, identity)
+}
+
+fn public_roots() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+}
+
+fn client_config_trusting(
+    mut roots: RootCertStore,
+    extra: Vec<CertificateDer<'_>>,
+    identity: Option<Identity<'_>>,
+) -> Result<ClientConfig, TlsError> {
     for certificate in extra {
         roots.add(certificate).map_err(TlsError::Authority)?;
     }
     // No ALPN here: the HTTP client adds the versions that it speaks.
-    Ok(ClientConfig::builder_with_provider(provider())
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Rustls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    let Some(Identity { certificate, key }) = identity else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = certificates_in(certificate)?;
+    builder.with_client_auth_cert(chain, private_key_in(key)?).map_err(|error| TlsError::Mismatch {
+        certificate: certificate.into(),
+        key: key.into(),
+        error,
+    })
 }
 
 fn client_authorities(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
@@ -105,6 +156,11 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>,
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(TlsError::NoCertificate { path: path.into(), error }),
     }
+}
+
+fn private_key_in(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?)
+        .map_err(|error| TlsError::NoPrivateKey { path: path.into(), error })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

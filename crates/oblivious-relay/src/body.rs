@@ -6,10 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use oblivious_service::{BoxError, FullBody};
+use oblivious_service::{BoxError, FullBody, Sleep};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 
+use crate::held::Held;
 use crate::idle::{Fault, Idle, Progress};
 
 /// Why a body broke off on its way through a relay.
@@ -25,19 +26,34 @@ pub enum RelayBodyError {
     /// The gateway paused for longer than the limit.
     #[error("gateway paused for too long")]
     Stalled,
+    /// The whole exchange took longer than the limit.
+    #[error("exchange took too long")]
+    TooLong,
     /// The body as it came in failed, for example because its connection broke.
     #[error("body failed")]
     Body(#[source] BoxError),
+}
+
+impl RelayBodyError {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::Stalled => "stalled",
+            Self::TooLong => "too_long",
+            Self::Body(_) => "broken",
+        }
+    }
 }
 
 pin_project! {
     /// The body of a request to a gateway: the data of the client's body, passed on as it comes.
     ///
     /// It fails with [`RelayBodyError::TooLarge`] when the limit is passed, so that the gateway
-    /// never takes what it got for the whole. Trailers are left out.
+    /// never takes what it got for the whole. Trailers are left out. The requests that a relay makes
+    /// for itself, for keys, have an empty one.
     pub struct RelayRequestBody<B> {
         #[pin]
-        body: B,
+        body: Option<B>,
         left: Left,
         progress: Progress,
     }
@@ -45,7 +61,13 @@ pin_project! {
 
 impl<B: Body> RelayRequestBody<B> {
     pub(crate) fn new(body: B, limit: u64, progress: Progress) -> Self {
-        Self { body, left: Left::new(limit), progress }
+        Self { body: Some(body), left: Left::new(limit), progress }
+    }
+}
+
+impl<B> RelayRequestBody<B> {
+    pub(crate) fn empty() -> Self {
+        Self { body: None, left: Left::new(0), progress: Progress::default() }
     }
 }
 
@@ -61,7 +83,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, RelayBodyError>>> {
         let this = self.project();
-        let Poll::Ready(frame) = this.body.poll_frame(cx) else {
+        let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = body.poll_frame(cx) else {
             this.progress.awaits_client();
             return Poll::Pending;
         };
@@ -77,11 +100,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -95,25 +118,36 @@ pin_project! {
     /// The body of a relay's response: the gateway's, passed on as it comes, or a text of the
     /// relay's own.
     ///
-    /// When the limit is passed, or the gateway pauses for too long, it fails: the client sees a
-    /// response that broke off.
+    /// When a limit is passed, on bytes or on time, it fails: the client sees a response that broke
+    /// off. Layers round a relay make those of answers of their own from a [`FullBody`].
     pub struct RelayResponseBody<B> {
         #[pin]
         body: Option<B>,
         text: FullBody,
         left: Left,
         idle: Idle,
+        deadline: Option<Sleep>,
+        held: Option<Held>,
     }
 }
 
 impl<B> RelayResponseBody<B> {
-    pub(crate) fn streamed(body: B, limit: u64, idle: Idle) -> Self {
-        Self { body: Some(body), text: FullBody::empty(), left: Left::new(limit), idle }
+    /// The gateway's body, to be over before the `deadline`.
+    pub(crate) fn streamed(body: B, limit: u64, idle: Idle, deadline: Option<Sleep>) -> Self {
+        let left = Left::new(limit);
+        Self { body: Some(body), text: FullBody::empty(), left, idle, deadline, held: None }
     }
 
-    pub(crate) fn text(text: FullBody) -> Self {
+    /// Holds on to `held` until all has been read.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+}
+
+impl<B> From<FullBody> for RelayResponseBody<B> {
+    fn from(text: FullBody) -> Self {
         let idle = Idle::new(None, Progress::default());
-        Self { body: None, text, left: Left::new(0), idle }
+        Self { body: None, text, left: Left::new(0), idle, deadline: None, held: None }
     }
 }
 
@@ -125,26 +159,18 @@ where
     type Error = RelayBodyError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayBodyError>>> {
-        let this = self.project();
-        let Some(body) = this.body.as_pin_mut() else {
-            return Pin::new(this.text).poll_frame(cx).map_err(|never| match never {});
-        };
-        let Poll::Ready(frame) = body.poll_frame(cx) else {
-            ready!(this.idle.poll_elapsed(cx));
-            return Poll::Ready(Some(Err(RelayBodyError::Stalled)));
-        };
-        let passed = pass(frame, this.left).map(|result| {
-            result.map(|mut data| {
-                if data.has_remaining() {
-                    this.idle.reset();
-                }
-                Frame::data(data.copy_to_bytes(data.remaining()))
-            })
-        });
-        Poll::Ready(passed)
+        let frame = ready!(self.as_mut().poll_next(cx));
+        if !matches!(frame, Some(Ok(_))) {
+            // There is nothing to come: who waits for a place can have this one.
+            let held = self.project().held.take();
+            if let (Some(held), Some(Err(error))) = (held, &frame) {
+                held.cut_off(error.reason());
+            }
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -159,6 +185,40 @@ where
             Some(body) => body.size_hint(),
             None => self.text.size_hint(),
         }
+    }
+}
+
+impl<B: Body> RelayResponseBody<B>
+where
+    B::Error: Into<BoxError>,
+{
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayBodyError>>> {
+        let this = self.project();
+        let Some(body) = this.body.as_pin_mut() else {
+            return Pin::new(this.text).poll_frame(cx).map_err(|never| match never {});
+        };
+        // Before the data: a stream that never pauses ends at its limit too.
+        if let Some(deadline) = this.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(RelayBodyError::TooLong)));
+        }
+        let Poll::Ready(frame) = body.poll_frame(cx) else {
+            ready!(this.idle.poll_elapsed(cx));
+            return Poll::Ready(Some(Err(RelayBodyError::Stalled)));
+        };
+        let passed = pass(frame, this.left).map(|result| {
+            result.map(|mut data| {
+                if data.has_remaining() {
+                    this.idle.reset();
+                }
+                Frame::data(data.copy_to_bytes(data.remaining()))
+            })
+        });
+        Poll::Ready(passed)
     }
 }
 

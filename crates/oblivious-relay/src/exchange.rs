@@ -4,81 +4,50 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Instant;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, VIA};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::header::LOCATION;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
-use oblivious_service::MediaType;
-use oblivious_service::{BoxError, Pseudonym, Timeout, has_content_coding, media_type};
+use oblivious_service::{BoxError, Sleep, Timeout};
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
+use crate::gateway_uri;
 use crate::idle::{Fault, Idle, Progress};
-use crate::response::{INCREMENTAL, Refusal, answer_to, filter, is_incremental};
+use crate::media::Kind;
+use crate::refusal::{Failure, Refusal};
+use crate::response::{Bounds, filter};
+use crate::route::Route;
 
-/// Checks a client's request and makes of it the one for the gateway, with the type that it has.
-///
-/// The result is a new request and not the old one with some fields removed: what is not named
-/// here does not pass, extensions and the HTTP version included.
-pub(crate) fn outgoing<B: Body>(
-    request: Request<B>,
-    gateway: &Uri,
-    pseudonym: &Pseudonym,
-    limit: u64,
-    progress: Progress,
-) -> Result<(Request<RelayRequestBody<B>>, MediaType), Refusal> {
-    let (head, body) = request.into_parts();
-    if head.method != Method::POST {
-        return Err(Refusal::Method);
-    }
-    if pseudonym.count_in(&head.headers) > 0 {
-        return Err(Refusal::Loop);
-    }
-    let kind = media_type(&head.headers)
-        .filter(|&kind| answer_to(kind).is_some())
-        .ok_or(Refusal::MediaType)?;
-    if has_content_coding(&head.headers) {
-        return Err(Refusal::ContentCoding);
-    }
-    if announced_length(&head.headers).max(body.size_hint().lower()) > limit {
-        return Err(Refusal::TooLarge);
-    }
-    let mut outgoing = Request::new(RelayRequestBody::new(body, limit, progress));
-    *outgoing.method_mut() = Method::POST;
-    *outgoing.uri_mut() = gateway.clone();
-    outgoing.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind.as_str()));
-    // Of the `Via` that the client sent, nothing passes.
-    outgoing.headers_mut().insert(VIA, pseudonym.value());
-    if is_incremental(&head.headers) {
-        outgoing.headers_mut().insert(INCREMENTAL, HeaderValue::from_static("?1"));
-    }
-    Ok((outgoing, kind))
+/// What an exchange may take.
+pub(crate) struct ExchangeLimits {
+    /// Bytes, in either direction.
+    pub(crate) limit: u64,
+    /// While nothing moves.
+    pub(crate) timeout: Option<Timeout>,
+    /// In all.
+    pub(crate) deadline: Option<Sleep>,
 }
 
-/// The length that the client announced; 0 when it did not, or in no way that can be understood.
-/// What arrives is counted in any case.
-fn announced_length(headers: &HeaderMap) -> u64 {
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    length.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
-}
-
-/// Sends `request`, which is of the type `sent`, once, and makes of the gateway's answer the one
-/// for the client.
+/// Sends `request`, which is of this kind, once, and makes of the gateway's answer the one for the
+/// client.
 pub(crate) async fn exchange<S, B, RB>(
     client: &mut S,
     request: Request<RelayRequestBody<B>>,
-    sent: MediaType,
-    limit: u64,
-    timeout: Option<Timeout>,
+    kind: Kind,
+    route: &Route,
+    limits: ExchangeLimits,
     progress: Progress,
-    path: &str,
 ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
 where
     S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
     S::Error: Into<BoxError>,
     RB: Body,
 {
+    let ExchangeLimits { limit, timeout, mut deadline } = limits;
     let mut idle = Idle::new(timeout, progress);
+    let began = Instant::now();
     let mut call = pin!(client.call(request));
     let answer = poll_fn(|cx| {
         if let Poll::Ready(answer) = call.as_mut().poll(cx) {
@@ -87,6 +56,11 @@ where
         let elapsed = idle.poll_elapsed(cx);
         if idle.progress().fault().is_some() {
             // A gateway that got a part of a request has nothing to say worth waiting for.
+            return Poll::Ready(None);
+        }
+        if let Some(deadline) = &mut deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
             return Poll::Ready(None);
         }
         elapsed.map(|()| None)
@@ -100,21 +74,45 @@ where
     }
     match answer {
         Some(Ok(response)) => {
+            route.metrics.answered(began);
             idle.reset();
-            filter(response, sent, limit, idle)
+            note_move(route, &response);
+            let status = response.status().as_u16();
+            let filtered = filter(response, &route.media, kind, Bounds { limit, idle, deadline });
+            if filtered.is_err() {
+                let gateway = route.name();
+                tracing::debug!(gateway, status, "the gateway's answer does not pass");
+            }
+            filtered
         }
         Some(Err(error)) => {
             let error = error.into();
-            tracing::warn!(route = path, cause = %Chain(&*error), "request to the gateway failed");
-            Err(Refusal::Unreachable)
+            let cause = Chain(&*error);
+            tracing::warn!(gateway = route.name(), %cause, "request to the gateway failed");
+            Err(Refusal::Unreachable(Failure::of(&*error)))
         }
         None if idle.progress().is_awaiting_client() => Err(Refusal::ClientStalled),
         None => Err(Refusal::GatewayStalled),
     }
 }
 
+/// A gateway that is found by its well-known URI may say that it is elsewhere (RFC 9540 §5). The
+/// requests to come go there; this one does not, since it has been sent (RFC 9458 §6.5).
+fn note_move<B>(route: &Route, response: &Response<B>) {
+    let is_discovered = route.keys.as_ref() == Some(&route.gateway);
+    if !is_discovered || response.status() != StatusCode::PERMANENT_REDIRECT {
+        return;
+    }
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    if let Some(uri) =
+        location.and_then(|location| gateway_uri::resolve(route.destination(), location))
+    {
+        route.move_to(uri);
+    }
+}
+
 /// Shows an error with its causes, on one line.
-struct Chain<'a>(&'a (dyn Error + 'static));
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

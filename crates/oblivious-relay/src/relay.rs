@@ -3,19 +3,23 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, Uri};
 use http_body::Body;
-use oblivious_service::{BoxError, Pseudonym, ResponseFuture, Timeout};
+use oblivious_service::{BoxError, Clock, Live, Pseudonym, ResponseFuture, SystemClock, Timeout};
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
-use crate::exchange::{exchange, outgoing};
-use crate::idle::Progress;
-use crate::response::Refusal;
-use crate::route::{RouteError, Routes};
+use crate::breaker::Breaker;
+use crate::delay::Delay;
+use crate::limits::{ClientPrefixes, Limits, RateLimit};
+use crate::route::Route;
+use crate::route_error::RouteError;
+use crate::routes::Routes;
+use crate::settings::Settings;
 
 /// The limit on bodies unless [`Relay::body_limit`] sets another: 16 MiB.
 const DEFAULT_BODY_LIMIT: u64 = 16 * 1024 * 1024;
@@ -27,7 +31,8 @@ const DEFAULT_BODY_LIMIT: u64 = 16 * 1024 * 1024;
 /// connection needs. Each gateway is known beforehand; there is no way for a client to name
 /// another (RFC 9458 §8.2).
 ///
-/// Clones share the settings. A clone per connection or per request is cheap if one of `S` is.
+/// Clones share the settings, and count together what is limited. A clone per connection or per
+/// request is cheap if one of `S` is.
 pub struct Relay<S> {
     client: S,
     /// `poll_ready` found the client broken, so that `call` must not touch it.
@@ -35,30 +40,39 @@ pub struct Relay<S> {
     settings: Arc<Settings>,
 }
 
-#[derive(Clone, Debug)]
-struct Settings {
-    routes: Routes,
-    allow_http: bool,
-    body_limit: u64,
-    timeout: Option<Timeout>,
-    pseudonym: Pseudonym,
-}
-
 impl<S> Relay<S> {
     /// A relay that has no routes yet, and sends requests with `client`. It has a random
     /// [pseudonym](Self::pseudonym), the same for all its clones.
     pub fn new(client: S) -> Self {
         let settings = Settings {
-            routes: Routes::default(),
+            routes: Live::new(Routes::new()),
             allow_http: false,
             body_limit: DEFAULT_BODY_LIMIT,
             timeout: None,
+            exchange_limit: None,
+            limits: Limits::default(),
+            breaker: None,
+            delay: None,
             pseudonym: Pseudonym::random("relay"),
+            clock: Arc::new(SystemClock),
         };
         Self { client, broken: false, settings: Arc::new(settings) }
     }
 
-    /// Passes requests for exactly `path` on to `gateway`.
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    /// Serves these routes, in place of those that were there. With a
+    /// [`Live`](oblivious_service::Live) they can be replaced while the relay runs.
+    #[must_use]
+    pub fn routes(self, routes: impl Into<Live<Routes>>) -> Self {
+        self.set(|settings| settings.routes = routes.into())
+    }
+
+    /// Adds a route for exactly `path` to `gateway`, with nothing special about it; see [`Route`]
+    /// for others.
     ///
     /// Of a request's URI only the path counts; its query is not passed on.
     ///
@@ -66,40 +80,94 @@ impl<S> Relay<S> {
     ///
     /// [`RouteError`] when the path is none or has a route already, or when the gateway is no
     /// absolute `https` URI.
-    pub fn route(mut self, path: &str, gateway: Uri) -> Result<Self, RouteError> {
-        let settings = Arc::make_mut(&mut self.settings);
-        settings.routes.add(path, gateway, settings.allow_http)?;
+    pub fn route(self, path: &str, gateway: Uri) -> Result<Self, RouteError> {
+        let route = Route::path(path, gateway)?;
+        let route = if self.settings.allow_http { route.allow_http() } else { route };
+        let mut routes = Routes::clone(&self.settings.routes.current());
+        routes.add(route)?;
+        self.settings.routes.replace(routes);
         Ok(self)
     }
 
-    /// Allows routes that are added after this call to name `http` gateways.
-    ///
-    /// RFC 9458 §6 asks for HTTPS: without it anyone on the way can match who asked with what
-    /// the gateway got. This is for tests, and for gateways behind a proxy on the same machine.
+    /// Allows those gateways to have `http` URIs that are added with [`route`](Self::route) after
+    /// this call. See [`Route::allow_http`].
     #[must_use]
-    pub fn allow_http_gateways(mut self) -> Self {
-        Arc::make_mut(&mut self.settings).allow_http = true;
-        self
+    pub fn allow_http_gateways(self) -> Self {
+        self.set(|settings| settings.allow_http = true)
     }
 
     /// The most bytes that a body may have, in either direction. 16 MiB without this call.
     ///
     /// Bodies are not held in memory, however long they are.
     #[must_use]
-    pub fn body_limit(mut self, bytes: u64) -> Self {
-        Arc::make_mut(&mut self.settings).body_limit = bytes;
-        self
+    pub fn body_limit(self, bytes: u64) -> Self {
+        self.set(|settings| settings.body_limit = bytes)
     }
 
     /// How long an exchange may stand still: how long no data may pass in either direction before
     /// the gateway has answered in full. No limit without this call.
     #[must_use]
-    pub fn timeout(mut self, timeout: Timeout) -> Self {
-        Arc::make_mut(&mut self.settings).timeout = Some(timeout);
-        self
+    pub fn timeout(self, timeout: Timeout) -> Self {
+        self.set(|settings| settings.timeout = Some(timeout))
     }
 
-    /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3).
+    /// How long an exchange may take in all, from the head of the request to the end of the answer.
+    /// Without this call, as long as something [moves](Self::timeout).
+    ///
+    /// What has not been answered by then is a 504, or a 408 if it is the client that is waited
+    /// for; an answer that has begun breaks off.
+    #[must_use]
+    pub fn exchange_limit(self, limit: Timeout) -> Self {
+        self.set(|settings| settings.exchange_limit = Some(limit))
+    }
+
+    /// How often each client may ask; no limit without this call.
+    ///
+    /// Who the client is, the server says with a
+    /// [`ClientAddress`](oblivious_service::ClientAddress) in the extensions of the request. Where
+    /// it does not, the answer is a 500: a limit that nobody applies is none.
+    #[must_use]
+    pub fn rate_limit(self, limit: RateLimit) -> Self {
+        self.set(|settings| settings.limits.set_rate(limit, Arc::clone(&settings.clock)))
+    }
+
+    /// How many exchanges may be under way, until the last of the answer has been read; more get a
+    /// 503, and if they are to be passed on [incrementally](crate#what-passes) a 429 (RFC 10036).
+    /// No limit without this call.
+    #[must_use]
+    pub fn max_exchanges(self, most: NonZeroUsize) -> Self {
+        self.set(|settings| settings.limits.set_overall(most))
+    }
+
+    /// The same for each client by itself. It has to be known as for
+    /// [`rate_limit`](Self::rate_limit).
+    #[must_use]
+    pub fn max_exchanges_per_client(self, most: NonZeroU32) -> Self {
+        self.set(|settings| settings.limits.set_per_client(most))
+    }
+
+    /// Which addresses count as one client for these limits.
+    #[must_use]
+    pub fn client_prefixes(self, prefixes: ClientPrefixes) -> Self {
+        self.set(|settings| settings.limits.prefixes = prefixes)
+    }
+
+    /// When to leave a gateway in peace that does not answer; never without this call. Each route
+    /// is counted by itself.
+    #[must_use]
+    pub fn breaker(self, breaker: Breaker) -> Self {
+        self.set(|settings| settings.breaker = Some(breaker))
+    }
+
+    /// Delays requests and answers, so that the times at which they come and go do not tell who
+    /// asked for what. No delay without this call.
+    #[must_use]
+    pub fn delay(self, delay: Delay) -> Self {
+        self.set(|settings| settings.delay = Some(delay))
+    }
+
+    /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3), and in
+    /// the `Proxy-Status` field of the relay's own answers (RFC 9209).
     ///
     /// A request that has it already has come back to where it was, and gets a 508: otherwise a
     /// relay with a route to itself would go on forever. Replicas of one relay need one pseudonym
@@ -107,9 +175,18 @@ impl<S> Relay<S> {
     /// other. It is the same for all clients, so it tells a gateway who the relay is, and of the
     /// client nothing.
     #[must_use]
-    pub fn pseudonym(mut self, pseudonym: Pseudonym) -> Self {
-        Arc::make_mut(&mut self.settings).pseudonym = pseudonym;
-        self
+    pub fn pseudonym(self, pseudonym: Pseudonym) -> Self {
+        self.set(|settings| settings.pseudonym = pseudonym)
+    }
+
+    /// The clock by which rates, pauses and the age of keys are measured; otherwise the system's.
+    #[must_use]
+    pub fn clock(self, clock: impl Clock) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        self.set(|settings| {
+            settings.limits.set_clock(Arc::clone(&clock));
+            settings.clock = clock;
+        })
     }
 }
 
@@ -138,58 +215,12 @@ where
         // Readiness belongs to the one client that was asked: that one makes the call, and a
         // clone takes its place.
         let clone = self.client.clone();
-        let mut client = mem::replace(&mut self.client, clone);
+        let client = mem::replace(&mut self.client, clone);
         let broken = mem::take(&mut self.broken);
         ResponseFuture::new(async move {
-            let client = (!broken).then_some(&mut client);
+            let client = (!broken).then_some(client);
             Ok(settings.answer(client, request).await)
         })
-    }
-}
-
-impl Settings {
-    /// The answer to `request`; without a client, there is none to be had from the gateway.
-    async fn answer<S, B, RB>(
-        &self,
-        client: Option<&mut S>,
-        request: Request<B>,
-    ) -> Response<RelayResponseBody<RB>>
-    where
-        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
-        S::Error: Into<BoxError>,
-        B: Body,
-        RB: Body,
-    {
-        let Some(route) = self.routes.find(request.uri().path()) else {
-            // The path is not logged: it is the client's text.
-            tracing::debug!(status = 404, "no such route");
-            return Refusal::NoRoute.into_response();
-        };
-        let (path, limit, timeout) = (&*route.path, self.body_limit, self.timeout.clone());
-        let progress = Progress::default();
-        let outgoing = outgoing(request, &route.gateway, &self.pseudonym, limit, progress.clone());
-        let answer = match (outgoing, client) {
-            (Ok((request, kind)), Some(client)) => {
-                exchange(client, request, kind, limit, timeout, progress, path).await
-            }
-            (Ok(_), None) => Err(Refusal::Unreachable),
-            (Err(refusal), _) => Err(refusal),
-        };
-        match answer {
-            Ok(response) => {
-                tracing::debug!(route = path, status = response.status().as_u16(), "relayed");
-                response
-            }
-            Err(refusal) => {
-                let status = refusal.status();
-                if status.is_server_error() {
-                    tracing::warn!(route = path, status = status.as_u16(), "{refusal:?}");
-                } else {
-                    tracing::debug!(route = path, status = status.as_u16(), "{refusal:?}");
-                }
-                refusal.into_response()
-            }
-        }
     }
 }
 

@@ -1,146 +1,268 @@
-//! The fixed mapping from the paths of a relay to gateways (RFC 9458 §8.2).
+//! One route: which requests it takes, and where they go (RFC 9458 §8.2).
 
-use http::Uri;
-use http::uri::{PathAndQuery, Scheme};
-use thiserror::Error;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-/// Why a route cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RouteError {
-    /// The path is not one that a request can have: it must begin with `/` and have no query.
-    #[error("{path:?} is no path: it must begin with '/' and have no query")]
-    Path {
-        /// The path as given.
-        path: String,
-    },
-    /// Two routes have the same path.
-    #[error("there already is a route for {path:?}")]
-    Duplicate {
-        /// The path of both.
-        path: String,
-    },
-    /// The gateway's URI names no scheme and host, so that nobody knows where to connect to.
-    #[error("{gateway} is no absolute URI: write https://HOST/PATH")]
-    NotAbsolute {
-        /// The URI as given.
-        gateway: Uri,
-    },
-    /// The gateway's URI holds a user name or password, which would not be sent.
-    #[error("the URI of the gateway of {path:?} holds a user name or password")]
-    UserInfo {
-        /// The path of the route; the URI stays out of messages.
-        path: String,
-    },
-    /// The gateway's URI has a scheme other than `https` (RFC 9458 §6 asks for HTTPS), and other
-    /// than `http` where that is allowed.
-    #[error("{gateway} is not https (http gateways must be allowed before their routes are added)")]
-    Scheme {
-        /// The URI as given.
-        gateway: Uri,
-    },
-}
+use http::uri::{Authority, PathAndQuery};
+use http::{Request, Uri};
+use oblivious_service::{Authorization, Payload};
 
-/// A path of the relay, and where its requests go.
-#[derive(Clone, Debug)]
-pub(crate) struct Route {
-    pub(crate) path: String,
+use crate::breaker::Circuit;
+use crate::gateway_uri;
+use crate::key_cache::KeyCache;
+use crate::media::Media;
+use crate::observe::GatewayMetrics;
+use crate::route_error::RouteError;
+
+/// Which requests go to which gateway, and how.
+///
+/// A route is fixed: nothing that a client sends changes where its request goes (RFC 9458 §8.2). It
+/// is served once it is among the [`Routes`](crate::Routes) of a relay.
+///
+/// ```
+/// use oblivious_relay::{Route, Routes};
+/// use oblivious_service::{Authorization, Payload};
+///
+/// let mut routes = Routes::new();
+/// routes.add(
+///     Route::path("/gateway", "https://gateway.example/gateway".parse()?)?
+///         .named("example")
+///         .keys("https://gateway.example/ohttp-keys".parse()?)
+///         .authorization(Authorization::bearer("0123456789abcdef0123456789abcdef")?)
+///         .payload(Payload::new("message/example-req", "message/example-res")?),
+/// )?;
+/// routes.add(Route::host("dns.relay.example", "https://dns.example/gateway".parse()?)?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Route {
+    pub(crate) path: Option<String>,
+    pub(crate) host: Option<String>,
     pub(crate) gateway: Uri,
+    pub(crate) media: Media,
+    pub(crate) authorization: Option<Authorization>,
+    pub(crate) keys: Option<Uri>,
+    pub(crate) allow_http: bool,
+    pub(crate) metrics: Arc<GatewayMetrics>,
+    pub(crate) circuit: Circuit,
+    pub(crate) key_cache: Arc<KeyCache>,
+    /// Where the gateway says that it is now, once it has said so for good.
+    moved: OnceLock<Uri>,
 }
 
-/// All routes; few, so that a search is as good as a map.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Routes {
-    routes: Vec<Route>,
-}
-
-impl Routes {
-    pub(crate) fn add(
-        &mut self,
-        path: &str,
-        gateway: Uri,
-        allow_http: bool,
-    ) -> Result<(), RouteError> {
-        let path = path.to_owned();
+impl Route {
+    /// Takes the requests for exactly `path`, and passes them on to `gateway`.
+    ///
+    /// Of a request's URI only path and host count; its query is not passed on.
+    ///
+    /// # Errors
+    ///
+    /// If the path is none.
+    pub fn path(path: &str, gateway: Uri) -> Result<Self, RouteError> {
         let parsed = path.parse::<PathAndQuery>();
         if !path.starts_with('/') || parsed.map_or(true, |parsed| parsed.path() != path) {
-            return Err(RouteError::Path { path });
+            return Err(RouteError::Path { path: path.to_owned() });
         }
-        if self.find(&path).is_some() {
-            return Err(RouteError::Duplicate { path });
+        Ok(Self::new(Some(path.to_owned()), None, gateway))
+    }
+
+    /// Takes the requests for any path of `host`, such as `relay.example`, for which there is no
+    /// route of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the host is none, or has a port.
+    pub fn host(host: &str, gateway: Uri) -> Result<Self, RouteError> {
+        Ok(Self::new(None, Some(checked_host(host)?), gateway))
+    }
+
+    fn new(path: Option<String>, host: Option<String>, gateway: Uri) -> Self {
+        let name = path.clone().or_else(|| host.clone()).unwrap_or_default();
+        Self {
+            path,
+            host,
+            gateway,
+            media: Media::default(),
+            authorization: None,
+            keys: None,
+            allow_http: false,
+            metrics: Arc::new(GatewayMetrics::new(name)),
+            circuit: Circuit::default(),
+            key_cache: Arc::default(),
+            moved: OnceLock::new(),
         }
-        let (Some(scheme), Some(authority)) = (gateway.scheme(), gateway.authority()) else {
-            return Err(RouteError::NotAbsolute { gateway });
-        };
-        if authority.as_str().contains('@') {
-            return Err(RouteError::UserInfo { path });
+    }
+
+    /// Takes the requests for its path only if they are for this host.
+    ///
+    /// # Errors
+    ///
+    /// If the host is none, or has a port.
+    pub fn only_host(mut self, host: &str) -> Result<Self, RouteError> {
+        self.host = Some(checked_host(host)?);
+        Ok(self)
+    }
+
+    /// The name in events and metrics: the path, or else the host, without this call.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.metrics = Arc::new(GatewayMetrics::new(name.to_owned()));
+        self
+    }
+
+    /// Takes the encapsulated messages of another protocol too (RFC 9458 §4.6). Those of Oblivious
+    /// HTTP itself, whole and chunked, every route takes.
+    #[must_use]
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.media.add(payload);
+        self
+    }
+
+    /// What the relay shows to the gateway in the `Authorization` field, the same for all clients.
+    ///
+    /// It goes to the server of the gateway's URI and to no other. Whenever there is nothing to
+    /// show, the relay answers 500 instead of sending a request that would be refused.
+    #[must_use]
+    pub fn authorization(mut self, authorization: Authorization) -> Self {
+        self.authorization = Some(authorization);
+        self
+    }
+
+    /// Answers GET with the key configurations that the gateway publishes at `keys`.
+    ///
+    /// The relay fetches them for itself and keeps them as long as the gateway's `Cache-Control`
+    /// allows, so that all clients get the same ones, and the gateway does not learn when which
+    /// client asked. Redirects of the gateway are followed (RFC 9540 §5); where `keys` is the URI
+    /// of the gateway itself and has moved for good, requests go to the new place as well.
+    ///
+    /// To a client this is one vantage point among others, to compare with, and no source by
+    /// itself: a relay that put a key of its own there could read the requests (RFC 9458 §7).
+    #[must_use]
+    pub fn keys(mut self, keys: Uri) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Allows `http` for the gateway and its keys.
+    ///
+    /// RFC 9458 §6 asks for HTTPS: without it anyone on the way can match who asked with what
+    /// the gateway got. This is for tests, and for gateways behind a proxy on the same machine.
+    #[must_use]
+    pub fn allow_http(mut self) -> Self {
+        self.allow_http = true;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), RouteError> {
+        for uri in std::iter::once(&self.gateway).chain(&self.keys) {
+            gateway_uri::check(uri, self.allow_http, self.name())?;
         }
-        if authority.host().is_empty() {
-            return Err(RouteError::NotAbsolute { gateway });
-        }
-        if *scheme != Scheme::HTTPS && !(allow_http && *scheme == Scheme::HTTP) {
-            return Err(RouteError::Scheme { gateway });
-        }
-        self.routes.push(Route { path, gateway });
         Ok(())
     }
 
-    /// The route with exactly this path.
-    pub(crate) fn find(&self, path: &str) -> Option<&Route> {
-        self.routes.iter().find(|route| route.path == path)
+    pub(crate) fn name(&self) -> &str {
+        self.metrics.name()
+    }
+
+    /// Where requests go now.
+    pub(crate) fn destination(&self) -> &Uri {
+        self.moved.get().unwrap_or(&self.gateway)
+    }
+
+    /// The gateway says that it is at `uri` from now on (RFC 9540 §5). It says so once: a second
+    /// time takes someone to look at the settings.
+    ///
+    /// The same for all clients, and the credential of this gateway is shown to no other.
+    pub(crate) fn move_to(&self, uri: Uri) {
+        let permitted = gateway_uri::check(&uri, self.allow_http, self.name()).is_ok()
+            && (self.authorization.is_none() || gateway_uri::same_origin(&uri, &self.gateway));
+        if permitted && uri != self.gateway && self.moved.set(uri).is_ok() {
+            tracing::warn!(gateway = self.name(), "the gateway has moved: change its URI");
+        }
+    }
+
+    pub(crate) fn takes_host(&self, host: Option<&str>) -> bool {
+        let Some(own) = &self.host else { return true };
+        host.is_some_and(|host| host.eq_ignore_ascii_case(own))
+    }
+}
+
+fn checked_host(host: &str) -> Result<String, RouteError> {
+    match host.parse::<Authority>() {
+        Ok(parsed) if parsed.host() == host => Ok(host.to_owned()),
+        _ => Err(RouteError::Host { host: host.to_owned() }),
+    }
+}
+
+/// The host that a request is for, without its port.
+pub(crate) fn host_of<B>(request: &Request<B>) -> Option<&str> {
+    if let Some(host) = request.uri().host() {
+        return Some(host);
+    }
+    let value = request.headers().get(http::header::HOST)?.to_str().ok()?;
+    let end = match value.rsplit_once(':') {
+        // A colon inside of brackets is none before a port.
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host.len(),
+        _ => value.len(),
+    };
+    value.get(..end)
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("path", &self.path)
+            .field("host", &self.host)
+            .field("gateway", &self.gateway)
+            .field("media", &self.media)
+            .field("authorization", &self.authorization)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::HOST;
+
     use super::*;
 
-    fn add(path: &str, gateway: &'static str, allow_http: bool) -> Result<(), RouteError> {
-        Routes::default().add(path, Uri::from_static(gateway), allow_http)
-    }
-
     #[test]
-    fn a_path_is_a_path() {
-        assert_eq!(add("/", "https://g.example", false), Ok(()));
-        assert_eq!(add("/a/b%20c", "https://g.example/x?y=z", false), Ok(()));
-        for path in ["", "a", "*", "/a?b", "/a#b", "/a b", "https://r.example/a"] {
-            assert_eq!(
-                add(path, "https://g.example", false),
-                Err(RouteError::Path { path: path.to_owned() })
-            );
+    fn the_host_of_a_request_has_no_port() {
+        for (uri, field, expected) in [
+            ("/a", Some("relay.example"), Some("relay.example")),
+            ("/a", Some("relay.example:8443"), Some("relay.example")),
+            ("/a", Some("[2001:db8::1]"), Some("[2001:db8::1]")),
+            ("/a", Some("[2001:db8::1]:443"), Some("[2001:db8::1]")),
+            ("https://relay.example:1/a", None, Some("relay.example")),
+            // HTTP/2 and proxies: the URI goes before the field (RFC 9112 §3.2.2).
+            ("https://relay.example/a", Some("other.example"), Some("relay.example")),
+            ("/a", None, None),
+        ] {
+            let mut request = Request::new(());
+            *request.uri_mut() = uri.parse().unwrap();
+            if let Some(field) = field {
+                request.headers_mut().insert(HOST, field.parse().unwrap());
+            }
+            assert_eq!(host_of(&request), expected, "{uri} {field:?}");
         }
     }
 
     #[test]
-    fn two_gateways_cannot_share_a_path() {
-        let mut routes = Routes::default();
-        assert_eq!(routes.add("/a", Uri::from_static("https://g.example/1"), false), Ok(()));
-        assert_eq!(
-            routes.add("/a", Uri::from_static("https://g.example/2"), false),
-            Err(RouteError::Duplicate { path: "/a".to_owned() })
-        );
-        assert_eq!(routes.find("/a").unwrap().gateway, "https://g.example/1");
-    }
+    fn a_gateway_moves_once_and_takes_no_credential_along() {
+        let gateway = || "https://g.example/a".parse::<Uri>().unwrap();
+        let route = Route::path("/a", gateway()).unwrap();
+        route.move_to("http://g.example/b".parse().unwrap());
+        assert_eq!(route.destination(), &gateway());
+        route.move_to("https://h.example/b".parse().unwrap());
+        route.move_to("https://h.example/c".parse().unwrap());
+        assert_eq!(route.destination(), "https://h.example/b");
 
-    #[test]
-    fn a_gateway_is_an_absolute_uri_without_user() {
-        for gateway in ["/gateway", "g.example", "g.example:443", "*"] {
-            assert!(
-                matches!(add("/", gateway, true), Err(RouteError::NotAbsolute { .. })),
-                "{gateway}"
-            );
-        }
-        let error = add("/a", "https://user:secret@g.example/", true).unwrap_err();
-        assert!(matches!(error, RouteError::UserInfo { .. }));
-        assert!(!format!("{error} {error:?}").contains("secret"));
-    }
-
-    /// RFC 9458 §6: HTTPS on both sides of a relay.
-    #[test]
-    fn http_takes_permission() {
-        assert!(matches!(add("/", "http://g.example/", false), Err(RouteError::Scheme { .. })));
-        assert_eq!(add("/", "http://g.example/", true), Ok(()));
-        assert_eq!(add("/", "HTTPS://g.example/", false), Ok(()));
-        assert!(matches!(add("/", "ftp://g.example/", true), Err(RouteError::Scheme { .. })));
+        let known = Authorization::bearer("secret").unwrap();
+        let route = Route::path("/a", gateway()).unwrap().authorization(known);
+        route.move_to("https://h.example/b".parse().unwrap());
+        assert_eq!(route.destination(), &gateway());
+        route.move_to("https://g.example/b".parse().unwrap());
+        assert_eq!(route.destination(), "https://g.example/b");
+        assert!(!format!("{route:?}").contains("secret"));
     }
 }

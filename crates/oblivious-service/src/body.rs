@@ -15,6 +15,12 @@ use crate::BoxError;
 /// The most that is reserved for data that was announced and has not arrived.
 const MAX_RESERVE: usize = 64 * 1024;
 
+/// Any body that can be sent to another thread and owns what it gives. Every such [`Body`] is one;
+/// the name stands for the bounds.
+pub trait SendBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static {}
+
+impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static> SendBody for B {}
+
 /// A body read to its end by [`collect`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,8 @@
 //! Header hygiene: what concerns one connection, or tells who is on it, goes no further.
 
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName, VIA,
+    CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName,
+    IF_NONE_MATCH, VIA,
 };
 use oblivious_wire::{connection_options, is_connection_field};
 
@@ -78,6 +79,19 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
         .iter()
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
         .any(|expectation| expectation.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Whether `If-None-Match` names `entity_tag`, so that who has sent it has what it asks for
+/// (RFC 9110 §13.1.2, by the weak comparison).
+///
+/// `entity_tag` is a strong one, in its quotes.
+pub fn names_entity_tag(headers: &HeaderMap, entity_tag: &str) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == entity_tag.as_bytes())
 }
 
 #[cfg(test)]

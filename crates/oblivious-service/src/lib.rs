@@ -30,7 +30,9 @@
 //!
 //! `tokio` adds `TokioTimer`. Off by default.
 
+mod authorization;
 mod body;
+mod client_address;
 mod future;
 mod headers;
 mod live;
@@ -39,12 +41,15 @@ mod payload;
 mod problem;
 mod time;
 mod timeout;
+mod trusted_proxies;
 mod via;
 
-pub use body::{CollectError, Collected, FullBody, collect};
+pub use authorization::{Authorization, AuthorizationError};
+pub use body::{CollectError, Collected, FullBody, SendBody, collect};
+pub use client_address::ClientAddress;
 pub use future::ResponseFuture;
 pub use headers::{
-    expects_continue, has_content_coding, media_type, strip_connection_fields,
+    expects_continue, has_content_coding, media_type, names_entity_tag, strip_connection_fields,
     strip_forwarding_fields,
 };
 pub use live::Live;
@@ -55,6 +60,7 @@ pub use problem::{Problem, plain_text};
 pub use time::TokioTimer;
 pub use time::{Clock, Sleep, SystemClock, Timer};
 pub use timeout::{Timeout, TimeoutError};
+pub use trusted_proxies::{TrustedProxies, TrustedProxiesError};
 pub use via::{Pseudonym, PseudonymError};
 
 /// An error of a kind that only its origin knows: of a body, of an inner service.

@@ -1,18 +1,29 @@
 //! Time from outside, so that a program chooses its runtime and a test its time.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
 
-/// Tells the time of day.
+/// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The time of day, which people and programs can set back and forth.
     fn now(&self) -> SystemTime;
+
+    /// The time since some moment in the past: how long something takes is measured by it. It never
+    /// goes back. That of the process, unless a clock brings its own.
+    fn uptime(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> SystemTime {
         (**self).now()
+    }
+
+    fn uptime(&self) -> Duration {
+        (**self).uptime()
     }
 }
 

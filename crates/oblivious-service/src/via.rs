@@ -68,6 +68,11 @@ impl Pseudonym {
         }
     }
 
+    /// The name alone.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The value of a `Via` field.
     pub fn value(&self) -> HeaderValue {
         self.value.clone()

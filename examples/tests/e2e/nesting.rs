@@ -6,6 +6,7 @@ use oblivious_http::bhttp::Content;
 use oblivious_http::hpke::{PendingResponse, Recipient};
 
 use crate::programs::Server;
+use crate::recorder::Recorder;
 use crate::replicas::{encoded, opened, post, recipient};
 use crate::setup::send;
 
@@ -13,34 +14,40 @@ use crate::setup::send;
 #[cfg(target_os = "linux")]
 const LEVELS: usize = if cfg!(debug_assertions) { 1000 } else { 4000 };
 
-/// An address of loopback that was free a moment ago: whoever listens there has to know it before.
-fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+/// A gateway that may ask itself, by way of an address that it knows beforehand.
+struct Gateway {
+    server: Server,
+    /// Where it asks itself.
+    origin: String,
 }
 
-/// A gateway that may ask itself.
-fn gateway_to_itself(arguments: &[&str]) -> Server {
-    let address = free_address();
-    let origin = format!("http://{address}");
-    let fixed = ["--generate-key", "--listen", &address, "--allow-target", &origin];
-    Server::start_with("gateway", &[&fixed, arguments].concat(), &[("RUST_LOG", "info")])
+impl Gateway {
+    async fn start(arguments: &[&str]) -> Self {
+        let way_back = Recorder::to_come().await;
+        let origin = format!("http://{}", way_back.address);
+        let fixed = ["--generate-key", "--allow-target", &origin];
+        let arguments = [&fixed, arguments].concat();
+        let server = Server::start_with("gateway", &arguments, &[("RUST_LOG", "info")]);
+        way_back.stand_before(server.address());
+        Self { server, origin }
+    }
 }
 
 /// A request for the gateway's health, sealed to it so many times, each as a POST to `path` with the
 /// media type `kind`, and what opens the answers, the outermost last.
 fn nested(
-    gateway: &Server,
+    gateway: &Gateway,
     recipient: &Recipient,
     levels: usize,
     path: &str,
     kind: &str,
 ) -> (Bytes, Vec<PendingResponse>) {
-    let innermost = Request::get(gateway.url("/health")).body(Content::default()).unwrap();
+    let innermost =
+        Request::get(format!("{}/health", gateway.origin)).body(Content::default()).unwrap();
     let (mut sealed, pending) = recipient.encapsulate(&encoded(&innermost)).unwrap();
     let mut all = vec![pending];
     for _ in 1..levels {
-        let outer = Request::post(gateway.url(path)).header("content-type", kind);
+        let outer = Request::post(format!("{}{path}", gateway.origin)).header("content-type", kind);
         let outer = outer.body(Content::from(sealed)).unwrap();
         let pending;
         (sealed, pending) = recipient.encapsulate(&encoded(&outer)).unwrap();
@@ -51,10 +58,10 @@ fn nested(
 
 /// The status of the innermost answer there is, and how many layers it is in.
 async fn innermost(
-    gateway: &Server,
+    gateway: &Gateway,
     (sealed, mut pending): (Bytes, Vec<PendingResponse>),
 ) -> (StatusCode, usize) {
-    let received = send(post(&gateway.origin, sealed)).await;
+    let received = send(post(&gateway.server.origin, sealed)).await;
     assert_eq!(received.status, StatusCode::OK, "a relay does not see it");
     let (mut body, mut layers, mut status) = (received.body, 0, received.status);
     while status == StatusCode::OK
@@ -70,8 +77,8 @@ async fn innermost(
 /// RFC 9110 §7.6.3: whoever wants nesting gets as much of it as was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn nesting_is_allowed_by_a_depth() {
-    let gateway = gateway_to_itself(&["--allow-nesting", "2", "--via", "me"]);
-    let recipient = recipient(&gateway).await;
+    let gateway = Gateway::start(&["--allow-nesting", "2", "--via", "me"]).await;
+    let recipient = recipient(&gateway.server).await;
     for (levels, expected) in [
         (1, (StatusCode::OK, 1)),
         (3, (StatusCode::OK, 3)),
@@ -83,11 +90,6 @@ async fn nesting_is_allowed_by_a_depth() {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn descriptors(server: &Server) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count()
-}
-
 /// RFC 5842 §7.2: thousands of encapsulations inside each other are one exchange, whatever the gateway
 /// may ask.
 #[cfg(target_os = "linux")]
@@ -95,11 +97,12 @@ fn descriptors(server: &Server) -> usize {
 async fn a_gateway_that_can_reach_itself_opens_one_layer() {
     use crate::streaming::memory;
 
-    let gateway = gateway_to_itself(&[]);
-    let recipient = recipient(&gateway).await;
+    let gateway = Gateway::start(&[]).await;
+    let recipient = recipient(&gateway.server).await;
     let plain = nested(&gateway, &recipient, 1, "/gateway", "message/ohttp-req");
     assert_eq!(innermost(&gateway, plain).await, (StatusCode::OK, 1));
-    let (memory_before, descriptors_before) = (memory(&gateway), descriptors(&gateway));
+    let server = &gateway.server;
+    let (memory_before, descriptors_before) = (memory(server), server.descriptors());
 
     for (levels, path, kind) in [
         (2, "/gateway", "message/ohttp-req"),
@@ -111,9 +114,9 @@ async fn a_gateway_that_can_reach_itself_opens_one_layer() {
         let refused = (StatusCode::LOOP_DETECTED, 1);
         assert_eq!(innermost(&gateway, nested).await, refused, "{levels} {path} {kind}");
     }
-    let grown = memory(&gateway).saturating_sub(memory_before);
+    let grown = memory(server).saturating_sub(memory_before);
     eprintln!("{LEVELS} levels: memory grew by {grown} bytes");
     assert!(grown < 8 << 20, "{grown} bytes");
-    let opened = descriptors(&gateway).saturating_sub(descriptors_before);
+    let opened = server.descriptors().saturating_sub(descriptors_before);
     assert!(opened <= 4, "{opened} descriptors");
 }

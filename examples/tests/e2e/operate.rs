@@ -1,19 +1,13 @@
 //! What operators do with the gateway: configure it, check that, watch it, and let relays in.
 
-use std::process::Output;
-
 use http::{Request, StatusCode, header};
 use oblivious_http::keys::{KemId, KeyConfig};
 use oblivious_http::service::FullBody;
 
-use crate::programs::{Server, contains, program, run};
-use crate::setup::{Setup, TempFile, send, text};
+use crate::programs::{ADMIN, Server, contains, program, run};
+use crate::setup::{Setup, TempFile, send, stderr, text};
 
 const ALLOW: [&str; 3] = ["--allow-target", "https://example.com", "--generate-key"];
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// What is checked can be used as a configuration file, and has no secret in it. The window for
 /// dates is none (RFC 9458 §6.5.1).
@@ -186,11 +180,9 @@ async fn answers_can_be_padded_to_buckets() {
 /// Faults found elsewhere: labels from what clients send, and health that is told of broken keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_have_no_label_that_a_client_chooses() {
-    let admin = format!("127.0.0.1:{}", free_port());
-    let setup = Setup::start_with(&["--admin", &admin]).await;
+    let setup = Setup::start_with(&ADMIN).await;
     let fetch = |path: &str| {
-        let url = format!("http://{admin}{path}");
-        send(Request::get(url).body(FullBody::empty()).unwrap())
+        send(Request::get(setup.gateway.admin_url(path)).body(FullBody::empty()).unwrap())
     };
     assert!(setup.client(&["-X", "MARKER-METHOD"], "/echo?marker-path").status.success());
     assert!(setup.client(&[], "/500").status.success());
@@ -222,11 +214,6 @@ async fn metrics_have_no_label_that_a_client_chooses() {
     }
     let public = Request::get(setup.gateway.url("/metrics")).body(FullBody::empty()).unwrap();
     assert_eq!(send(public).await.status, StatusCode::NOT_FOUND);
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

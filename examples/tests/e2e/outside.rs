@@ -155,8 +155,8 @@ async fn arguments_that_cannot_work_are_explained() {
             "64 hexadecimal digits",
         ),
         ("relay", &[], 2, "--gateway"),
-        ("relay", &["--gateway", "http://gateway.example/"], 1, "--allow-http-gateway"),
-        ("relay", &["--gateway", "https://gateway.example/", "--via", "a b"], 1, "--via"),
+        ("relay", &["--gateway", "http://gateway.example/"], 2, "--allow-http-gateway"),
+        ("relay", &["--gateway", "https://gateway.example/", "--via", "a b"], 2, "--via"),
     ];
     for (name, arguments, code, expected) in cases {
         let output = run(name, arguments);

@@ -31,7 +31,10 @@ pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(programs().join(name));
     for (variable, _) in std::env::vars_os() {
         let variable = variable.to_string_lossy().into_owned();
-        if ["GATEWAY_", "RELAY_", "CLIENT_"].iter().any(|prefix| variable.starts_with(prefix)) {
+        if ["GATEWAY_", "RELAY_", "CLIENT_", "DOH_"]
+            .iter()
+            .any(|prefix| variable.starts_with(prefix))
+        {
             command.env_remove(variable);
         }
     }
@@ -49,6 +52,9 @@ pub(crate) fn contains(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text))
 }
 
+/// For an admin listener, on a free port.
+pub(crate) const ADMIN: [&str; 2] = ["--admin", "127.0.0.1:0"];
+
 /// On a free port.
 const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
@@ -57,6 +63,8 @@ pub(crate) struct Server {
     process: Child,
     /// Its origin, as `http://127.0.0.1:PORT`.
     pub(crate) origin: String,
+    /// That of its admin listener, if it has one.
+    admin: Option<String>,
     log: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -89,13 +97,16 @@ impl Server {
                 kept.lock().unwrap().extend_from_slice(&buffer[..length]);
             }
         });
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(origin) = line.trim().strip_prefix("listening on ") else {
-            let _ = process.wait();
-            panic!("{name} did not start: {}", String::from_utf8_lossy(&log.lock().unwrap()));
-        };
-        Self { origin: origin.to_owned(), process, log }
+        let mut admin = None;
+        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if let Some(origin) = line.strip_prefix("listening on ") {
+                return Self { origin: origin.to_owned(), admin, process, log };
+            }
+            admin = line.strip_prefix("admin on ").map(str::to_owned);
+        }
+        let _ = process.wait();
+        panic!("{name} did not start: {}", String::from_utf8_lossy(&log.lock().unwrap()));
     }
 
     /// Sends the process a signal, by its name.
@@ -113,6 +124,12 @@ impl Server {
     /// The process's number.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// How many files and sockets the process has open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
 
     /// Waits until the program has logged a text.
@@ -134,6 +151,11 @@ impl Server {
     /// A resource of the program.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
+    }
+
+    /// A resource of the program's admin listener.
+    pub(crate) fn admin_url(&self, path: &str) -> String {
+        format!("{}{path}", self.admin.as_deref().expect("it was started with --admin"))
     }
 
     /// The address that it listens on, as `127.0.0.1:PORT`.

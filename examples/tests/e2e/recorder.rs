@@ -1,6 +1,6 @@
 //! A TCP proxy that keeps every byte that passes, in both directions.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// Stands in front of a server.
 pub(crate) struct Recorder {
     pub(crate) address: String,
+    server: Arc<OnceLock<String>>,
     towards: Bytes,
     back: Bytes,
 }
@@ -17,20 +18,34 @@ type Bytes = Arc<Mutex<Vec<u8>>>;
 impl Recorder {
     /// Forwards every connection to `server`, given as `HOST:PORT`.
     pub(crate) async fn start(server: &str) -> Self {
+        let recorder = Self::to_come().await;
+        recorder.stand_before(server);
+        recorder
+    }
+
+    /// For a server that has to know the recorder's address before it starts. Nobody may connect
+    /// until [`stand_before`](Self::stand_before) has said where to.
+    pub(crate) async fn to_come() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (towards, back) = (Bytes::default(), Bytes::default());
-        let (server, sent, returned) = (server.to_owned(), towards.clone(), back.clone());
+        let server = Arc::<OnceLock<String>>::default();
+        let (known, sent, returned) = (server.clone(), towards.clone(), back.clone());
         tokio::spawn(async move {
             while let Ok((caller, _)) = listener.accept().await {
-                let called = TcpStream::connect(&server).await.unwrap();
+                let called = TcpStream::connect(known.get().unwrap()).await.unwrap();
                 let (caller_reads, caller_writes) = caller.into_split();
                 let (called_reads, called_writes) = called.into_split();
                 tokio::spawn(copy(caller_reads, called_writes, sent.clone()));
                 tokio::spawn(copy(called_reads, caller_writes, returned.clone()));
             }
         });
-        Self { address, towards, back }
+        Self { address, server, towards, back }
+    }
+
+    /// Forwards connections to `server` from now on.
+    pub(crate) fn stand_before(&self, server: &str) {
+        self.server.set(server.to_owned()).unwrap();
     }
 
     /// What was sent to the server so far.

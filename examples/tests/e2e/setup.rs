@@ -1,7 +1,7 @@
 //! A relay, a gateway and a target that work together, and ways to ask them.
 
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -48,12 +48,20 @@ impl Setup {
     }
 
     /// A client program that is running.
-    pub(crate) fn spawn_client(&self, path: &str) -> std::process::Child {
+    pub(crate) fn spawn_client(&self, path: &str) -> Child {
+        self.client_command(path).spawn().unwrap()
+    }
+
+    /// The same, whose output can be waited for.
+    pub(crate) fn spawn_client_with_output(&self, path: &str) -> Child {
+        self.client_command(path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn client_command(&self, path: &str) -> Command {
         let (relay, keys) = (self.relay.url("/gateway"), self.gateway.url("/ohttp-keys"));
-        program("client")
-            .args(["--relay", &relay, "--keys", &keys, &self.target.url(path)])
-            .spawn()
-            .unwrap()
+        let mut command = program("client");
+        command.args(["--relay", &relay, "--keys", &keys, &self.target.url(path)]);
+        command
     }
 
     /// The gateway's key, made ready for sealing by hand.
@@ -80,7 +88,13 @@ impl Setup {
 
 /// A relay for one gateway without TLS.
 pub(crate) fn relay_to(gateway: &str) -> Server {
-    Server::start("relay", &["--gateway", gateway, "--allow-http-gateway"])
+    relay_to_with(gateway, &[])
+}
+
+/// The same, with further arguments.
+pub(crate) fn relay_to_with(gateway: &str, arguments: &[&str]) -> Server {
+    let fixed = ["--gateway", gateway, "--allow-http-gateway"];
+    Server::start("relay", &[&fixed[..], arguments].concat())
 }
 
 /// A response read whole.
@@ -108,6 +122,11 @@ pub(crate) fn stdout(output: &Output) -> Vec<u8> {
 /// [`stdout`] as text.
 pub(crate) fn text(output: &Output) -> String {
     String::from_utf8(stdout(output)).unwrap()
+}
+
+/// What a program said on its standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A file for one test, removed when this is dropped.

@@ -7,8 +7,7 @@ use http::{Request, StatusCode};
 use oblivious_http::service::FullBody;
 use rustls::pki_types::ServerName;
 
-use crate::operate::free_port;
-use crate::programs::Server;
+use crate::programs::{ADMIN, Server};
 use crate::setup::{Setup, TempFile, send, stdout};
 use crate::tls::certificate;
 
@@ -16,22 +15,16 @@ use crate::tls::certificate;
 /// send nothing more.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_sigterm_what_is_under_way_is_answered() {
-    let admin = format!("127.0.0.1:{}", free_port());
-    let mut setup = Setup::start_with(&["--admin", &admin, "--lame-duck", "0.5"]).await;
-    let relay = setup.relay.url("/gateway");
-    let keys = setup.gateway.url("/ohttp-keys");
-    let url = setup.target.url("/slow");
-    let client = std::thread::spawn(move || {
-        crate::programs::run("client", &["--relay", &relay, "--keys", &keys, &url])
-    });
+    let mut setup = Setup::start_with(&[&ADMIN[..], &["--lame-duck", "0.5"]].concat()).await;
+    let client = setup.spawn_client_with_output("/slow");
     while setup.target.calls.begun() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     setup.gateway.signal("TERM");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let ready = Request::get(format!("http://{admin}/ready")).body(FullBody::empty()).unwrap();
+    let ready = Request::get(setup.gateway.admin_url("/ready")).body(FullBody::empty()).unwrap();
     assert_eq!(send(ready).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(stdout(&client.join().unwrap()), b"slow and complete");
+    assert_eq!(stdout(&client.wait_with_output().unwrap()), b"slow and complete");
     assert_eq!(setup.gateway.wait(), Some(0));
 }
 
@@ -49,7 +42,10 @@ async fn a_drain_has_an_end() {
 }
 
 /// What certificate a server shows.
-async fn shown(server: &Server, config: Arc<rustls::ClientConfig>) -> std::io::Result<Vec<u8>> {
+pub(crate) async fn shown(
+    server: &Server,
+    config: Arc<rustls::ClientConfig>,
+) -> std::io::Result<Vec<u8>> {
     let stream = tokio::net::TcpStream::connect(server.address()).await?;
     let name = ServerName::try_from("localhost").unwrap();
     let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;

@@ -1,7 +1,7 @@
 //! A round trip with real primitives, and edits of what is on the wire.
 
 use bytes::BytesMut;
-use oblivious_hpke::Provider;
+use oblivious_hpke::{Provider, UnixSeconds};
 
 use super::parties;
 
@@ -14,12 +14,12 @@ pub fn edits(data: &[u8]) {
 
     let (request, pending) = recipient.encapsulate(message).unwrap();
     let edited = edit(&request, edits);
-    let opened = ring.decapsulate(edited.clone());
+    let opened = ring.at(UnixSeconds::EPOCH).decapsulate(edited.clone());
     assert_eq!(opened.is_ok(), edited == request);
     // The highest bit of X25519's `enc` is ignored by the agreement, and still it is bound.
     let (opened, reply) = match opened {
         Ok(opened) => opened,
-        Err(_) => ring.decapsulate(request.into()).unwrap(),
+        Err(_) => ring.at(UnixSeconds::EPOCH).decapsulate(request.into()).unwrap(),
     };
     assert_eq!(opened, message);
 

@@ -1,7 +1,7 @@
 //! Any bytes as an encapsulated request.
 
 use bytes::BytesMut;
-use oblivious_hpke::{ChunkLimits, DecapsulateError, RequestHeader};
+use oblivious_hpke::{ChunkLimits, DecapsulateError, RequestHeader, UnixSeconds};
 
 use super::{PREFIX_LEN, parties, permissive};
 
@@ -16,7 +16,7 @@ pub fn header(data: &[u8]) {
     }
     let is_ours = data.starts_with(&[1, 0, 0x20, 0, 1, 0, 1]);
 
-    match ring.decapsulate(BytesMut::from(data)) {
+    match ring.at(UnixSeconds::EPOCH).decapsulate(BytesMut::from(data)) {
         Ok((message, reply)) => {
             assert!(is_ours);
             assert_eq!(message.len(), data.len() - PREFIX_LEN - 16);
@@ -34,7 +34,7 @@ pub fn header(data: &[u8]) {
     }
 
     let mut received = BytesMut::from(data);
-    match ring.decapsulate_chunked(&mut received, &ChunkLimits::default()) {
+    match ring.at(UnixSeconds::EPOCH).decapsulate_chunked(&mut received, &ChunkLimits::default()) {
         Ok(None) => assert_eq!(received, data, "nothing is taken before there is enough"),
         Ok(Some((_, reply))) => {
             assert!(is_ours && received.is_empty());

@@ -86,6 +86,16 @@ impl Seed {
         Ok(Self(bytes))
     }
 
+    /// The pair that is derived from the seed itself (DeriveKeyPair of RFC 9180 §7.1.3), for a
+    /// [`FixedKey`](super::FixedKey): the same seed gives the same pair everywhere. A seed for a
+    /// schedule must not be used for this too.
+    ///
+    /// # Errors
+    /// If the provider does not have the KEM, or the KEM needs a longer seed.
+    pub fn key_pair(&self, kem: KemId, provider: Provider) -> Result<KeyPair, KeyPairError> {
+        KeyPair::derive(kem, self.expose(), provider)
+    }
+
     /// The root of an epoch, HKDF-Expand(seed, "epoch" ‖ epoch), as eight bytes.
     pub(crate) fn root(&self, epoch: u64) -> Root {
         Root(expand(&self.0, &[b"epoch", &epoch.to_be_bytes()]))

@@ -1,8 +1,10 @@
 //! The arithmetic of epochs and key ids.
 
+use oblivious_hpke::UnixSeconds;
+
 use super::ScheduleSettings;
 
-/// How time is divided. All times are in seconds since the Unix epoch.
+/// How time is divided. All lengths are in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Epochs {
     /// Not zero.
@@ -29,40 +31,40 @@ impl Epochs {
     }
 
     /// The epoch whose keys are published at `now`.
-    pub(crate) fn current(&self, now: u64) -> u64 {
-        now / self.interval
+    pub(crate) fn current(&self, now: UnixSeconds) -> u64 {
+        now.0 / self.interval
     }
 
     /// The oldest epoch whose keys are accepted at `now`.
-    pub(crate) fn oldest(&self, now: u64) -> u64 {
+    pub(crate) fn oldest(&self, now: UnixSeconds) -> u64 {
         // The smallest epoch with accepted_until(epoch) >= now.
-        let next_published = now.saturating_sub(self.max_age.saturating_add(self.grace));
-        next_published.div_ceil(self.interval).saturating_sub(1)
+        let next_published = now - self.max_age.saturating_add(self.grace);
+        next_published.0.div_ceil(self.interval).saturating_sub(1)
     }
 
     /// When the keys of an epoch are published, until those of the next one are.
-    pub(crate) fn published_from(&self, epoch: u64) -> u64 {
-        epoch.saturating_mul(self.interval)
+    pub(crate) fn published_from(&self, epoch: u64) -> UnixSeconds {
+        UnixSeconds(epoch.saturating_mul(self.interval))
     }
 
-    pub(crate) fn accepted_from(&self, epoch: u64) -> u64 {
-        self.published_from(epoch).saturating_sub(self.skew)
+    pub(crate) fn accepted_from(&self, epoch: u64) -> UnixSeconds {
+        self.published_from(epoch) - self.skew
     }
 
     /// The last second for which clients keep the configurations of an epoch.
-    pub(crate) fn cached_until(&self, epoch: u64) -> u64 {
-        self.published_from(epoch.saturating_add(1)).saturating_add(self.max_age)
+    pub(crate) fn cached_until(&self, epoch: u64) -> UnixSeconds {
+        self.published_from(epoch.saturating_add(1)) + self.max_age
     }
 
     /// The last second at which the keys of an epoch are accepted.
-    pub(crate) fn accepted_until(&self, epoch: u64) -> u64 {
-        self.cached_until(epoch).saturating_add(self.grace)
+    pub(crate) fn accepted_until(&self, epoch: u64) -> UnixSeconds {
+        self.cached_until(epoch) + self.grace
     }
 
     /// The first second after `now` at which there is a key to add or to destroy.
-    pub(crate) fn next_change(&self, now: u64) -> u64 {
+    pub(crate) fn next_change(&self, now: UnixSeconds) -> UnixSeconds {
         let publication = self.published_from(self.current(now).saturating_add(1));
-        let expiry = self.accepted_until(self.oldest(now)).saturating_add(1);
+        let expiry = self.accepted_until(self.oldest(now)) + 1;
         publication.min(expiry)
     }
 
@@ -106,7 +108,7 @@ mod tests {
             for retirement in 0..20 {
                 let epochs = Epochs { interval, skew: 0, max_age: retirement, grace: 1 };
                 let mut most = 0;
-                for now in 0..200 {
+                for now in (0..200).map(UnixSeconds) {
                     let current = epochs.current(now);
                     assert!(epochs.published_from(current) <= now);
                     assert!(epochs.published_from(current + 1) > now);
@@ -118,7 +120,7 @@ mod tests {
                     let what = |now| (epochs.oldest(now), epochs.current(now));
                     let change = epochs.next_change(now);
                     assert!(change > now);
-                    assert!((now..change).all(|second| what(second) == what(now)));
+                    assert!((now.0..change.0).all(|second| what(UnixSeconds(second)) == what(now)));
                     assert_ne!(what(change), what(now));
                 }
                 assert_eq!(most, epochs.most_at_once());
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn the_end_of_time_is_no_panic() {
         let epochs = Epochs { interval: 1, skew: 0, max_age: u64::MAX, grace: u64::MAX };
-        for now in [0, 1, u64::MAX - 1, u64::MAX] {
+        for now in [0, 1, u64::MAX - 1, u64::MAX].map(UnixSeconds) {
             assert!(epochs.oldest(now) <= epochs.current(now));
             assert!(epochs.accepted_until(epochs.current(now)) >= now);
             epochs.next_change(now);

@@ -7,7 +7,7 @@ use oblivious_keys::{KemId, SymmetricSuite};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{SecretFileError, Seed, secret_file};
+use super::{SecretFileError, secret_file};
 
 /// A key with an id, which is used until the operator takes it away.
 ///
@@ -30,24 +30,10 @@ pub struct FixedKey {
 }
 
 impl FixedKey {
-    /// A key under `key_id`, to be used with any of `suites`.
+    /// A key under `key_id`, to be used with any of `suites`. A pair that is the same everywhere
+    /// comes from [`Seed::key_pair`](super::Seed::key_pair).
     pub fn new(key_id: u8, pair: KeyPair, suites: Vec<SymmetricSuite>) -> Self {
         Self { key_id, pair, suites, is_published: false }
-    }
-
-    /// The key that is derived from a seed (DeriveKeyPair of RFC 9180 §7.1.3): the same seed gives
-    /// the same key everywhere.
-    ///
-    /// # Errors
-    /// If the provider does not have the KEM, or it needs a longer seed.
-    pub fn derive(
-        key_id: u8,
-        kem: KemId,
-        seed: &Seed,
-        suites: Vec<SymmetricSuite>,
-        provider: Provider,
-    ) -> Result<Self, KeyPairError> {
-        Ok(Self::new(key_id, KeyPair::derive(kem, seed.expose(), provider)?, suites))
     }
 
     /// Also publishes the key beside those of a schedule, which must have no key of its KEM.
@@ -228,7 +214,7 @@ mod tests {
             "1 x25519".to_owned(),
             format!("256 x25519 {SECRET}"),
             format!("-1 x25519 {SECRET}"),
-            format!("1 x448 {SECRET}"),
+            format!("1 x25518 {SECRET}"),
             format!("1 32 {SECRET}"),
             format!("1 x25519 {SECRET} again"),
             format!("1 x25519 {}", &SECRET[1..]),

@@ -54,10 +54,3 @@ pub use secret_file::SecretFileError;
 pub use settings::{ScheduleError, ScheduleSettings};
 pub use snapshot::{GatewayKeys, Published};
 pub use state::StateError;
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Seconds since the Unix epoch; none for a clock that is before it.
-pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use oblivious_hpke::UnixSeconds;
 use oblivious_service::{Clock, Live, Timer};
 use tracing::{error, info};
 
-use super::{GatewayKeys, KeySchedule, StateError, unix_seconds};
+use super::{GatewayKeys, KeySchedule, StateError};
 
 /// How long to wait after a failure, in seconds.
 const RETRY: u64 = 10;
@@ -54,7 +55,7 @@ impl KeyRotation {
         clock: impl Clock,
         timer: impl Timer,
     ) -> Result<Self, StateError> {
-        let keys = Live::new(schedule.keys_at(unix_seconds(clock.now()))?);
+        let keys = Live::new(schedule.keys_at(clock.now().into())?);
         Ok(Self::new(schedule, keys, clock, timer))
     }
 
@@ -80,20 +81,20 @@ impl KeyRotation {
     /// is over, and it is tried again every ten seconds. The next epoch's keys are among the
     /// present ones, so there is an interval's time to help.
     pub async fn run(self) {
-        let (mut before, mut due) = (0, 0);
+        let (mut before, mut due) = (UnixSeconds::EPOCH, UnixSeconds::EPOCH);
         loop {
-            let now = unix_seconds(self.clock.now());
+            let now = UnixSeconds::from(self.clock.now());
             if now >= due || now < before {
                 due = self.replace(now);
             }
             before = now;
-            let wait = due.saturating_sub(now).clamp(1, LONGEST_SLEEP);
+            let wait = due.since(now).clamp(1, LONGEST_SLEEP);
             self.timer.sleep(Duration::from_secs(wait)).await;
         }
     }
 
     /// Puts the keys of this moment in use, and returns when to do it again.
-    fn replace(&self, now: u64) -> u64 {
+    fn replace(&self, now: UnixSeconds) -> UnixSeconds {
         match self.schedule.keys_at(now) {
             Ok(keys) => {
                 let accepted: Vec<_> = keys.ring().keys().map(|(key, _)| key.key_id()).collect();
@@ -103,7 +104,7 @@ impl KeyRotation {
             }
             Err(error) => {
                 error!(%error, "cannot change keys; those in use stay until they expire");
-                now.saturating_add(RETRY)
+                now + RETRY
             }
         }
     }

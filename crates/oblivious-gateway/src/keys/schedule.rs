@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use oblivious_hpke::{KeyRing, KeyRingError, Validity};
+use oblivious_hpke::{KeyRing, KeyRingError, UnixSeconds, Validity};
 use oblivious_keys::KemId;
 
 use super::{
@@ -125,11 +125,9 @@ impl KeySchedule {
     /// Makes the state file of a ratchet, with a new secret, readable by its owner alone. Returns
     /// false, and does nothing, if it is there already, or if the schedule has a seed.
     ///
-    /// `now` is in seconds since the Unix epoch.
-    ///
     /// # Errors
     /// If the file cannot be written, or there is no randomness.
-    pub fn create_state(&self, now: u64) -> Result<bool, StateError> {
+    pub fn create_state(&self, now: UnixSeconds) -> Result<bool, StateError> {
         match &self.source {
             Source::Ratchet(file) => file.create(&self.epochs, now),
             Source::Seed(_) => Ok(false),
@@ -137,7 +135,7 @@ impl KeySchedule {
     }
 
     /// The keys from `now` on, until [`next_change`](Self::next_change): those that are accepted,
-    /// and those of the next epoch, each with its time. `now` is in seconds since the Unix epoch.
+    /// and those of the next epoch, each with its time.
     ///
     /// A ratchet first removes what has expired from its state file; for that it reads the file,
     /// and writes it if there is something to remove.
@@ -145,7 +143,7 @@ impl KeySchedule {
     /// # Errors
     /// If the state file cannot be used; it is then as it was. A schedule with a seed has no
     /// errors.
-    pub fn keys_at(&self, now: u64) -> Result<GatewayKeys, StateError> {
+    pub fn keys_at(&self, now: UnixSeconds) -> Result<GatewayKeys, StateError> {
         let current = self.epochs.current(now);
         let (mut epoch, mut root) = match &self.source {
             Source::Ratchet(file) => {
@@ -200,9 +198,8 @@ impl KeySchedule {
         }
     }
 
-    /// The first second after `now` at which [`keys_at`](Self::keys_at) gives other keys. Both are
-    /// in seconds since the Unix epoch.
-    pub fn next_change(&self, now: u64) -> u64 {
+    /// The first second after `now` at which [`keys_at`](Self::keys_at) gives other keys.
+    pub fn next_change(&self, now: UnixSeconds) -> UnixSeconds {
         self.epochs.next_change(now)
     }
 }

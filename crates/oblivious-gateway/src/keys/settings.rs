@@ -8,31 +8,17 @@ use thiserror::Error;
 
 /// The settings of a [`KeySchedule`](super::KeySchedule). All replicas need equal ones.
 ///
-/// Of the durations whole seconds count.
+/// Of the durations whole seconds count. Whether the settings fit each other is checked when the
+/// schedule is made.
 #[derive(Clone, Debug)]
 pub struct ScheduleSettings {
-    /// How long each key is published. Default: one day.
-    pub interval: Duration,
-    /// How long clients may keep a configuration; also set it with
-    /// [`PublishKeys::max_age`](crate::PublishKeys::max_age). Default: one hour.
-    pub max_age: Duration,
-    /// How long a key is accepted after the last copy of its configuration has become stale: for
-    /// requests under way, and for clocks that run behind, so not less than `skew`. Default: one
-    /// hour.
-    pub grace: Duration,
-    /// How far the clocks of two replicas, or of a replica and a client, may be apart; shorter than
-    /// `interval`, and not longer than [`DatePolicy::skew`](crate::DatePolicy::skew), or a replica
-    /// forgets requests while another one accepts them. Default: one minute.
-    pub skew: Duration,
-    /// The KEMs: each has one published configuration, in this order, but X25519 always first, since
-    /// there are clients that look at the first one alone. Which ones there are depends on the
-    /// provider and on the features of `oblivious-hpke`. Default: X25519.
-    pub kems: Vec<KemId>,
-    /// The suites of every key. Default: HKDF-SHA256 with AES-128-GCM, AES-256-GCM and
-    /// ChaCha20-Poly1305.
-    pub suites: Vec<SymmetricSuite>,
-    /// Where the primitives come from. It has no influence on the keys.
-    pub provider: Provider,
+    pub(crate) interval: Duration,
+    pub(crate) max_age: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) skew: Duration,
+    pub(crate) kems: Vec<KemId>,
+    pub(crate) suites: Vec<SymmetricSuite>,
+    pub(crate) provider: Provider,
 }
 
 impl Default for ScheduleSettings {
@@ -54,6 +40,69 @@ impl Default for ScheduleSettings {
 }
 
 impl ScheduleSettings {
+    /// Sets how long each key is published. Default: one day.
+    #[must_use]
+    pub fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets how long clients may keep a configuration; also set it with
+    /// [`PublishKeys::max_age`](crate::PublishKeys::max_age). Default: one hour.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Sets how long a key is accepted after the last copy of its configuration has become stale:
+    /// for requests under way, and for clocks that run behind, so not less than the
+    /// [skew](Self::with_skew). Default: one hour.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets how far the clocks of two replicas, or of a replica and a client, may be apart; shorter
+    /// than the interval, and not longer than that of the
+    /// [dates](crate::DatePolicy::with_skew), or a replica forgets requests while another one
+    /// accepts them. Default: one minute.
+    #[must_use]
+    pub fn with_skew(mut self, skew: Duration) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Sets the KEMs: each has one published configuration, in this order, but X25519 always first,
+    /// since there are clients that look at the first one alone. Which ones there are depends on
+    /// the provider and on the features of `oblivious-hpke`. Default: X25519.
+    #[must_use]
+    pub fn with_kems(mut self, kems: Vec<KemId>) -> Self {
+        self.kems = kems;
+        self
+    }
+
+    /// Sets the suites of every key. Default: HKDF-SHA256 with AES-128-GCM, AES-256-GCM and
+    /// ChaCha20-Poly1305.
+    #[must_use]
+    pub fn with_suites(mut self, suites: Vec<SymmetricSuite>) -> Self {
+        self.suites = suites;
+        self
+    }
+
+    /// Sets where the primitives come from. It has no influence on the keys.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Provider) -> Self {
+        self.provider = provider;
+        self
+    }
+
+    /// The suites of every key.
+    pub fn suites(&self) -> &[SymmetricSuite] {
+        &self.suites
+    }
+
     pub(crate) fn check(&self) -> Result<(), ScheduleError> {
         if self.interval.as_secs() == 0 {
             return Err(ScheduleError::IntervalTooShort);

@@ -1,6 +1,8 @@
 //! The keys of a gateway at a moment.
 
-use oblivious_hpke::KeyRing;
+use std::time::Duration;
+
+use oblivious_hpke::{KeyRing, UnixSeconds};
 use oblivious_keys::{KemId, KeyConfig, KeyConfigList};
 
 /// The keys that a gateway accepts, and the configurations that it publishes.
@@ -19,10 +21,10 @@ pub struct GatewayKeys {
 /// What is published from a time on, until the next publication takes its place.
 #[derive(Debug)]
 pub(crate) struct Publication {
-    pub(crate) from: u64,
+    pub(crate) from: UnixSeconds,
     pub(crate) key_ids: Vec<u8>,
     /// The last second for which clients may keep it, if there is one.
-    pub(crate) cached_until: Option<u64>,
+    pub(crate) cached_until: Option<UnixSeconds>,
 }
 
 /// What [`GatewayKeys::published`] returns.
@@ -33,9 +35,9 @@ pub struct Published {
     /// of X25519 first, since there are clients that look at the first one alone, then those of
     /// the other KEMs in the order of the ring.
     pub list: KeyConfigList,
-    /// For how many seconds from now on a client may keep the list: no key in it ends before.
-    /// `None` if no key has an end.
-    pub valid_for: Option<u64>,
+    /// For how long from now on a client may keep the list, in whole seconds: no key in it ends
+    /// before. `None` if no key has an end.
+    pub valid_for: Option<Duration>,
 }
 
 impl GatewayKeys {
@@ -49,9 +51,8 @@ impl GatewayKeys {
         &self.ring
     }
 
-    /// What is published at `now`, in seconds since the Unix epoch. `None` if there is no key to
-    /// publish.
-    pub fn published(&self, now: u64) -> Option<Published> {
+    /// What is published at `now`. `None` if there is no key to publish.
+    pub fn published(&self, now: UnixSeconds) -> Option<Published> {
         let Some(plan) = &self.plan else { return self.publish(now, |_| true, None) };
         let current = plan.iter().rfind(|publication| publication.from <= now)?;
         let is_listed = |config: &KeyConfig| current.key_ids.contains(&config.key_id());
@@ -62,14 +63,14 @@ impl GatewayKeys {
     /// see two are told apart by which they take (RFC 9458 §7).
     fn publish(
         &self,
-        now: u64,
+        now: UnixSeconds,
         is_chosen: impl Fn(&KeyConfig) -> bool,
-        cached_until: Option<u64>,
+        cached_until: Option<UnixSeconds>,
     ) -> Option<Published> {
         let mut configs: Vec<KeyConfig> = Vec::new();
-        let mut until = cached_until.unwrap_or(u64::MAX);
+        let mut until = cached_until.unwrap_or(UnixSeconds::NEVER);
         for (config, validity) in self.ring.keys() {
-            let is_valid = (validity.not_before..=validity.not_after).contains(&now);
+            let is_valid = validity.includes(now);
             let is_first = configs.iter().all(|listed| listed.kem() != config.kem());
             if is_valid && is_first && is_chosen(config) {
                 configs.push(config.clone());
@@ -78,17 +79,17 @@ impl GatewayKeys {
         }
         configs.sort_by_key(|config| config.kem() != KemId::X25519_HKDF_SHA256);
         let list = KeyConfigList::new(configs).ok()?;
-        let valid_for = (until != u64::MAX).then(|| until.saturating_sub(now));
+        let valid_for =
+            (until != UnixSeconds::NEVER).then(|| Duration::from_secs(until.since(now)));
         Some(Published { list, valid_for })
     }
 
-    /// The last second, since the Unix epoch, at which requests under a key are accepted: so long a
-    /// guard against replays remembers them. `None` if the key has no end, and 0 if there is no
-    /// such key.
-    pub fn accepted_until(&self, key_id: u8) -> Option<u64> {
+    /// The last second at which requests under a key are accepted: so long a guard against replays
+    /// remembers them. `None` if the key has no end, and the epoch if there is no such key.
+    pub fn accepted_until(&self, key_id: u8) -> Option<UnixSeconds> {
         let key = self.ring.keys().find(|(config, _)| config.key_id() == key_id);
-        let last = key.map_or(0, |(_, validity)| validity.not_after);
-        (last != u64::MAX).then_some(last)
+        let last = key.map_or(UnixSeconds::EPOCH, |(_, validity)| validity.not_after);
+        (last != UnixSeconds::NEVER).then_some(last)
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use oblivious_hpke::UnixSeconds;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -56,7 +57,7 @@ impl StateFile {
 
     /// Makes the file with a new root, whose first epoch is the oldest that is accepted at `now`.
     /// Returns false, and does nothing, if it is there already.
-    pub(crate) fn create(&self, epochs: &Epochs, now: u64) -> Result<bool, StateError> {
+    pub(crate) fn create(&self, epochs: &Epochs, now: UnixSeconds) -> Result<bool, StateError> {
         // Usual, and then the folder may be one that cannot be written to.
         if fs::symlink_metadata(&self.path).is_ok() {
             return Ok(false);
@@ -79,7 +80,7 @@ impl StateFile {
 
     /// The state at `now`. If it has roots that have expired, they are removed from the file
     /// first.
-    pub(crate) fn at(&self, epochs: &Epochs, now: u64) -> Result<State, StateError> {
+    pub(crate) fn at(&self, epochs: &Epochs, now: UnixSeconds) -> Result<State, StateError> {
         let mut state = self.load()?;
         if state.interval != epochs.interval() {
             let (in_file, in_settings) = (state.interval, epochs.interval());
@@ -87,7 +88,7 @@ impl StateFile {
         }
         if state.epoch > epochs.current(now) {
             let from = epochs.published_from(state.epoch);
-            return Err(StateError::FromTheFuture { seconds: from.saturating_sub(now) });
+            return Err(StateError::FromTheFuture { seconds: from.since(now) });
         }
         let oldest = epochs.oldest(now);
         let steps = oldest.saturating_sub(state.epoch);

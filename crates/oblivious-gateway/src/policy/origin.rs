@@ -75,12 +75,22 @@ fn after_host<'a>(authority: &'a str, host: &str) -> &'a str {
     authority.strip_prefix(host).unwrap_or(authority)
 }
 
+/// The origin of an absolute URI, whatever its path and query.
+impl TryFrom<&Uri> for Origin {
+    type Error = OriginError;
+
+    fn try_from(uri: &Uri) -> Result<Self, OriginError> {
+        // The URI may be a request's, which is not to be read in an error.
+        Self::of(uri).ok_or_else(|| OriginError("what this URI begins with".to_owned()))
+    }
+}
+
 impl FromStr for Origin {
     type Err = OriginError;
 
     /// Reads `scheme://host` or `scheme://host:port`.
     fn from_str(text: &str) -> Result<Self, OriginError> {
-        let invalid = || OriginError(text.to_owned());
+        let invalid = || OriginError(format!("{text:?}"));
         let uri: Uri = text.parse().map_err(|_| invalid())?;
         // More than an origin would promise a rule that is not enforced.
         let bare =
@@ -95,10 +105,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The text is not an origin.
+/// A text or the start of a URI is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is not an origin: write a scheme (https or http), a host and, if it is not the \
+    "{0} is not an origin: write a scheme (https or http), a host and, if it is not the \
      scheme's own, a port, as in https://example.com or http://localhost:8080"
 )]
 pub struct OriginError(String);

@@ -1,6 +1,6 @@
 //! Path prefixes.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
@@ -38,7 +38,13 @@ impl FromStr for PathPrefix {
     }
 }
 
-/// The text is no path prefix.
+impl fmt::Display for PathPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text is not a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "{0:?} is not a path prefix: write a path such as /api, without dot segments, query or fragment"

@@ -1,6 +1,6 @@
 //! What is allowed.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use http::{Method, Uri};
 use thiserror::Error;
@@ -151,7 +151,21 @@ impl FromStr for TargetRule {
     }
 }
 
-/// The text is no rule for targets.
+/// As [`FromStr`] reads it, where that can say it: methods and whether a host is internal are not
+/// shown, of several path prefixes only the first is, and `https://*` stands for any host.
+impl fmt::Display for TargetRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin { scheme, host, port } = &self.origin;
+        match self.hosts {
+            Hosts::One => write!(f, "{scheme}://{host}:{port}")?,
+            Hosts::Subdomains => write!(f, "{scheme}://*.{host}:{port}")?,
+            Hosts::Any => write!(f, "{scheme}://*")?,
+        }
+        self.path_prefixes.first().map_or(Ok(()), |prefix| prefix.fmt(f))
+    }
+}
+
+/// The text is not a rule for targets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "{0:?} is not a rule for targets: write an origin, with *. before the host for all its \

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use oblivious_bhttp::{ConvertError, DecodeError, Limit, ReadError};
-use oblivious_hpke::ChunkError;
+use oblivious_hpke::{ChunkError, OpeningError};
 use thiserror::Error;
 
 /// What went wrong with a request after it, or its first chunk, had been opened.
@@ -21,10 +21,20 @@ pub(crate) enum RequestFault {
     NotBinaryHttp(#[source] ConvertError),
 }
 
-impl From<ReadError<Self>> for RequestFault {
-    fn from(error: ReadError<Self>) -> Self {
+impl From<OpeningError<Self>> for RequestFault {
+    fn from(error: OpeningError<Self>) -> Self {
         match error {
-            ReadError::Body(fault) => fault,
+            OpeningError::Body(fault) => fault,
+            OpeningError::Chunk(error) => error.into(),
+            _ => Self::Broken,
+        }
+    }
+}
+
+impl From<ReadError<OpeningError<Self>>> for RequestFault {
+    fn from(error: ReadError<OpeningError<Self>>) -> Self {
+        match error {
+            ReadError::Body(error) => error.into(),
             ReadError::Message(error) => error.into(),
             _ => Self::Broken,
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_bhttp::{Content, ConvertError};
+use oblivious_hpke::UnixSeconds;
 
 use super::RequestFault;
 use crate::{DateError, PolicyError, TargetError};
@@ -29,10 +30,10 @@ pub(crate) enum InnerRefusal {
     KeyEnded,
     Replayed,
     GuardUnavailable,
-    /// Told with the time now, in seconds since the Unix epoch.
+    /// Told with the time now.
     Date {
         reason: DateError,
-        now: u64,
+        now: UnixSeconds,
     },
     Target(TargetError),
     TargetTooSlow,

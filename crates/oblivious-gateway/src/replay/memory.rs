@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use oblivious_hpke::UnixSeconds;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use thiserror::Error;
 use tracing::warn;
@@ -37,7 +38,7 @@ const PER_SHARD: usize = 16 * 1024;
 /// remembered. All memory is taken when the guard is made: about 28 bytes for each request that
 /// there is room for.
 ///
-/// - Where a `Date` is required ([`DatePolicy::require`](crate::DatePolicy::require)), they are
+/// - Where a `Date` is required ([`DatePolicy::with_required_date`](crate::DatePolicy::with_required_date)), they are
 ///   remembered for at most [`DatePolicy::longest_memory`](crate::DatePolicy::longest_memory). At
 ///   5,000 requests/s and the default window that is 3.3 million, or 92 MB.
 /// - A request without `Date` is remembered until its key retires. Where those are accepted, count
@@ -63,17 +64,17 @@ const PER_SHARD: usize = 16 * 1024;
 ///
 /// ```
 /// use oblivious_gateway::{DatePolicy, MemoryReplayGuard, ReplayEntry, ReplayGuard};
-/// use oblivious_gateway::{ReplayCheck, ReplayVerdict};
+/// use oblivious_gateway::{ReplayCheck, ReplayVerdict, UnixSeconds};
 ///
-/// let dates = DatePolicy { require: true, ..DatePolicy::default() };
-/// let now = 1_800_000_000;
+/// let dates = DatePolicy::default().with_required_date(true);
+/// let now = UnixSeconds::now();
 /// let guard = MemoryReplayGuard::sized_for(1_000, dates.longest_memory(), now)?;
 ///
 /// let entry = ReplayEntry {
 ///     enc: &[7; 32],
 ///     key_id: 1,
 ///     now,
-///     remember_until: dates.remember_until(Some(now), now, None),
+///     remember_until: Some(now + 300),
 /// };
 /// let ReplayCheck::Ready(first) = guard.check_and_insert(entry) else { unreachable!() };
 /// let ReplayCheck::Ready(second) = guard.check_and_insert(entry) else { unreachable!() };
@@ -85,7 +86,7 @@ pub struct MemoryReplayGuard {
     shards: Vec<Padded>,
     hasher: SipHasher24,
     capacity: usize,
-    started: u64,
+    started: UnixSeconds,
     entries: AtomicUsize,
     /// Whether the warning for this crossing has been given.
     warned: AtomicBool,
@@ -96,8 +97,7 @@ pub struct MemoryReplayGuard {
 struct Padded(Mutex<Shard>);
 
 impl MemoryReplayGuard {
-    /// A guard for `capacity` requests that remembers since `started`, the time now in seconds
-    /// since the Unix epoch.
+    /// A guard for `capacity` requests that remembers since `started`, the time now.
     ///
     /// Beyond 16,384 requests they are spread over several tables. Since none is ever filled quite
     /// evenly, each has some room to spare: the guard then refuses at a little more than its
@@ -107,7 +107,7 @@ impl MemoryReplayGuard {
     ///
     /// [`CapacityError`] if the capacity is 0, if there is not so much memory, or if the operating
     /// system has no random numbers.
-    pub fn new(capacity: usize, started: u64) -> Result<Self, CapacityError> {
+    pub fn new(capacity: usize, started: UnixSeconds) -> Result<Self, CapacityError> {
         let plan = Plan::new(capacity)?;
         let no_memory = CapacityError::NoMemory { capacity };
         let mut shards = Vec::new();
@@ -128,12 +128,16 @@ impl MemoryReplayGuard {
     }
 
     /// A guard with the [`required_capacity`] for `rate` requests per second, each remembered for
-    /// `kept`. It remembers since `started`, the time now in seconds since the Unix epoch.
+    /// `kept`. It remembers since `started`, the time now.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn sized_for(rate: u64, kept: Duration, started: u64) -> Result<Self, CapacityError> {
+    pub fn sized_for(
+        rate: u64,
+        kept: Duration,
+        started: UnixSeconds,
+    ) -> Result<Self, CapacityError> {
         Self::new(required_capacity(rate, kept), started)
     }
 
@@ -182,8 +186,8 @@ impl MemoryReplayGuard {
     }
 
     /// Seconds since the start, from 1. It lasts for 136 years, and what is later stays.
-    fn moment(&self, time: u64) -> u32 {
-        let elapsed = u32::try_from(time.saturating_sub(self.started)).unwrap_or(NEVER);
+    fn moment(&self, time: UnixSeconds) -> u32 {
+        let elapsed = u32::try_from(time.since(self.started)).unwrap_or(NEVER);
         elapsed.saturating_add(1).min(NEVER - 1)
     }
 
@@ -216,7 +220,7 @@ impl ReplayGuard for MemoryReplayGuard {
         ReplayCheck::Ready(self.insert(entry))
     }
 
-    fn remembers_since(&self) -> Option<u64> {
+    fn remembers_since(&self) -> Option<UnixSeconds> {
         Some(self.started)
     }
 

@@ -14,13 +14,15 @@
 //!    was seen is answered with an encapsulated 409 that has no problem type, and with nothing
 //!    else: the date of a copy is not looked at. A guard that cannot tell means an encapsulated
 //!    503: a request of which nobody knows whether it is a copy is not served.
-//! 4. [`DatePolicy::check`](crate::DatePolicy::check). A request whose `Date` is refused has been
+//! 4. The [`DatePolicy`](crate::DatePolicy). A request whose `Date` is refused has been
 //!    remembered all the same: its client may send another with a corrected date (RFC 9458
 //!    §6.5.2), and the first must not be served later, when its date has come.
 //! 5. The target is called.
 //!
-//! How long a request is remembered follows from its `Date`; see
-//! [`DatePolicy::remember_until`](crate::DatePolicy::remember_until).
+//! How long a request is remembered follows from its `Date`. One with a date is remembered until
+//! the date leaves the window of the [`DatePolicy`](crate::DatePolicy), also when it is dated
+//! ahead, but not longer than its key is accepted; one without a date until its key retires, or
+//! where dates are required as if it had one. The skew of clocks is added.
 //!
 //! # Which guard
 //!
@@ -39,6 +41,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use oblivious_hpke::UnixSeconds;
 use thiserror::Error;
 
 pub use self::memory::{CapacityError, MemoryReplayGuard, required_capacity};
@@ -52,11 +55,11 @@ pub struct ReplayEntry<'a> {
     pub enc: &'a [u8],
     /// The identifier of the key that opened it.
     pub key_id: u8,
-    /// The time now, in seconds since the Unix epoch.
-    pub now: u64,
-    /// The last second at which a copy could still be accepted, by whichever replica, in seconds
-    /// since the Unix epoch and by the clock of `now`; `None` for as long as the guard can.
-    pub remember_until: Option<u64>,
+    /// The time now.
+    pub now: UnixSeconds,
+    /// The last second at which a copy could still be accepted, by whichever replica, by the clock
+    /// of `now`; `None` for as long as the guard can.
+    pub remember_until: Option<UnixSeconds>,
 }
 
 /// What a guard knows of a request.
@@ -131,12 +134,11 @@ pub trait ReplayGuard: Send + Sync + 'static {
     /// Resolves to a [`ReplayError`] when the guard cannot tell.
     fn check_and_insert(&self, entry: ReplayEntry<'_>) -> ReplayCheck;
 
-    /// Since when this guard remembers, in seconds since the Unix epoch; `None` when nothing was
-    /// forgotten.
+    /// Since when this guard remembers; `None` when nothing was forgotten.
     ///
     /// Of a request with an earlier date nobody knows any more whether it was answered:
-    /// [`DatePolicy::check`](crate::DatePolicy::check) refuses it.
-    fn remembers_since(&self) -> Option<u64>;
+    /// the [`DatePolicy`](crate::DatePolicy) refuses it.
+    fn remembers_since(&self) -> Option<UnixSeconds>;
 
     /// How full the guard is, for a gauge; `None` when it does not know.
     fn load(&self) -> Option<ReplayLoad>;
@@ -147,7 +149,7 @@ impl<G: ReplayGuard + ?Sized> ReplayGuard for Arc<G> {
         (**self).check_and_insert(entry)
     }
 
-    fn remembers_since(&self) -> Option<u64> {
+    fn remembers_since(&self) -> Option<UnixSeconds> {
         (**self).remembers_since()
     }
 

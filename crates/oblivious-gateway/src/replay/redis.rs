@@ -10,6 +10,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
+use oblivious_hpke::UnixSeconds;
 use oblivious_service::Timeout;
 use redis::{
     Client, ErrorKind, IntoConnectionInfo, RedisResult, Value,
@@ -154,7 +155,7 @@ impl RedisReplayGuard {
     fn ttl(&self, entry: &ReplayEntry<'_>) -> u64 {
         let ttl = match entry.remember_until {
             // The last second counts.
-            Some(until) => until.saturating_sub(entry.now).saturating_add(1),
+            Some(until) => until.since(entry.now).saturating_add(1),
             None => self.endless_ttl.as_secs(),
         };
         ttl.clamp(1, MAX_TTL)
@@ -186,7 +187,7 @@ impl ReplayGuard for RedisReplayGuard {
     }
 
     /// `None`: the database outlives this process.
-    fn remembers_since(&self) -> Option<u64> {
+    fn remembers_since(&self) -> Option<UnixSeconds> {
         None
     }
 

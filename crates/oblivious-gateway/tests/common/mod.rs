@@ -13,7 +13,9 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use oblivious_bhttp::{
     Content, DecodeOptions, EncodeOptions, decode_response, encode_request_into,
 };
-use oblivious_gateway::{EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin};
+use oblivious_gateway::{
+    EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin, UnixSeconds,
+};
 use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient, Validity};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
 use oblivious_service::{BoxError, FullBody, collect};
@@ -34,7 +36,13 @@ pub(crate) fn ring_until(not_after: u64) -> KeyRing {
         SymmetricSuite::HKDF_SHA256_AES_128_GCM,
         SymmetricSuite::HKDF_SHA256_CHACHA20_POLY1305,
     ];
-    ring.add_valid(KEY_ID, pair, suites, Validity { not_before: 0, not_after }).unwrap();
+    ring.add_valid(
+        KEY_ID,
+        pair,
+        suites,
+        Validity { not_before: UnixSeconds(0), not_after: UnixSeconds(not_after) },
+    )
+    .unwrap();
     ring
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use oblivious_gateway::{GatewayKeys, KeySchedule, ScheduleSettings, Seed};
+use oblivious_gateway::{GatewayKeys, KeySchedule, ScheduleSettings, Seed, UnixSeconds};
 use oblivious_hpke::{Provider, Recipient};
 use oblivious_keys::{KemId, KeyConfigList, SymmetricSuite};
 
@@ -22,15 +22,13 @@ pub(crate) const SKEW: u64 = 30;
 pub(crate) const START: u64 = 100 * INTERVAL;
 
 pub(crate) fn settings(kems: &[KemId]) -> ScheduleSettings {
-    ScheduleSettings {
-        interval: Duration::from_secs(INTERVAL),
-        max_age: Duration::from_secs(MAX_AGE),
-        grace: Duration::from_secs(GRACE),
-        skew: Duration::from_secs(SKEW),
-        kems: kems.to_vec(),
-        suites: vec![AES_128],
-        provider: Provider::default(),
-    }
+    ScheduleSettings::default()
+        .with_interval(Duration::from_secs(INTERVAL))
+        .with_max_age(Duration::from_secs(MAX_AGE))
+        .with_grace(Duration::from_secs(GRACE))
+        .with_skew(Duration::from_secs(SKEW))
+        .with_kems(kems.to_vec())
+        .with_suites(vec![AES_128])
 }
 
 pub(crate) fn seeded(kems: &[KemId]) -> KeySchedule {
@@ -52,12 +50,12 @@ pub(crate) fn ratchet(state: &Path) -> KeySchedule {
 /// A schedule with a state file made at `now`.
 pub(crate) fn new_ratchet(state: &Path, now: u64) -> KeySchedule {
     let schedule = ratchet(state);
-    assert!(schedule.create_state(now).unwrap());
+    assert!(schedule.create_state(UnixSeconds(now)).unwrap());
     schedule
 }
 
 pub(crate) fn published(schedule: &KeySchedule, now: u64) -> KeyConfigList {
-    schedule.keys_at(now).unwrap().published(now).unwrap().list
+    schedule.keys_at(UnixSeconds(now)).unwrap().published(UnixSeconds(now)).unwrap().list
 }
 
 /// A request sealed to the `index`th configuration of a list.
@@ -68,7 +66,7 @@ pub(crate) fn request(list: &KeyConfigList, index: usize) -> Bytes {
 
 /// Whether the keys open a request at a time.
 pub(crate) fn opens(keys: &GatewayKeys, request: &Bytes, now: u64) -> bool {
-    match keys.ring().at(now).decapsulate(request.clone().into()) {
+    match keys.ring().at(UnixSeconds(now)).decapsulate(request.clone().into()) {
         Ok((question, _)) => {
             assert_eq!(question, "a question");
             true

@@ -22,7 +22,7 @@ use crate::{ChunkError, ChunkOpener};
 /// ```
 /// # use http_body_util::{BodyExt, Full};
 /// use oblivious_hpke::{ChunkLimits, OpeningBody, Provider};
-/// # use oblivious_hpke::{KeyPair, KeyRing, Recipient};
+/// # use oblivious_hpke::{KeyPair, KeyRing, Recipient, UnixSeconds};
 /// # use oblivious_keys::{KemId, SymmetricSuite};
 /// # let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[7; 32], Provider::default()).unwrap();
 /// # let mut ring = KeyRing::new();
@@ -33,7 +33,7 @@ use crate::{ChunkError, ChunkOpener};
 /// # let mut request = bytes::BytesMut::new();
 /// # let (sealer, pending) = recipient.start_chunked(&mut request, &limits).unwrap();
 /// # sealer.finish(b"hi", &mut request).unwrap();
-/// # let (_, reply) = ring.decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
+/// # let (_, reply) = ring.at(UnixSeconds::EPOCH).decapsulate_chunked(&mut request, &limits).unwrap().unwrap();
 /// # let mut response = bytes::BytesMut::new();
 /// # reply.start(&mut response, &limits).unwrap().finish(b"hello", &mut response).unwrap();
 /// # let response = Full::new(response.freeze());

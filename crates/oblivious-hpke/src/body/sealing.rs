@@ -20,7 +20,7 @@ use crate::{ChunkSealer, SealError};
 ///
 /// ```
 /// # use http_body_util::{BodyExt, Full};
-/// # use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+/// # use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, UnixSeconds};
 /// # use oblivious_keys::{KemId, SymmetricSuite};
 /// # let pair = KeyPair::derive(KemId::X25519_HKDF_SHA256, &[7; 32], Provider::default()).unwrap();
 /// # let mut ring = KeyRing::new();
@@ -36,7 +36,7 @@ use crate::{ChunkSealer, SealError};
 /// # let sealed = futures::executor::block_on(request.collect()).unwrap().to_bytes();
 /// # let mut sealed = BytesMut::from(&sealed[..]);
 /// # let limits = ChunkLimits::default();
-/// # let (mut opener, _) = ring.decapsulate_chunked(&mut sealed, &limits).unwrap().unwrap();
+/// # let (mut opener, _) = ring.at(UnixSeconds::EPOCH).decapsulate_chunked(&mut sealed, &limits).unwrap().unwrap();
 /// # opener.finish();
 /// # let chunk = opener.next_chunk().unwrap().unwrap();
 /// # assert_eq!((&chunk.data[..], chunk.is_final), (&b"a message"[..], true));

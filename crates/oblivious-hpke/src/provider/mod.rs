@@ -8,9 +8,11 @@ use oblivious_keys::{KemId, SymmetricSuite};
 #[cfg(feature = "graviola")]
 use thiserror::Error;
 
+use crate::random::{Random, SystemRandom};
 use crate::suite::KemTable;
 
-/// A source of cryptographic primitives, chosen by value: several can be in use in one program.
+/// A source of cryptographic primitives and randomness, chosen by value: several can be in use in
+/// one program.
 ///
 /// Every provider speaks the same protocol; what one sealed, each other opens. All have every KEM
 /// and every suite, from these sources:
@@ -32,12 +34,17 @@ use crate::suite::KemTable;
 pub struct Provider {
     name: &'static str,
     kems: &'static [KemTable],
+    random: &'static dyn Random,
 }
 
 impl Provider {
+    const fn new(name: &'static str, kems: &'static [KemTable]) -> Self {
+        Self { name, kems, random: &SystemRandom }
+    }
+
     /// Primitives in pure Rust, from the RustCrypto, dalek and libcrux projects.
     pub const fn rust_crypto() -> Self {
-        Self { name: "rust_crypto", kems: tables::RUST_CRYPTO }
+        Self::new("rust_crypto", tables::RUST_CRYPTO)
     }
 
     /// Primitives of AWS-LC: X25519, the NIST curves, the AEADs, and the gateway's side of ML-KEM.
@@ -46,7 +53,7 @@ impl Provider {
     /// encapsulation, and cannot be given its randomness.
     #[cfg(feature = "aws-lc")]
     pub const fn aws_lc() -> Self {
-        Self { name: "aws_lc", kems: tables::AWS_LC }
+        Self::new("aws_lc", tables::AWS_LC)
     }
 
     /// Primitives of graviola, whose arithmetic is formally verified assembly from s2n-bignum: X25519,
@@ -60,7 +67,7 @@ impl Provider {
         if !crate::graviola::is_supported() {
             return Err(ProcessorError);
         }
-        Ok(Self { name: "graviola", kems: tables::GRAVIOLA })
+        Ok(Self::new("graviola", tables::GRAVIOLA))
     }
 
     /// The fastest of the providers that are compiled in and run on this processor.
@@ -78,11 +85,20 @@ impl Provider {
         Self::rust_crypto()
     }
 
+    /// The same primitives, with another source of randomness than the operating system.
+    ///
+    /// Without the feature `getrandom` a provider needs one to make keys, and to seal.
+    #[must_use]
+    pub const fn with_random(mut self, random: &'static dyn Random) -> Self {
+        self.random = random;
+        self
+    }
+
     /// No security at all, for fuzzing: what is "encrypted" stays readable, and nearly every tag is
     /// right. It exists in builds of a fuzzer alone.
     #[cfg(fuzzing)]
     pub const fn toy() -> Self {
-        Self { name: "toy", kems: tables::TOY }
+        Self::new("toy", tables::TOY)
     }
 
     /// Whether keys of `kem` can be used with `suite`.
@@ -92,6 +108,10 @@ impl Provider {
     /// only.
     pub fn supports(&self, kem: KemId, suite: SymmetricSuite) -> bool {
         self.kem(kem).is_some_and(|kem| kem.suite(suite).is_some())
+    }
+
+    pub(crate) fn random(&self) -> &'static dyn Random {
+        self.random
     }
 
     pub(crate) fn kem(&self, id: KemId) -> Option<&'static KemTable> {

@@ -7,7 +7,7 @@ use oblivious_hpke::{
 };
 use oblivious_keys::SymmetricSuite;
 
-use super::{recipient, ring};
+use super::{NOW, recipient, ring};
 
 pub(crate) const AES_128: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
 
@@ -60,7 +60,7 @@ pub(crate) fn start(recipient: &Recipient) -> (BytesMut, ChunkSealer, PendingChu
 
 pub(crate) fn begin(ring: &KeyRing, received: &[u8]) -> (ChunkOpener, ChunkedReply) {
     let mut received = BytesMut::from(received);
-    ring.decapsulate_chunked(&mut received, &ChunkLimits::default()).unwrap().unwrap()
+    ring.at(NOW).decapsulate_chunked(&mut received, &ChunkLimits::default()).unwrap().unwrap()
 }
 
 /// A sealed request of these chunks.

@@ -4,11 +4,10 @@
 
 pub(crate) mod chunks;
 
-use std::convert::Infallible;
+use std::sync::Mutex;
 
-use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, Random, RandomError, Recipient, UnixSeconds};
 use oblivious_keys::{AeadId, KdfId, KemId, KeyConfigList, SymmetricSuite};
-use rand_core::{TryCryptoRng, TryRng};
 
 pub(crate) const X25519: KemId = KemId::X25519_HKDF_SHA256;
 pub(crate) const KEY_ID: u8 = 1;
@@ -89,39 +88,41 @@ pub(crate) fn recipient(published: &KeyConfigList, suite: SymmetricSuite) -> Rec
     Recipient::new(&published.configs()[0], suite, Provider::default()).unwrap()
 }
 
-/// A generator that returns known bytes, once, to reproduce published messages.
-pub(crate) struct FixedRng(Vec<u8>);
+/// The time of the tests' requests, where keys are valid at any time.
+pub(crate) const NOW: UnixSeconds = UnixSeconds::EPOCH;
 
-impl FixedRng {
-    pub(crate) fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
+/// Known bytes in place of randomness, each once, to reproduce published messages.
+pub(crate) struct KnownRandom(Mutex<Vec<u8>>);
+
+impl KnownRandom {
+    /// A test makes few of them, so each may stay.
+    pub(crate) fn new(bytes: impl Into<Vec<u8>>) -> &'static Self {
+        Box::leak(Box::new(Self(Mutex::new(bytes.into()))))
     }
 
     pub(crate) fn is_used_up(&self) -> bool {
-        self.0.is_empty()
+        self.0.lock().unwrap().is_empty()
     }
 }
 
-impl TryRng for FixedRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        let rest = self.0.split_off(out.len());
-        out.copy_from_slice(&std::mem::replace(&mut self.0, rest));
+impl Random for KnownRandom {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
+        let mut left = self.0.lock().unwrap();
+        if left.len() < out.len() {
+            return Err(RandomError);
+        }
+        let rest = left.split_off(out.len());
+        out.copy_from_slice(&std::mem::replace(&mut *left, rest));
         Ok(())
     }
 }
 
-impl TryCryptoRng for FixedRng {}
+/// One byte in place of randomness, over and over: the same request at every call.
+pub(crate) struct SameByte(pub(crate) u8);
+
+impl Random for SameByte {
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
+        out.fill(self.0);
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! A gateway, as a client knows it.
+
+use http::Uri;
+use thiserror::Error;
+
+use crate::{
+    TargetPattern,
+    keys::{KeyUrlError, Keys, check_url},
+};
+
+/// A gateway: where the relay is that leads to it, its keys, and what it may be asked for.
+///
+/// Whatever is not [allowed](Self::allow) is never sent to it, so that without any target nothing
+/// is.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    pub(crate) relay: Uri,
+    pub(crate) keys: Keys,
+    targets: Vec<TargetPattern>,
+}
+
+impl Gateway {
+    /// The gateway to which the relay resource at `relay` leads: a URL of https
+    /// (RFC 9458 §6). Keys are a [`KeyCache`](crate::KeyCache), or a
+    /// [`Recipient`](oblivious_hpke::Recipient).
+    ///
+    /// # Errors
+    /// If the URL is not one of https, or if the keys come from the relay alone: it could put in a
+    /// key of its own, and read everything (RFC 9458 §6.1).
+    pub fn new(relay: Uri, keys: impl Into<Keys>) -> Result<Self, GatewayError> {
+        Self::checked(relay, keys.into(), false)
+    }
+
+    /// As [`new`](Self::new), and the relay may be one of http. Only for tests and closed networks:
+    /// others on the way see who asks, and can take the relay's place.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn allowing_http(relay: Uri, keys: impl Into<Keys>) -> Result<Self, GatewayError> {
+        Self::checked(relay, keys.into(), true)
+    }
+
+    fn checked(relay: Uri, keys: Keys, allow_http: bool) -> Result<Self, GatewayError> {
+        check_url(&relay, allow_http).map_err(|error| match error {
+            KeyUrlError::NotAbsolute { uri } => GatewayError::NotAbsolute { relay: uri },
+            KeyUrlError::Scheme { uri } => GatewayError::Scheme { relay: uri },
+            KeyUrlError::UserInfo => GatewayError::UserInfo,
+        })?;
+        if !keys.is_independent_of(&relay) {
+            return Err(GatewayError::KeysOfRelay { relay });
+        }
+        Ok(Self { relay, keys, targets: Vec::new() })
+    }
+
+    /// Lets requests for these targets go through this gateway, which reads them
+    /// (RFC 9458 §6.1).
+    #[must_use]
+    pub fn allow(mut self, targets: TargetPattern) -> Self {
+        self.targets.push(targets);
+        self
+    }
+
+    /// Whether requests for this target may go through it.
+    pub(crate) fn serves(&self, target: &Uri) -> bool {
+        self.targets.iter().any(|pattern| pattern.matches(target))
+    }
+}
+
+/// A gateway cannot be used like this.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The relay's URL names no scheme and host.
+    #[error("{relay} is no absolute URL: write https://HOST/PATH")]
+    NotAbsolute {
+        /// The URL as given.
+        relay: Uri,
+    },
+    /// The relay's URL is not one of https.
+    #[error(
+        "the relay {relay} is not https, so others on the way could take its place \
+         (RFC 9458 §6); for a test there is Gateway::allowing_http"
+    )]
+    Scheme {
+        /// The URL as given.
+        relay: Uri,
+    },
+    /// The relay's URL holds a user name or password, which would tell the relay who asks.
+    #[error("the URL of the relay holds a user name or password, which would not be sent")]
+    UserInfo,
+    /// The relay could put in a key of its own, and nothing would show it.
+    #[error(
+        "the keys come from the relay {relay} alone, which could put in its own and read \
+         everything: fetch them from the gateway, compare with another source (Agreement), or pin \
+         their digest (PinnedKeys)"
+    )]
+    KeysOfRelay {
+        /// The URL of the relay.
+        relay: Uri,
+    },
+}

@@ -1,0 +1,147 @@
+//! Several sources that have to say the same.
+
+use std::fmt;
+
+use futures_util::future::join_all;
+use http::Uri;
+use thiserror::Error;
+
+use super::{Demand, FetchedKeys, Fetching, KeySource, KeySourceError};
+
+/// Independent sources of the same keys, of which all or some must agree byte for byte before the
+/// keys are used (RFC 9458 §7, RFC 9540 §7.1).
+///
+/// A gateway could give each client a key of its own and so know its requests from those of others.
+/// It cannot if the client gets the same list from elsewhere, from where nobody knows that it is
+/// this client who asks: from another operator, by way of an HTTP proxy, or from the relay.
+///
+/// While a gateway changes its keys, sources can differ for a moment. A [`KeyCache`] goes on with the
+/// old ones then, and asks again.
+///
+/// [`KeyCache`]: crate::KeyCache
+///
+/// ```
+/// use oblivious_client::{Agreement, FixedKeys, KeySource};
+/// # let list = oblivious_keys::KeyConfigList::new(vec![oblivious_keys::KeyConfig::new(
+/// #     1, oblivious_keys::KemId::X25519_HKDF_SHA256, vec![0x31; 32],
+/// #     vec![oblivious_keys::SymmetricSuite::HKDF_SHA256_AES_128_GCM],
+/// # )?])?.encode();
+///
+/// let one = FixedKeys::new(list.clone())?;
+/// let other = FixedKeys::new(list)?;
+/// let keys = Agreement::of_all([Box::new(one) as Box<dyn KeySource>, Box::new(other)])?;
+/// # let _ = keys;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Agreement {
+    sources: Vec<Box<dyn KeySource>>,
+    required: usize,
+}
+
+impl Agreement {
+    /// All of the sources must answer, and with the same list.
+    ///
+    /// # Errors
+    /// If there are fewer than two.
+    pub fn of_all(
+        sources: impl IntoIterator<Item = Box<dyn KeySource>>,
+    ) -> Result<Self, AgreementError> {
+        let sources: Vec<_> = sources.into_iter().collect();
+        Self::of(sources.len(), sources)
+    }
+
+    /// As many as `required` must answer with the same list; others may fail, or differ. If two
+    /// lists have so many sources each, they disagree.
+    ///
+    /// # Errors
+    /// If fewer than two are to agree, or more than there are.
+    pub fn of(
+        required: usize,
+        sources: impl IntoIterator<Item = Box<dyn KeySource>>,
+    ) -> Result<Self, AgreementError> {
+        let sources: Vec<_> = sources.into_iter().collect();
+        if required < 2 || required > sources.len() {
+            return Err(AgreementError { required, sources: sources.len() });
+        }
+        Ok(Self { sources, required })
+    }
+
+    /// The list that enough of the answers have.
+    fn agreed(
+        &self,
+        answers: Vec<Result<FetchedKeys, KeySourceError>>,
+    ) -> Result<FetchedKeys, KeySourceError> {
+        let mut groups: Vec<(FetchedKeys, Vec<String>)> = Vec::new();
+        let mut failure = None;
+        for (source, answer) in self.sources.iter().zip(answers) {
+            match answer {
+                Ok(keys) => match groups.iter_mut().find(|(group, _)| group.list == keys.list) {
+                    Some((group, names)) => {
+                        // Whoever has the least time left knows best.
+                        group.fresh_for = match (group.fresh_for, keys.fresh_for) {
+                            (Some(one), Some(other)) => Some(one.min(other)),
+                            (one, other) => one.or(other),
+                        };
+                        names.push(source.name());
+                    }
+                    None => groups.push((keys, vec![source.name()])),
+                },
+                Err(error) => failure = failure.or(Some(Box::new(error))),
+            }
+        }
+        let (required, answered) = (self.required, groups.iter().map(|(_, names)| names.len()));
+        let answered = answered.sum();
+        let mut agreed = groups.iter().filter(|(_, names)| names.len() >= required);
+        match (agreed.next(), agreed.next()) {
+            (Some((keys, _)), None) => Ok(keys.clone()),
+            (None, _) if groups.len() < 2 => {
+                Err(KeySourceError::TooFew { answered, required, error: failure })
+            }
+            _ => Err(KeySourceError::Disagreement {
+                groups: groups.into_iter().map(|(_, names)| names).collect(),
+            }),
+        }
+    }
+}
+
+impl KeySource for Agreement {
+    fn name(&self) -> String {
+        let names: Vec<_> = self.sources.iter().map(KeySource::name).collect();
+        names.join(" and ")
+    }
+
+    fn fetch(&self, demand: Demand) -> Fetching<'_> {
+        Box::pin(async move {
+            let answers = join_all(self.sources.iter().map(|source| source.fetch(demand))).await;
+            self.agreed(answers)
+        })
+    }
+
+    /// Whether the relay cannot bring about an agreement alone.
+    fn is_independent_of(&self, relay: &Uri) -> bool {
+        let dependent = self.sources.iter().filter(|source| !source.is_independent_of(relay));
+        dependent.count() < self.required
+    }
+}
+
+impl fmt::Debug for Agreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agreement")
+            .field("sources", &self.name())
+            .field("required", &self.required)
+            .finish()
+    }
+}
+
+/// So many sources cannot agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{required} of {sources} sources cannot agree: it takes two at least, and no more than all"
+)]
+#[non_exhaustive]
+pub struct AgreementError {
+    /// How many were to agree.
+    pub required: usize,
+    /// How many there are.
+    pub sources: usize,
+}

@@ -1,0 +1,374 @@
+//! Keys that are fetched when they have to be, and no more often.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::Uri;
+use oblivious_hpke::{Recipient, RecipientError};
+use oblivious_keys::{KeyConfigList, SelectError};
+use oblivious_service::{Timeout, Timer};
+
+use super::{
+    Demand, FetchedKeys, KeySource, KeySourceError, StoredKeys,
+    refresh::{Current, InUse, Refresh},
+    settings::Settings,
+};
+
+/// The keys of a gateway, fetched from a [`KeySource`] and kept for as long as they are fresh.
+///
+/// The first request waits for them. They are fetched again
+///
+/// - before they end, at a moment that is random within the last quarter of their time;
+/// - after a sign that they are stale: the gateway rejects the key, an answer is not encapsulated,
+///   or the program says so. Then after a random delay, and from the source itself, not from a
+///   cache on the way.
+///
+/// However many requests ask for it, there is one fetch at a time, and none before the least
+/// interval since the last one has passed: a relay that feigns signs of stale keys gets no more
+/// than that (RFC 9458 §5.3). Requests go on with the keys that there are until new ones have come.
+/// If none come before the old ones end, requests fail, and after a pause that grows to the least
+/// interval it is tried again.
+///
+/// Clones share the keys.
+#[derive(Clone)]
+pub struct KeyCache {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_loaded: bool,
+    kept: Option<Kept>,
+    running: Option<Running>,
+    /// There has been a sign of stale keys that no fetch has answered yet.
+    is_stale: bool,
+    /// When the next fetch may begin.
+    not_before: Option<SystemTime>,
+    failures: u32,
+    error: Option<Arc<KeySourceError>>,
+    generations: u64,
+}
+
+/// Keys that were fetched.
+struct Kept {
+    list: Bytes,
+    current: Current,
+    uses: u64,
+    refresh_at: SystemTime,
+    fresh_until: SystemTime,
+}
+
+struct Running {
+    refresh: Refresh,
+    /// Nobody has gone on with it if it still runs then.
+    abandoned_at: SystemTime,
+}
+
+enum Next {
+    Use(InUse),
+    Wait(Refresh),
+    Fail(Arc<KeySourceError>),
+}
+
+impl KeyCache {
+    /// A cache of what `source` says, with the defaults that
+    /// [`KeyCacheBuilder`](crate::KeyCacheBuilder) names.
+    pub fn new(source: impl KeySource, timer: impl Timer) -> Self {
+        Self::with_settings(Settings::new(source, timer))
+    }
+
+    pub(crate) fn with_settings(settings: Settings) -> Self {
+        Self { inner: Arc::new(Inner { settings, state: Mutex::default() }) }
+    }
+
+    /// What requests are sealed to now. Fetches the keys if there are none, or if they have ended.
+    ///
+    /// # Errors
+    /// If the source has no keys that can be used.
+    pub async fn recipient(&self) -> Result<Arc<Recipient>, Arc<KeySourceError>> {
+        Ok(self.in_use().await?.current.recipient)
+    }
+
+    /// Says that the keys seem to be stale, for reasons that the program knows: some gateways tell
+    /// it in a field of their own in a response. The keys are fetched again after the random delay,
+    /// if the least interval allows it.
+    pub fn note_stale(&self) {
+        self.note(None);
+    }
+
+    /// Waits until the keys have been fetched again, if a fetch is under way or due; for a program
+    /// that wants to ask again after the gateway has rejected the key.
+    ///
+    /// # Errors
+    /// If the fetch fails.
+    pub async fn refreshed(&self) -> Result<Arc<Recipient>, Arc<KeySourceError>> {
+        let in_use = self.in_use().await?;
+        let Some(refresh) = in_use.refresh else { return Ok(in_use.current.recipient) };
+        Ok(refresh.wait().await?.recipient)
+    }
+
+    pub(crate) async fn in_use(&self) -> Result<InUse, Arc<KeySourceError>> {
+        match self.next() {
+            Next::Use(in_use) => Ok(in_use),
+            Next::Wait(refresh) => {
+                let current = refresh.wait().await?;
+                Ok(InUse { current, refresh: None })
+            }
+            Next::Fail(error) => Err(error),
+        }
+    }
+
+    /// Notes a sign that the keys are stale: those of a generation, or whichever are in use.
+    pub(crate) fn note(&self, generation: Option<u64>) {
+        let now = self.inner.settings.clock.now();
+        let mut state = self.inner.lock();
+        let is_current = |kept: &Kept| generation.is_none_or(|of| kept.current.generation == of);
+        if !state.kept.as_ref().is_some_and(is_current) {
+            return;
+        }
+        state.is_stale = true;
+        let _started = self.refresh(state, now);
+    }
+
+    pub(crate) fn is_independent_of(&self, relay: &Uri) -> bool {
+        self.inner.settings.source.is_independent_of(relay)
+    }
+
+    /// The keys to use, or what to wait for.
+    fn next(&self) -> Next {
+        let settings = &self.inner.settings;
+        let now = settings.clock.now();
+        let mut state = self.inner.lock();
+        self.inner.load(&mut state, now);
+        let usable = state.kept.as_mut().filter(|kept| kept.is_fresh(now, settings));
+        let current = usable.map(|kept| kept.take(settings));
+        let refresh = self.refresh(state, now);
+        match (current, refresh) {
+            (Some(current), refresh) => Next::Use(InUse { current, refresh: refresh.ok() }),
+            (None, Ok(refresh)) => Next::Wait(refresh),
+            (None, Err(error)) => Next::Fail(error),
+        }
+    }
+
+    /// The fetch that is under way, or a new one if it is time; otherwise why the last one failed.
+    fn refresh(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        now: SystemTime,
+    ) -> Result<Refresh, Arc<KeySourceError>> {
+        let settings = &self.inner.settings;
+        if let Some(running) = state.running.as_ref().filter(|running| now < running.abandoned_at) {
+            return Ok(running.refresh.clone());
+        }
+        let fresh = state.kept.as_ref().filter(|kept| kept.is_fresh(now, settings));
+        let due = fresh.is_none_or(|kept| state.is_stale || now >= kept.refresh_at);
+        let nothing = || Arc::new(KeySourceError::TimedOut { name: settings.source.name() });
+        let wait = state.not_before.and_then(|from| from.duration_since(now).ok());
+        // Longer than the interval only if the clock was set back.
+        let is_early = wait.is_some_and(|wait| !wait.is_zero() && wait <= settings.min_interval);
+        if !due || (is_early && (fresh.is_some() || state.error.is_some())) {
+            return Err(state.error.clone().unwrap_or_else(nothing));
+        }
+        // Where there is nothing to go on with there is nothing to hide either: all clients fetch.
+        let delay = match (state.is_stale, fresh) {
+            (true, Some(_)) => random_up_to(settings.max_delay),
+            _ => Duration::ZERO,
+        };
+        let demand = if state.is_stale { Demand::Revalidated } else { Demand::Cached };
+        let refresh = self.start(delay, demand);
+        let abandoned_at = now + delay + settings.fetch_timeout + settings.fetch_timeout;
+        state.running = Some(Running { refresh: refresh.clone(), abandoned_at });
+        // What runs it may do so at once.
+        drop(state);
+        if let Some(spawn) = &settings.spawn {
+            let refresh = refresh.clone();
+            spawn(Box::pin(async move {
+                let _outcome = refresh.wait().await;
+            }));
+        }
+        Ok(refresh)
+    }
+
+    fn start(&self, delay: Duration, demand: Demand) -> Refresh {
+        let settings = &self.inner.settings;
+        let (source, timer) = (Arc::clone(&settings.source), Arc::clone(&settings.timer));
+        let timeout = Timeout::new(settings.fetch_timeout, Arc::clone(&timer));
+        // Weak, since the cache holds this future.
+        let inner = Arc::downgrade(&self.inner);
+        Refresh::new(async move {
+            if !delay.is_zero() {
+                timer.sleep(delay).await;
+            }
+            let timed_out = || KeySourceError::TimedOut { name: source.name() };
+            let fetched = timeout.run(source.fetch(demand)).await;
+            let fetched = fetched.unwrap_or_else(|_| Err(timed_out()));
+            let Some(inner) = inner.upgrade() else { return Err(Arc::new(timed_out())) };
+            inner.finish(fetched)
+        })
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is left half done under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a fetch has brought.
+    fn finish(
+        &self,
+        fetched: Result<FetchedKeys, KeySourceError>,
+    ) -> Result<Current, Arc<KeySourceError>> {
+        let now = self.settings.clock.now();
+        let mut state = self.lock();
+        state.running = None;
+        let fetched = fetched.and_then(|fetched| {
+            let lifetime = fetched.fresh_for.unwrap_or(self.settings.default_lifetime);
+            let lifetime = lifetime.min(self.settings.max_lifetime).max(self.settings.min_interval);
+            self.keep(&mut state, fetched.list, now, lifetime)
+        });
+        let current = match fetched {
+            Ok(current) => current,
+            Err(error) => {
+                tracing::debug!(%error, "key configurations could not be fetched");
+                let error = Arc::new(error);
+                let pause = Duration::from_secs(1 << state.failures.min(16));
+                state.failures = state.failures.saturating_add(1);
+                state.not_before = Some(now + pause.min(self.settings.min_interval));
+                state.error = Some(Arc::clone(&error));
+                return Err(error);
+            }
+        };
+        state.failures = 0;
+        state.error = None;
+        state.is_stale = false;
+        state.not_before = Some(now + self.settings.min_interval);
+        let stored = state.kept.as_ref().map(|kept| StoredKeys {
+            source: self.settings.source.name(),
+            list: kept.list.clone(),
+            fresh_until: kept.fresh_until,
+        });
+        drop(state);
+        if let (Some(store), Some(stored)) = (&self.settings.store, stored)
+            && let Err(error) = store.save(&stored)
+        {
+            tracing::warn!(%error, "key configurations could not be stored");
+        }
+        Ok(current)
+    }
+
+    fn keep(
+        &self,
+        state: &mut State,
+        list: Bytes,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> Result<Current, KeySourceError> {
+        let same = state.kept.as_ref().filter(|kept| kept.list == list);
+        let (current, uses) = match same {
+            Some(kept) => (kept.current.clone(), kept.uses),
+            None => {
+                let recipient = Arc::new(self.settings.recipient(&list)?);
+                state.generations += 1;
+                let header = recipient.header();
+                tracing::debug!(
+                    key_id = header.key_id,
+                    kem = %header.kem,
+                    suite = %header.suite,
+                    seconds = lifetime.as_secs(),
+                    "key configurations are there"
+                );
+                (Current { recipient, generation: state.generations }, 0)
+            }
+        };
+        let quarter = lifetime / 4;
+        let refresh_at = now + (lifetime - quarter) + random_up_to(quarter);
+        let fresh_until = now + lifetime;
+        let kept = Kept { list, current: current.clone(), uses, refresh_at, fresh_until };
+        state.kept = Some(kept);
+        Ok(current)
+    }
+
+    /// Takes what the last run of the program has left, once.
+    fn load(&self, state: &mut State, now: SystemTime) {
+        let Some(store) = &self.settings.store else { return };
+        if std::mem::replace(&mut state.is_loaded, true) {
+            return;
+        }
+        let stored = match store.load() {
+            Ok(Some(stored)) if stored.source == self.settings.source.name() => stored,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "stored key configurations cannot be read");
+                return;
+            }
+        };
+        let Ok(lifetime) = stored.fresh_until.duration_since(now) else { return };
+        let lifetime = lifetime.min(self.settings.max_lifetime);
+        if self.keep(state, stored.list, now, lifetime).is_err() {
+            tracing::warn!("stored key configurations cannot be used");
+        }
+    }
+}
+
+impl Settings {
+    fn recipient(&self, list: &[u8]) -> Result<Recipient, KeySourceError> {
+        let name = || self.source.name();
+        let list = KeyConfigList::decode(list)
+            .map_err(|error| KeySourceError::Invalid { name: name(), error })?;
+        let unusable = |error| KeySourceError::Unusable { name: name(), error };
+        let nothing = || RecipientError::from(SelectError { configs: list.configs().len() });
+        let chosen = list
+            .candidates(&self.preferences)
+            .find(|candidate| self.provider.supports(candidate.config.kem(), candidate.suite))
+            .ok_or_else(|| unusable(nothing()))?;
+        Recipient::with_labels(chosen.config, chosen.suite, self.provider, &self.labels)
+            .map_err(unusable)
+    }
+}
+
+impl Kept {
+    fn is_fresh(&self, now: SystemTime, settings: &Settings) -> bool {
+        // Longer than the maximum only if the clock was set back.
+        let rest = self.fresh_until.duration_since(now).unwrap_or_default();
+        !rest.is_zero() && rest <= settings.max_lifetime.max(settings.min_interval)
+    }
+
+    /// What the next request is sealed to.
+    fn take(&mut self, settings: &Settings) -> Current {
+        self.uses = self.uses.saturating_add(1);
+        if self.uses == settings.precompute_after
+            && let Ok(recipient) = settings.recipient(&self.list)
+        {
+            self.current.recipient = Arc::new(recipient.precomputed());
+        }
+        self.current.clone()
+    }
+}
+
+/// A random time, to the millisecond.
+fn random_up_to(most: Duration) -> Duration {
+    let mut random = [0; 8];
+    // Without randomness nothing is sealed, so nothing is gained by a delay.
+    if getrandom::fill(&mut random).is_err() {
+        return Duration::ZERO;
+    }
+    let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX - 1);
+    Duration::from_millis(u64::from_le_bytes(random) % (most + 1))
+}
+
+impl fmt::Debug for KeyCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.inner.settings.source.name();
+        f.debug_struct("KeyCache").field("source", &source).finish_non_exhaustive()
+    }
+}

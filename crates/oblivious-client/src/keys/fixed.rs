@@ -1,0 +1,41 @@
+//! Keys that the program brings.
+
+use bytes::Bytes;
+use http::Uri;
+use oblivious_keys::{DecodeError, KeyConfigList};
+
+use super::{Demand, FetchedKeys, Fetching, KeySource};
+
+/// A list of key configurations that came with the program, or by another way that its author
+/// trusts. It is the same whenever it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedKeys {
+    list: Bytes,
+}
+
+impl FixedKeys {
+    /// The list with this encoding, as `application/ohttp-keys` (RFC 9458 §3.2).
+    ///
+    /// # Errors
+    /// If it is no such list.
+    pub fn new(list: impl Into<Bytes>) -> Result<Self, DecodeError> {
+        let list = list.into();
+        KeyConfigList::decode(&list)?;
+        Ok(Self { list })
+    }
+}
+
+impl KeySource for FixedKeys {
+    fn name(&self) -> String {
+        "the fixed list".to_owned()
+    }
+
+    fn fetch(&self, _: Demand) -> Fetching<'_> {
+        let list = self.list.clone();
+        Box::pin(async { Ok(FetchedKeys { list, fresh_for: None }) })
+    }
+
+    fn is_independent_of(&self, _: &Uri) -> bool {
+        true
+    }
+}

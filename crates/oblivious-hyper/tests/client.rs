@@ -1,0 +1,199 @@
+//! A client of Oblivious HTTP over real sockets: its keys, by way of a proxy, and whole exchanges.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use http::{Request, Response, Uri};
+use http_body::Body;
+use oblivious_client::{
+    Agreement, ClientLayer, Demand, Gateway, KeyCache, KeySource, KeySourceError, ReqwestClient,
+    TargetPattern, UrlKeys,
+};
+use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
+use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
+use oblivious_hyper::{HttpClient, ProxyError, RequestBody, self_signed, server, tls};
+use oblivious_keys::{KemId, SymmetricSuite};
+use oblivious_relay::Relay;
+use oblivious_service::{BoxError, FullBody, Live, TokioTimer, collect};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// Serves on a free port of loopback. Returns the origin, and the authority to trust.
+async fn serve<S, R>(service: S) -> (String, String)
+where
+    S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible, Future: Send>,
+    S: Clone + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let (config, ca) = self_signed(&["localhost"]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(server::serve(listener, Some(config), service, pending()));
+    (origin, ca)
+}
+
+/// The same without TLS.
+async fn serve_in_clear<S, R>(service: S) -> String
+where
+    S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible, Future: Send>,
+    S: Clone + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(server::serve(listener, None, service, pending()));
+    origin
+}
+
+fn keys() -> Live<GatewayKeys> {
+    let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default()).unwrap();
+    let mut ring = KeyRing::new();
+    ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM]).unwrap();
+    Live::new(GatewayKeys::from(ring))
+}
+
+fn published(keys: &Live<GatewayKeys>) -> Vec<u8> {
+    keys.current().published(UnixSeconds::EPOCH).unwrap().list.encode().to_vec()
+}
+
+/// A proxy that knows CONNECT, and takes down what it sees of the way out.
+async fn proxy() -> (Uri, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let noted = Arc::clone(&noted);
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await.unwrap());
+                }
+                let port = String::from_utf8(head.clone()).unwrap();
+                let port = port.split([':', ' ']).nth(2).unwrap().parse::<u16>().unwrap();
+                noted.lock().unwrap().extend(head);
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let (mut from_server, mut to_server) = server.split();
+                let (mut from_client, mut to_client) = client.split();
+                let up = tokio::io::copy(&mut from_client, &mut to_server);
+                let down = async {
+                    let mut buffer = vec![0; 65_536];
+                    while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+                        noted.lock().unwrap().extend(&buffer[..length]);
+                        to_client.write_all(&buffer[..length]).await.unwrap();
+                    }
+                };
+                tokio::join!(up, down).0.unwrap();
+            });
+        }
+    });
+    (uri, seen)
+}
+
+/// RFC 9540 §6: a proxy hides the address, and TLS ends at the gateway.
+#[tokio::test]
+async fn keys_come_through_a_proxy_that_cannot_read_them() {
+    let keys = keys();
+    let (origin, ca) = serve(PublishKeys::new(keys.clone())).await;
+    let (proxy, seen) = proxy().await;
+    let tls = tls::client_config(Some(&ca)).unwrap();
+    let http_client = HttpClient::through_proxy(tls, proxy).unwrap();
+    let source = UrlKeys::new(format!("{origin}/ohttp-keys").parse().unwrap(), http_client);
+    let fetched = source.unwrap().fetch(Demand::Cached).await.unwrap();
+    assert_eq!(fetched.list, published(&keys));
+    let seen = seen.lock().unwrap();
+    let port = origin.rsplit(':').next().unwrap();
+    assert!(seen.starts_with(format!("CONNECT localhost:{port} HTTP/1.1\r\n").as_bytes()));
+    let list = published(&keys);
+    assert!(!seen.windows(list.len()).any(|window| window == list), "it is encrypted");
+}
+
+#[tokio::test]
+async fn what_is_no_proxy_is_refused() {
+    let client = |uri: &str| {
+        let tls = tls::client_config(None).unwrap();
+        HttpClient::through_proxy(tls, uri.parse().unwrap())
+    };
+    for uri in ["https://proxy.example:8080", "/proxy", "http://me:secret@proxy.example:8080"] {
+        assert_eq!(client(uri).unwrap_err(), ProxyError, "{uri}");
+    }
+    // Nobody there.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let http_client = client(&format!("http://{closed}")).unwrap();
+    let source = UrlKeys::new(Uri::from_static("https://gateway.example/"), http_client).unwrap();
+    let error = source.fetch(Demand::Cached).await.unwrap_err();
+    assert!(matches!(error, KeySourceError::Unreachable { .. }));
+}
+
+/// By way of the HTTP client reqwest, without TLS, whole and in chunks.
+#[tokio::test]
+async fn reqwest_fetches_keys_and_posts() {
+    let keys = keys();
+    let echo = service_fn(|request: Request<GatewayBody>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let gateway = GatewayLayer::new(keys.clone())
+        .targets("https://example.com".parse::<Origin>().unwrap())
+        .layer(echo);
+    let gateway = serve_in_clear(gateway).await;
+    let published = serve_in_clear(PublishKeys::new(keys)).await;
+    let http_client = ReqwestClient::new(reqwest::Client::builder()).unwrap();
+    let source = UrlKeys::allowing_http(published.parse().unwrap(), http_client.clone()).unwrap();
+    let cache = KeyCache::new(source, TokioTimer);
+    let gateway = Gateway::allowing_http(gateway.parse().unwrap(), cache).unwrap();
+    let whole = ClientLayer::new(gateway.allow(TargetPattern::any_https()));
+    for layer in [whole.clone(), whole.in_chunks()] {
+        let question = "hello ".repeat(10_000);
+        let request = Request::post("https://example.com/x").body(FullBody::from(question.clone()));
+        let response = layer.layer(http_client.clone()).oneshot(request.unwrap()).await.unwrap();
+        let answer = collect(response.into_body(), 1 << 20).await.unwrap().data;
+        assert_eq!(answer, question);
+    }
+}
+
+/// All parties over TLS: keys from two servers that agree, then a whole exchange and one in chunks.
+#[tokio::test]
+async fn a_client_with_keys_that_agree_asks_through_relay_and_gateway() {
+    let keys = keys();
+    let target = service_fn(|request: Request<GatewayBody>| async {
+        let body = collect(request.into_body(), 1 << 20).await.unwrap().data;
+        Ok::<_, Infallible>(Response::new(FullBody::from(body)))
+    });
+    let gateway = GatewayLayer::new(keys.clone())
+        .targets("https://example.com".parse::<Origin>().unwrap())
+        .layer(target);
+    let (gateway, gateway_ca) = serve(gateway).await;
+    let (direct, direct_ca) = serve(PublishKeys::new(keys.clone())).await;
+    let (mirror, mirror_ca) = serve(PublishKeys::new(keys)).await;
+    let to_gateway = HttpClient::new(tls::client_config(Some(&gateway_ca)).unwrap());
+    let relay = Relay::new(to_gateway).route("/gateway", gateway.parse().unwrap()).unwrap();
+    let (relay, relay_ca) = serve(relay).await;
+
+    let authorities = [relay_ca, direct_ca, mirror_ca].concat();
+    let http_client = HttpClient::new(tls::client_config(Some(&authorities)).unwrap());
+    let source = |origin: &str| -> Box<dyn KeySource> {
+        let uri = format!("{origin}/ohttp-keys").parse().unwrap();
+        Box::new(UrlKeys::new(uri, http_client.clone()).unwrap())
+    };
+    let sources = [source(&direct), source(&mirror)];
+    let cache = KeyCache::new(Agreement::of_all(sources).unwrap(), TokioTimer);
+    let relay_uri: Uri = format!("{relay}/gateway").parse().unwrap();
+    let gateway = Gateway::new(relay_uri, cache).unwrap().allow(TargetPattern::any_https());
+    let whole = ClientLayer::new(gateway);
+    for layer in [whole.clone(), whole.in_chunks()] {
+        let client = layer.layer(http_client.clone());
+        let question = "hello ".repeat(10_000);
+        let request = Request::post("https://example.com/x").body(FullBody::from(question.clone()));
+        let response = client.oneshot(request.unwrap()).await.unwrap();
+        let answer = collect(response.into_body(), 1 << 20).await.unwrap().data;
+        assert_eq!(answer, question);
+    }
+}

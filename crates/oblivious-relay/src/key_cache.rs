@@ -1,0 +1,98 @@
+//! One copy of a gateway's keys for all clients, fetched by one of them at a time.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{Shared, WeakShared};
+
+use crate::key_list::KeyList;
+use crate::refusal::Refusal;
+
+/// How long a failure is the answer to all who ask, before the gateway is asked again.
+const FAILURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// A fetch, with what is to be told to all who wait for it.
+pub(crate) type Fetch = Pin<Box<dyn Future<Output = Result<Arc<KeyList>, Refusal>> + Send>>;
+
+/// The keys of one gateway.
+#[derive(Default)]
+pub(crate) struct KeyCache {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    list: Option<Arc<KeyList>>,
+    failed: Option<(Duration, Refusal)>,
+    /// Under way for as long as someone waits for it: when all have left, it is dropped.
+    fetch: Option<WeakShared<Fetch>>,
+}
+
+impl KeyCache {
+    /// The list as it was fetched last, fresh or not.
+    pub(crate) fn last(&self) -> Option<Arc<KeyList>> {
+        self.lock().list.clone()
+    }
+
+    /// The keys, at the time `uptime`, from the gateway if need be: then `fetch` is what asks it,
+    /// or a fetch that is under way already is waited for.
+    pub(crate) async fn get(
+        self: &Arc<Self>,
+        uptime: Duration,
+        fetch: impl FnOnce() -> Fetch,
+    ) -> Result<Arc<KeyList>, Refusal> {
+        let shared = {
+            let mut state = self.lock();
+            if let Some(list) = state.list.as_ref().filter(|list| list.is_fresh(uptime)) {
+                return Ok(Arc::clone(list));
+            }
+            if let Some((until, refusal)) = &state.failed
+                && uptime < *until
+            {
+                return Err(refusal.clone());
+            }
+            match state.fetch.as_ref().and_then(WeakShared::upgrade) {
+                Some(under_way) => under_way,
+                None => {
+                    let shared = Arc::clone(self).keep(uptime, fetch());
+                    state.fetch = shared.downgrade();
+                    shared
+                }
+            }
+        };
+        shared.await
+    }
+
+    /// `fetch`, whose outcome is kept before anyone gets it.
+    fn keep(self: Arc<Self>, uptime: Duration, fetch: Fetch) -> Shared<Fetch> {
+        let kept: Fetch = Box::pin(async move {
+            let outcome = fetch.await;
+            let mut state = self.lock();
+            state.fetch = None;
+            match &outcome {
+                Ok(list) => {
+                    state.list = Some(Arc::clone(list));
+                    state.failed = None;
+                }
+                Err(refusal) => state.failed = Some((uptime + FAILURE_PAUSE, refusal.clone())),
+            }
+            drop(state);
+            outcome
+        });
+        kept.shared()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics under the lock, and each field is valid by itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for KeyCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyCache").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! The request that goes to the gateway.
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, VIA};
+use http::{HeaderMap, Method, Request};
+use http_body::Body;
+use oblivious_service::{Pseudonym, has_content_coding};
+
+use crate::body::RelayRequestBody;
+use crate::idle::Progress;
+use crate::incremental;
+use crate::media::Kind;
+use crate::refusal::Refusal;
+use crate::route::Route;
+
+/// Checks a client's request and makes of it the one for the gateway, with the kind that it is of.
+///
+/// The result is a new request and not the old one with some fields removed: what is not named
+/// here does not pass, extensions and the HTTP version included.
+pub(crate) fn outgoing<B: Body>(
+    request: Request<B>,
+    route: &Route,
+    pseudonym: &Pseudonym,
+    limit: u64,
+    progress: Progress,
+) -> Result<(Request<RelayRequestBody<B>>, Kind), Refusal> {
+    let (head, body) = request.into_parts();
+    if head.method != Method::POST {
+        return Err(Refusal::Method { keys: route.keys.is_some() });
+    }
+    if pseudonym.count_in(&head.headers) > 0 {
+        return Err(Refusal::Loop);
+    }
+    let kind = route.media.of_request(&head.headers).ok_or(Refusal::MediaType)?;
+    if has_content_coding(&head.headers) {
+        return Err(Refusal::ContentCoding);
+    }
+    if announced_length(&head.headers).max(body.size_hint().lower()) > limit {
+        return Err(Refusal::TooLarge);
+    }
+    let mut outgoing = Request::new(RelayRequestBody::new(body, limit, progress));
+    *outgoing.method_mut() = Method::POST;
+    *outgoing.uri_mut() = route.destination().clone();
+    let headers = outgoing.headers_mut();
+    headers.insert(CONTENT_TYPE, route.media.request_type(kind));
+    // Of the `Via` that the client sent, nothing passes.
+    headers.insert(VIA, pseudonym.value());
+    if incremental::is_set(&head.headers) {
+        incremental::set(headers);
+    }
+    if let Some(authorization) = &route.authorization {
+        headers.insert(AUTHORIZATION, authorization.value().ok_or(Refusal::NoCredential)?);
+    }
+    Ok((outgoing, kind))
+}
+
+/// The length that the client announced; 0 when it did not, or in no way that can be understood.
+/// What arrives is counted in any case.
+fn announced_length(headers: &HeaderMap) -> u64 {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}

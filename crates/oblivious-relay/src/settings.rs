@@ -1,0 +1,233 @@
+//! What a relay is set to, and how it answers by it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Method, Request, Response};
+use http_body::Body;
+use oblivious_service::{BoxError, Clock, Live, Pseudonym, Timeout};
+use tower_service::Service;
+
+use crate::body::{RelayRequestBody, RelayResponseBody};
+use crate::breaker::{Attempt, Breaker};
+use crate::delay::Delay;
+use crate::exchange::{ExchangeLimits, exchange};
+use crate::held::Held;
+use crate::idle::Progress;
+use crate::incremental;
+use crate::key_fetch::KeyFetch;
+use crate::limits::{Excess, Limits};
+use crate::observe;
+use crate::outgoing::outgoing;
+use crate::refusal::{Failure, Refusal};
+use crate::route::Route;
+use crate::routes::Routes;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) routes: Live<Routes>,
+    pub(crate) allow_http: bool,
+    pub(crate) body_limit: u64,
+    pub(crate) timeout: Option<Timeout>,
+    pub(crate) exchange_limit: Option<Timeout>,
+    pub(crate) limits: Limits,
+    pub(crate) breaker: Option<Breaker>,
+    pub(crate) delay: Option<Delay>,
+    pub(crate) pseudonym: Pseudonym,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("routes", &self.routes.current())
+            .field("body_limit", &self.body_limit)
+            .field("timeout", &self.timeout)
+            .field("exchange_limit", &self.exchange_limit)
+            .field("limits", &self.limits)
+            .field("breaker", &self.breaker)
+            .field("delay", &self.delay)
+            .field("pseudonym", &self.pseudonym)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// The answer to `request`; without a client, there is none to be had from the gateway.
+    pub(crate) async fn answer<S, B, RB>(
+        &self,
+        client: Option<S>,
+        request: Request<B>,
+    ) -> Response<RelayResponseBody<RB>>
+    where
+        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
+        S: Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        RB: Body + Send + 'static,
+        RB::Error: Into<BoxError>,
+    {
+        let route = self.routes.current().find(&request).cloned();
+        let Some(route) = route else {
+            // The path is not logged: it is the client's text.
+            tracing::debug!(status = 404, "no such route");
+            observe::count_unrouted(Refusal::NoRoute.label());
+            return Refusal::NoRoute.into_response(&self.pseudonym);
+        };
+        let undecided = Undecided(&route);
+        let answer = self.try_answer(client, request, &route).await;
+        undecided.is_decided();
+        match answer {
+            Ok(response) => response,
+            Err(refusal) => {
+                let (gateway, status) = (route.name(), refusal.status().as_u16());
+                route.metrics.outcome(refusal.label());
+                if refusal.is_fault() {
+                    tracing::warn!(gateway, status, "{refusal:?}");
+                } else {
+                    tracing::debug!(gateway, status, "{refusal:?}");
+                }
+                refusal.into_response(&self.pseudonym)
+            }
+        }
+    }
+
+    async fn try_answer<S, B, RB>(
+        &self,
+        client: Option<S>,
+        request: Request<B>,
+        route: &Arc<Route>,
+    ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
+    where
+        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
+        S: Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        RB: Body + Send + 'static,
+        RB::Error: Into<BoxError>,
+    {
+        let held = self.admit(&request, route)?;
+        let deadline = self.exchange_limit.as_ref().map(Timeout::start);
+        if route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD) {
+            // Seldom, and large: in a box of its own, so that it takes no room in every exchange.
+            return Box::pin(self.keys(client, request, route)).await;
+        }
+        let progress = Progress::default();
+        let limit = self.body_limit;
+        let (request, kind) = outgoing(request, route, &self.pseudonym, limit, progress.clone())?;
+        let attempt = self.attempt(route)?;
+        let mut client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
+        if let Some(delay) = &self.delay {
+            delay.hold().await;
+        }
+        let limits = ExchangeLimits { limit, timeout: self.timeout.clone(), deadline };
+        let answer = exchange(&mut client, request, kind, route, limits, progress).await;
+        self.conclude(attempt, &answer, route);
+        if let Some(delay) = &self.delay {
+            delay.hold().await;
+        }
+        let mut response = answer?;
+        response.body_mut().hold(held);
+        if response.status().is_success() {
+            route.metrics.relayed();
+        } else {
+            route.metrics.outcome("problem");
+        }
+        let status = response.status().as_u16();
+        tracing::debug!(gateway = route.name(), status, "relayed");
+        Ok(response)
+    }
+
+    /// Finds a place for the request among those under way.
+    fn admit<B>(&self, request: &Request<B>, route: &Route) -> Result<Held, Refusal> {
+        let permits = self.limits.admit(request.extensions()).map_err(|excess| match excess {
+            Excess::NoAddress => Refusal::NoAddress,
+            Excess::Rate(wait) => Refusal::Rate(wait),
+            Excess::Concurrency => {
+                Refusal::Busy { incremental: incremental::is_set(request.headers()) }
+            }
+        })?;
+        Ok(Held::new(Arc::clone(&route.metrics), permits))
+    }
+
+    fn attempt<'a>(&self, route: &'a Route) -> Result<Option<Attempt<'a>>, Refusal> {
+        let Some(breaker) = self.breaker else { return Ok(None) };
+        match route.circuit.admit(breaker, self.clock.uptime()) {
+            Ok(attempt) => Ok(Some(attempt)),
+            Err(wait) => Err(Refusal::Resting(wait)),
+        }
+    }
+
+    /// Tells the breaker how it went. What the client did wrong says nothing of the gateway.
+    fn conclude<R>(
+        &self,
+        attempt: Option<Attempt<'_>>,
+        answer: &Result<R, Refusal>,
+        route: &Route,
+    ) {
+        let Some(attempt) = attempt else { return };
+        match answer {
+            Err(Refusal::Unreachable(_) | Refusal::GatewayStalled) => {
+                if attempt.failed(self.clock.uptime()) {
+                    route.metrics.breaker_open(true);
+                }
+            }
+            Err(Refusal::TooLarge | Refusal::BodyBroken | Refusal::ClientStalled) => drop(attempt),
+            Ok(_) | Err(_) => {
+                if attempt.succeeded() {
+                    route.metrics.breaker_open(false);
+                }
+            }
+        }
+    }
+
+    /// The gateway's keys, the same for all clients.
+    async fn keys<S, B, RB>(
+        &self,
+        client: Option<S>,
+        request: Request<B>,
+        route: &Arc<Route>,
+    ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
+    where
+        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
+        S: Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        RB: Body + Send + 'static,
+        RB::Error: Into<BoxError>,
+    {
+        if self.pseudonym.count_in(request.headers()) > 0 {
+            return Err(Refusal::Loop);
+        }
+        let client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
+        let fetch = KeyFetch {
+            route: Arc::clone(route),
+            via: self.pseudonym.value(),
+            timeout: self.timeout.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let cache = &route.key_cache;
+        let list = cache.get(self.clock.uptime(), || Box::pin(fetch.run(client))).await?;
+        route.metrics.outcome("keys");
+        Ok(list.answer(request.headers(), self.clock.uptime()))
+    }
+}
+
+/// A request of which it is not clear yet what becomes of it. If it never will be, its client has
+/// left.
+struct Undecided<'a>(&'a Route);
+
+impl Undecided<'_> {
+    fn is_decided(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.outcome("client_left");
+    }
+}

@@ -14,7 +14,6 @@ use http_body::{Body, Frame, SizeHint};
 ///
 /// `Debug` shows how much there is, never what it says.
 #[derive(Clone, Default)]
-#[must_use = "a body does nothing unless it is polled or sent"]
 pub struct Content {
     /// The content.
     pub data: Bytes,

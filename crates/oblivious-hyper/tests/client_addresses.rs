@@ -85,9 +85,8 @@ async fn the_proxy_protocol_goes_before_tls() {
 #[tokio::test]
 async fn a_proxy_that_is_trusted_says_in_a_field() {
     let with = |value: &str| GET.replace("host", &format!("x-forwarded-for: {value}\r\nhost"));
-    let trusting = |network| {
-        ClientAddresses::from(TrustedProxies::new([network], "x-forwarded-for").unwrap())
-    };
+    let trusting =
+        |network| ClientAddresses::from(TrustedProxies::new([network], "x-forwarded-for").unwrap());
     let proxy = || trusting("127.0.0.0/8");
     assert_eq!(told(proxy(), &with("1.1.1.1, 192.0.2.7")).await, "192.0.2.7");
     assert_eq!(told(proxy(), &with("192.0.2.7, junk")).await, "nobody");

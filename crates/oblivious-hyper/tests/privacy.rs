@@ -111,8 +111,7 @@ async fn send_http2(relay: SocketAddr, client: usize, form: Form) {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
     let mut frames = vec![Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from("sealed")))];
-    let mut request =
-        Request::post(format!("http://r{client}.example/gateway?client={client}"));
+    let mut request = Request::post(format!("http://r{client}.example/gateway?client={client}"));
     for (name, value) in fields(client, form) {
         request = request.header(name, value);
     }

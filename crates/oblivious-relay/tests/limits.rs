@@ -61,9 +61,8 @@ fn proxy_error(answer: &Answer) -> &str {
 async fn a_client_over_its_rate_gets_429_while_another_is_served() {
     let clock = Manual::default();
     let (relay, seen) = relay_answering(response);
-    let relay = relay
-        .rate_limit(RateLimit::per_minute(number(6)).burst(number(3)))
-        .clock(clock.clone());
+    let relay =
+        relay.rate_limit(RateLimit::per_minute(number(6)).burst(number(3))).clock(clock.clone());
     for _ in 0..3 {
         assert_eq!(send(&relay, from("192.0.2.1")).await.status(), 200);
     }
@@ -77,7 +76,10 @@ async fn a_client_over_its_rate_gets_429_while_another_is_served() {
 
     clock.set(9);
     let answer = send(&relay, from("192.0.2.1")).await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (429, &"1".parse().unwrap())
+    );
     clock.set(10);
     assert_eq!(send(&relay, from("192.0.2.1")).await.status(), 200);
     assert_eq!(send(&relay, from("192.0.2.1")).await.status(), 429);
@@ -92,6 +94,11 @@ async fn requests_that_are_refused_count() {
     *wrong.method_mut() = http::Method::PUT;
     assert_eq!(send(&relay, wrong).await.status(), 405);
     assert_eq!(send(&relay, from("192.0.2.1")).await.status(), 429);
+    for expected in [404, 429] {
+        let mut lost = from("192.0.2.2");
+        *lost.uri_mut() = "/nowhere".parse().unwrap();
+        assert_eq!(send(&relay, lost).await.status(), expected);
+    }
 }
 
 #[tokio::test]
@@ -130,9 +137,8 @@ async fn a_client_without_an_address_is_not_served_where_it_would_be_limited() {
 #[tokio::test]
 async fn the_address_of_a_client_goes_nowhere() {
     let (relay, seen) = relay_answering(response);
-    let relay = relay
-        .rate_limit(RateLimit::per_second(number(1000)))
-        .max_exchanges_per_client(number(10));
+    let relay =
+        relay.rate_limit(RateLimit::per_second(number(1000))).max_exchanges_per_client(number(10));
     let request = from("192.0.2.77");
     assert!(!format!("{request:?}").contains("192.0.2.77"));
     let answer = send(&relay, request).await;
@@ -299,7 +305,8 @@ async fn a_gateway_that_is_down_is_left_in_peace() {
 async fn clients_that_leave_or_break_off_during_a_probe_wedge_nothing() {
     let clock = Manual::default();
     let (gateway, _, up) = switched();
-    let relay = relay_to(gateway).breaker(Breaker::new(number(1), 10 * SECOND)).clock(clock.clone());
+    let relay =
+        relay_to(gateway).breaker(Breaker::new(number(1), 10 * SECOND)).clock(clock.clone());
     assert_eq!(send(&relay, request()).await.status(), 502);
     assert_eq!(send(&relay, request()).await.status(), 503);
     up.store(1, Ordering::Relaxed);

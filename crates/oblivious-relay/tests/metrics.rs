@@ -154,9 +154,8 @@ fn exchanges_are_counted_by_gateway_and_outcome() {
 #[test]
 fn a_gateway_is_called_what_the_settings_call_it() {
     recorded(async |tally| {
-        let (relay, _) = relay_answering(|| {
-            Problem::OhttpKey.into_response().map(|_| body("problem"))
-        });
+        let (relay, _) =
+            relay_answering(|| Problem::OhttpKey.into_response().map(|_| body("problem")));
         let gateway = common::GATEWAY.parse().unwrap();
         let mut routes = Routes::new();
         routes.add(Route::path("/gateway", gateway).unwrap().named("weather")).unwrap();
@@ -187,9 +186,8 @@ fn refusals_and_breaks_are_counted() {
         assert_eq!(tally.value("requests_total gateway=/gateway outcome=busy"), 1.0);
         drop(held);
 
-        let (relay, _) = relay_answering(|| {
-            response().map(|_| common::frames([Err("reset".into())]))
-        });
+        let (relay, _) =
+            relay_answering(|| response().map(|_| common::frames([Err("reset".into())])));
         assert!(send(&relay, request()).await.into_body().collect().await.is_err());
         assert_eq!(tally.value("answers_cut_off_total gateway=/gateway reason=broken"), 1.0);
         assert_eq!(tally.value("in_flight"), 0.0);

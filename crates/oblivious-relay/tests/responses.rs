@@ -65,7 +65,12 @@ async fn fields_that_pass_are_what_they_should_be() {
         (&[("retry-after", "you=192.0.2.7")], &[("cache-control", "no-store")]),
         (&[("date", "you=192.0.2.7")], &[("cache-control", "no-store")]),
         (
-            &[("cache-control", "a"), ("cache-control", "b"), ("retry-after", "1"), ("retry-after", "2")],
+            &[
+                ("cache-control", "a"),
+                ("cache-control", "b"),
+                ("retry-after", "1"),
+                ("retry-after", "2"),
+            ],
             &[("cache-control", "no-store")],
         ),
     ] {
@@ -126,7 +131,7 @@ async fn other_errors_are_bad_gateways() {
             fields(answer.headers()),
             [
                 ("cache-control", "no-store"),
-                ("content-type", "text/plain; charset=utf-8"),
+                ("content-type", "application/problem+json"),
                 ("proxy-status", "the-relay; error=http_protocol_error"),
                 ("retry-after", "7"),
             ]

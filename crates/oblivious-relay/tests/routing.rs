@@ -97,8 +97,7 @@ async fn a_gateway_is_shown_what_it_asks_for_and_no_other_is() {
     let (relay, seen) = common::relay_answering(response);
     let shown = Live::new(Some(HeaderValue::from_static("Bearer first-secret")));
     let source = shown.clone();
-    let authorization =
-        Authorization::from_source(move || Option::clone(&source.current()));
+    let authorization = Authorization::from_source(move || Option::clone(&source.current()));
     let mut routes = Routes::new();
     let route = Route::path("/known", uri("https://g.example/")).unwrap();
     routes.add(route.authorization(authorization)).unwrap();

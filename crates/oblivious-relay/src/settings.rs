@@ -83,7 +83,7 @@ impl Settings {
                 let undecided = Undecided(&route);
                 let held = Held::new(Arc::clone(&route.metrics), permits);
                 let answer = self.try_answer(client, request, &route, held).await;
-                undecided.is_decided();
+                undecided.decided();
                 answer
             }
             Err(refusal) => Err(refusal),
@@ -230,7 +230,7 @@ impl Settings {
 struct Undecided<'a>(&'a Route);
 
 impl Undecided<'_> {
-    fn is_decided(self) {
+    fn decided(self) {
         std::mem::forget(self);
     }
 }

@@ -59,7 +59,8 @@ where
         Some(timeout) => timeout.run(exchanging).await.map_err(|_| ClientError::TimedOut)?,
         None => exchanging.await,
     };
-    outcome.map_err(|error| progress.failure().unwrap_or(error))
+    // Without its end a request is none, whatever somebody answers to it.
+    progress.failure().map_or(outcome, Err)
 }
 
 /// Opens a response as far as its header.

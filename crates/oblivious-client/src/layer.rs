@@ -104,7 +104,7 @@ impl ClientLayer {
     }
 
     /// Sets how exact the `Date` of requests is, in whole seconds: it is the last multiple of this
-    /// time. A clock that is wrong by some seconds makes a client known again (RFC 9458 §6.7), and
+    /// time. A clock that is wrong by some seconds makes a client known again (RFC 9458 §6.8), and
     /// a date to the minute hides it. The gateway's window must be longer. One second by default.
     #[must_use]
     pub fn date_precision(mut self, precision: Duration) -> Self {

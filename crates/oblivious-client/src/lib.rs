@@ -33,7 +33,7 @@
 //! #     use std::{future::Future, pin::Pin, sync::{Arc, Mutex}, task::{Context, Poll}};
 //! #     use http::{Method, Request, Response};
 //! #     use http_body::Body;
-//! #     use oblivious_hpke::{KeyPair, KeyRing, Provider};
+//! #     use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 //! #     use oblivious_keys::{KemId, SymmetricSuite};
 //! #     use oblivious_service::{BoxError, FullBody, collect};
 //! #     #[derive(Clone)]
@@ -66,7 +66,7 @@
 //! #                     return Ok(response.body(FullBody::from(keys))?);
 //! #                 }
 //! #                 let body = collect(request.into_body(), 1 << 20).await?.data;
-//! #                 let (_, reply) = ring.lock().unwrap().decapsulate(body)?;
+//! #                 let (_, reply) = ring.lock().unwrap().at(UnixSeconds::EPOCH).decapsulate(body)?;
 //! #                 let sealed = reply.seal(b"\x01\x40\xc8")?;
 //! #                 let response = Response::builder().header("content-type", "message/ohttp-res");
 //! #                 Ok(response.body(FullBody::from(sealed))?)
@@ -116,6 +116,13 @@
 //! repeat anything either: many clients send a request again when a connection breaks, and that has
 //! to be switched off.
 //!
+//! # Features
+//!
+//! - `reqwest`: an adaptor for that HTTP client. For hyper there is `oblivious-hyper`.
+//! - `extended-keys`: the draft of a format in which keys say when they are valid.
+//!
+//! Both are off by default.
+//!
 //! # What it logs
 //!
 //! Events of `tracing`, at the level of debug: sizes, statuses, and which key is in use. Nothing of
@@ -133,6 +140,8 @@ mod informational;
 mod keys;
 mod layer;
 mod outer;
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
 mod rules;
 mod target;
 mod upload;
@@ -149,4 +158,6 @@ pub use keys::{
 };
 pub use layer::{Client, ClientLayer};
 pub use outer::{OuterBody, OuterFieldError};
+#[cfg(feature = "reqwest")]
+pub use reqwest_client::ReqwestClient;
 pub use target::{TargetPattern, TargetPatternError};

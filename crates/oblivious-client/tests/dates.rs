@@ -158,7 +158,7 @@ async fn dates_of_the_caller_are_corrected_by_the_caller() {
     assert_eq!(dates(&seen), [OWN]);
 }
 
-/// RFC 9458 §6.7
+/// RFC 9458 §6.8
 #[tokio::test]
 async fn dates_can_be_coarse() {
     let coarse = layer().clock(FixedClock).date_precision(Duration::from_secs(600));

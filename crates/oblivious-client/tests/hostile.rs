@@ -31,9 +31,9 @@ where
     let relay = service_fn(move |outer: Request<OuterBody>| {
         let answer = answer.clone();
         async move {
-            let sealed = collect(outer.into_body(), usize::MAX).await?.data;
-            let frames = answer(sealed);
-            let frames = frames.into_iter().map(|data| Ok::<_, BoxError>(Frame::data(data)));
+            let request = collect(outer.into_body(), usize::MAX).await?.data;
+            let frames =
+                answer(request).into_iter().map(|data| Ok::<_, BoxError>(Frame::data(data)));
             let response = Response::builder().header("content-type", "message/ohttp-chunked-res");
             Ok::<_, BoxError>(response.body(StreamBody::new(stream::iter(frames)))?)
         }

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use oblivious_client::{
-    Client, ClientError, ClientLayer, Demand, FetchedKeys, Fetching, Gateway, KeyCache,
+    Agreement, Client, ClientError, ClientLayer, Demand, FetchedKeys, Fetching, Gateway, KeyCache,
     KeyCacheBuilder, KeyFile, KeySource, KeySourceError, KeyStore, StoredKeys, TargetPattern,
 };
 use oblivious_hpke::UnixSeconds;
@@ -332,6 +332,39 @@ async fn a_source_that_hangs_is_given_up() {
     let error = cache.recipient().await.unwrap_err();
     assert!(matches!(&*error, KeySourceError::TimedOut { .. }));
     assert_eq!(start.elapsed().as_secs(), 7);
+}
+
+/// RFC 9458 §7: sources that differ, from a moment on or at every fetch, bring nothing new into use.
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_no_longer_agreed_on_are_not_taken() {
+    let (one, other) = (Publisher::new(Some(60 * MINUTE)), Publisher::new(Some(60 * MINUTE)));
+    let sources: [Box<dyn KeySource>; 2] = [Box::new(one.clone()), Box::new(other.clone())];
+    let cache = KeyCacheBuilder::new(Agreement::of_all(sources).unwrap(), TokioTimer)
+        .clock(TokioClock::start())
+        .spawn(|task| drop(tokio::spawn(task)))
+        .build();
+    let accepted = accepting(&[1]);
+    let client = client(&cache, &accepted);
+    let ask = || client.clone().oneshot(get("https://example.com/"));
+    ask().await.unwrap();
+    let start = Instant::now();
+    let mut seed = 2;
+    while start.elapsed() < 60 * MINUTE {
+        one.publish(seed);
+        seed = seed % 200 + 2;
+        ask().await.unwrap();
+        sleep(MINUTE).await;
+    }
+    assert!(one.asked() > 2, "it is tried again");
+    sleep(MINUTE).await;
+    let Err(ClientError::Keys(error)) = ask().await else { panic!("they have ended") };
+    assert!(matches!(&*error, KeySourceError::Disagreement { .. }));
+    // The other one follows, as after a change of keys.
+    one.publish(9);
+    other.publish(9);
+    accepted.lock().unwrap().push(9);
+    sleep(MINUTE).await;
+    ask().await.unwrap();
 }
 
 /// What a store was asked.

@@ -135,6 +135,49 @@ async fn an_entity_tag_saves_the_list() {
     assert_eq!(*asked.lock().unwrap(), [(false, false); 2]);
 }
 
+/// draft-schinazi-httpbis-ohttp-ext-key-config: what is valid now, and for no longer than that.
+#[cfg(feature = "extended-keys")]
+#[tokio::test(start_paused = true)]
+async fn keys_that_say_when_they_are_valid_are_used_then() {
+    use oblivious_keys::{ExtendedKeyConfig, ExtendedKeyConfigList};
+    let clock = common::TokioClock::start();
+    let now = common::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let config = |seed| KeyConfigList::decode(&published(seed)).unwrap().configs()[0].clone();
+    let list = ExtendedKeyConfigList::new(vec![
+        ExtendedKeyConfig { expiration: Some(now + 50), ..config(1).into() },
+        ExtendedKeyConfig {
+            not_before: Some(now + 40),
+            expiration: Some(now + 90),
+            ..config(2).into()
+        },
+    ]);
+    let list = list.unwrap().encode();
+    let http_client = server(move |request| {
+        let accepted = &request.headers()["accept"];
+        assert_eq!(accepted, "application/ohttp-keys-ext-00, application/ohttp-keys;q=0.9");
+        let mut response = match request.headers().contains_key("if-none-match") {
+            true => Response::builder().status(304).body(FullBody::empty()).unwrap(),
+            false => keys(list.clone()),
+        };
+        let headers = response.headers_mut();
+        headers.insert("content-type", "Application/ohttp-keys-ext-00".parse().unwrap());
+        headers.insert("etag", "\"1\"".parse().unwrap());
+        headers.insert("cache-control", "max-age=60".parse().unwrap());
+        response
+    });
+    let source = UrlKeys::new(Uri::from_static(KEYS), http_client).unwrap().extended(clock);
+    let both = [config(1), config(2)].to_vec();
+    let both = KeyConfigList::new(both).unwrap().encode();
+    for (list, seconds) in [(published(1), 51), (both, 11), (published(2), 31)] {
+        let fetched = source.fetch(Demand::Cached).await.unwrap();
+        assert_eq!((fetched.list, fetched.fresh_for), (list, Some(Duration::from_secs(seconds))));
+        tokio::time::sleep(Duration::from_secs(if seconds == 51 { 40 } else { 20 })).await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let error = source.fetch(Demand::Cached).await.unwrap_err();
+    assert!(matches!(error, KeySourceError::NoneValid { .. }), "{error:?}");
+}
+
 /// RFC 9540 §5: the well-known resource, wherever it redirects to; and the relay, which has its own
 /// way there, is not told.
 #[tokio::test]
@@ -314,7 +357,7 @@ async fn a_gateway_with_a_key_for_each_source_is_caught_before_the_first_request
     assert!(error.to_string().contains(&format!("{ONE}, against {TWO}")), "{error}");
 }
 
-/// RFC 9458 §6.1: what the relay alone says is not the gateway's.
+/// RFC 9458 §3 and §6.1: what the relay alone says is not the gateway's.
 #[test]
 fn the_relay_cannot_be_the_sole_source_of_keys() {
     let relay = || Uri::from_static(common::RELAY);

@@ -80,7 +80,7 @@ async fn no_request_is_lost_while_keys_change() {
                 assert_eq!(response.status(), StatusCode::OK);
                 assert_eq!(whole(response).await.body().data, "an answer");
                 answered += 1;
-                sleep(10 * SECOND + Duration::from_millis(137 * number)).await;
+                sleep(30 * SECOND + Duration::from_millis(137 * number)).await;
             }
             (answered, std::mem::take(&mut *fetched.lock().unwrap()))
         }));
@@ -94,7 +94,7 @@ async fn no_request_is_lost_while_keys_change() {
     assert_eq!(published.len(), 4, "keys did change");
     for client in clients {
         let (answered, fetched) = client.await.unwrap();
-        assert!(answered > 200, "{answered}");
+        assert!(answered > 100, "{answered}");
         // Before each end, and not much more often.
         assert!((8..=12).contains(&fetched.len()), "{}", fetched.len());
         for pair in fetched.windows(2) {

@@ -9,8 +9,8 @@ use std::{
 use http::{Request, Response, Uri};
 use http_body::Body;
 use oblivious_client::{
-    Agreement, ClientLayer, Demand, Gateway, KeyCache, KeySource, KeySourceError, TargetPattern,
-    UrlKeys,
+    Agreement, ClientLayer, Demand, Gateway, KeyCache, KeySource, KeySourceError, ReqwestClient,
+    TargetPattern, UrlKeys,
 };
 use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
@@ -36,6 +36,19 @@ where
     let origin = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     tokio::spawn(server::serve(listener, Some(config), service, pending()));
     (origin, ca)
+}
+
+/// The same without TLS.
+async fn serve_in_clear<S, R>(service: S) -> String
+where
+    S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible, Future: Send>,
+    S: Clone + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(server::serve(listener, None, service, pending()));
+    origin
 }
 
 fn keys() -> Live<GatewayKeys> {
@@ -118,6 +131,32 @@ async fn what_is_no_proxy_is_refused() {
     let source = UrlKeys::new(Uri::from_static("https://gateway.example/"), http_client).unwrap();
     let error = source.fetch(Demand::Cached).await.unwrap_err();
     assert!(matches!(error, KeySourceError::Unreachable { .. }));
+}
+
+/// By way of the HTTP client reqwest, without TLS, whole and in chunks.
+#[tokio::test]
+async fn reqwest_fetches_keys_and_posts() {
+    let keys = keys();
+    let echo = service_fn(|request: Request<GatewayBody>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let gateway = GatewayLayer::new(keys.clone())
+        .targets("https://example.com".parse::<Origin>().unwrap())
+        .layer(echo);
+    let gateway = serve_in_clear(gateway).await;
+    let published = serve_in_clear(PublishKeys::new(keys)).await;
+    let http_client = ReqwestClient::new(reqwest::Client::builder()).unwrap();
+    let source = UrlKeys::allowing_http(published.parse().unwrap(), http_client.clone()).unwrap();
+    let cache = KeyCache::new(source, TokioTimer);
+    let gateway = Gateway::allowing_http(gateway.parse().unwrap(), cache).unwrap();
+    let whole = ClientLayer::new(gateway.allow(TargetPattern::any_https()));
+    for layer in [whole.clone(), whole.in_chunks()] {
+        let question = "hello ".repeat(10_000);
+        let request = Request::post("https://example.com/x").body(FullBody::from(question.clone()));
+        let response = layer.layer(http_client.clone()).oneshot(request.unwrap()).await.unwrap();
+        let answer = collect(response.into_body(), 1 << 20).await.unwrap().data;
+        assert_eq!(answer, question);
+    }
 }
 
 /// All parties over TLS: keys from two servers that agree, then a whole exchange and one in chunks.

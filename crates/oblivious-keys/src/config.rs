@@ -121,6 +121,17 @@ impl Entry {
     /// Reads one configuration that spans all of `encoded`.
     pub(crate) fn decode(encoded: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(encoded);
+        let entry = Self::read(&mut reader)?;
+        match entry {
+            Self::Known(_) => reader.finish()?,
+            // Where it ends is known from its length alone.
+            Self::UnknownKem { .. } => {}
+        }
+        Ok(entry)
+    }
+
+    /// Reads one configuration, as far as it goes.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let key_id = reader.u8()?;
         let kem = KemId(reader.u16()?);
         let Some(public_key_len) = kem.public_key_len() else {
@@ -128,7 +139,6 @@ impl Entry {
         };
         let public_key = Bytes::copy_from_slice(reader.bytes(public_key_len)?);
         let suites = decode_suites(reader.u16_prefixed()?)?;
-        reader.finish()?;
         Ok(Self::Known(KeyConfig { key_id, kem, public_key, suites }))
     }
 }

@@ -22,6 +22,10 @@ pub enum DecodeError {
     /// The suites' length is zero or not a multiple of four.
     #[error("the length of the symmetric suites must be a multiple of 4, and at least 4")]
     SuitesLength,
+    /// An extension has another value than its kind allows, or is there twice.
+    #[cfg(feature = "extended")]
+    #[error("an extension of a key configuration has a value that it cannot have")]
+    Extension,
     /// A bare configuration names a KEM whose key length is not known.
     #[error("the key configuration uses the KEM {0}, which is not known here")]
     UnknownKem(KemId),
@@ -54,15 +58,6 @@ pub enum KeyConfigError {
     #[error("a key configuration list needs at least one configuration")]
     EmptyList,
 }
-
-/// A text does not name an HPKE algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error(
-    "this is not the name of an HPKE algorithm that is known here; use a registered name, or a \
-     number such as 0x0020"
-)]
-#[non_exhaustive]
-pub struct ParseIdError;
 
 /// Nothing in a list fits the client's preferences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -26,6 +26,11 @@
 //! Identifiers that this crate does not know are not errors: they are kept as numbers, and what
 //! uses them is skipped, so that a gateway can offer something new beside something old.
 //!
+//! # Features
+//!
+//! `extended` adds the draft of a format in which configurations say when they are valid. Off by
+//! default.
+//!
 //! The crate is `no_std` and needs `alloc`.
 
 #![no_std]
@@ -34,13 +39,17 @@ extern crate alloc;
 
 mod config;
 mod error;
+#[cfg(feature = "extended")]
+mod extended;
 mod ids;
 mod list;
 mod reader;
 mod select;
 
 pub use config::KeyConfig;
-pub use error::{DecodeError, KeyConfigError, ParseIdError, SelectError};
-pub use ids::{AeadId, KdfId, KemId, SymmetricSuite};
+pub use error::{DecodeError, KeyConfigError, SelectError};
+#[cfg(feature = "extended")]
+pub use extended::{ExtendedKeyConfig, ExtendedKeyConfigList};
+pub use ids::{AeadId, KdfId, KemId, ParseIdError, SymmetricSuite};
 pub use list::{KeyConfigList, SkippedConfig};
 pub use select::{Preferences, Selection};

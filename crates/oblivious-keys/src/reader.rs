@@ -49,6 +49,15 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// A variable-length integer (RFC 9000 §16).
+    #[cfg(feature = "extended")]
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
+        let (value, length) =
+            oblivious_wire::VarInt::decode(self.rest).ok_or(DecodeError::Truncated)?;
+        self.bytes(length)?;
+        Ok(value.get())
+    }
+
     /// Ends the reading: an error if anything is left.
     pub(crate) const fn finish(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }

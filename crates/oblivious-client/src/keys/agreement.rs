@@ -15,6 +15,11 @@ use super::{Demand, FetchedKeys, Fetching, KeySource, KeySourceError};
 /// It cannot if the client gets the same list from elsewhere, from where nobody knows that it is
 /// this client who asks: from another operator, by way of an HTTP proxy, or from the relay.
 ///
+/// While a gateway changes its keys, sources can differ for a moment. A [`KeyCache`] goes on with the
+/// old ones then, and asks again.
+///
+/// [`KeyCache`]: crate::KeyCache
+///
 /// ```
 /// use oblivious_client::{Agreement, FixedKeys, KeySource};
 /// # let list = oblivious_keys::KeyConfigList::new(vec![oblivious_keys::KeyConfig::new(

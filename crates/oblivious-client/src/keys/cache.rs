@@ -239,7 +239,7 @@ impl Inner {
         let current = match fetched {
             Ok(current) => current,
             Err(error) => {
-                tracing::debug!("key configurations could not be fetched");
+                tracing::debug!(%error, "key configurations could not be fetched");
                 let error = Arc::new(error);
                 let pause = Duration::from_secs(1 << state.failures.min(16));
                 state.failures = state.failures.saturating_add(1);

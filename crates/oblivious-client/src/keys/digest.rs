@@ -1,12 +1,9 @@
-//! A list of key configurations known by its digest.
+//! What a list of key configurations is known by.
 
 use std::{fmt, str::FromStr};
 
-use http::Uri;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-
-use super::{Demand, Fetching, KeySource, KeySourceError};
 
 /// The SHA-256 digest of an encoded list of key configurations, in hexadecimal as text.
 ///
@@ -59,51 +56,3 @@ impl FromStr for KeyDigest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a SHA-256 digest is 64 hexadecimal digits, as sha256sum prints them")]
 pub struct KeyDigestError;
-
-/// A source whose list must have one of these digests, whoever it comes from: the simplest check
-/// that a client has the keys that all others have (RFC 9458 §7).
-///
-/// Whenever the gateway's keys change, so must the digest: pin the next one beforehand.
-#[derive(Debug)]
-pub struct PinnedKeys<S> {
-    source: S,
-    pinned: KeyDigest,
-    next: Vec<KeyDigest>,
-}
-
-impl<S: KeySource> PinnedKeys<S> {
-    /// Takes a list from `source` if this is its digest.
-    pub fn new(source: S, pinned: KeyDigest) -> Self {
-        Self { source, pinned, next: Vec::new() }
-    }
-
-    /// Takes a list with this digest as well: that of the keys to come.
-    #[must_use]
-    pub fn or(mut self, digest: KeyDigest) -> Self {
-        self.next.push(digest);
-        self
-    }
-}
-
-impl<S: KeySource> KeySource for PinnedKeys<S> {
-    fn name(&self) -> String {
-        self.source.name()
-    }
-
-    fn fetch(&self, demand: Demand) -> Fetching<'_> {
-        Box::pin(async move {
-            let fetched = self.source.fetch(demand).await?;
-            let found = KeyDigest::of(&fetched.list);
-            if found != self.pinned && !self.next.contains(&found) {
-                let (name, pinned) = (self.name(), self.pinned);
-                return Err(KeySourceError::Digest { name, found, pinned });
-            }
-            Ok(fetched)
-        })
-    }
-
-    /// The digest vouches for the keys, even those that the relay hands out.
-    fn is_independent_of(&self, _: &Uri) -> bool {
-        true
-    }
-}

@@ -69,6 +69,12 @@ pub enum KeySourceError {
         #[source]
         error: DecodeError,
     },
+    /// None of the configurations is valid at this time, if they say when they are.
+    #[error("none of the key configurations from {name} is valid now; check the clock")]
+    NoneValid {
+        /// The source.
+        name: String,
+    },
     /// Sources that should say the same do not (RFC 9458 §7). Nothing was sent. One of them may be
     /// handing out keys to tell clients apart, or the gateway is just changing its keys.
     #[error(

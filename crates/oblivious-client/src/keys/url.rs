@@ -42,6 +42,9 @@ pub struct UrlKeys<C> {
     allow_http: bool,
     max_redirects: usize,
     bare: bool,
+    /// Set if lists are taken that say when their keys are valid.
+    #[cfg(feature = "extended-keys")]
+    extended: Option<std::sync::Arc<dyn oblivious_service::Clock>>,
     by_relay: bool,
     etag: bool,
     timeout: Option<Timeout>,
@@ -53,8 +56,23 @@ pub struct UrlKeys<C> {
 struct Kept {
     uri: Uri,
     etag: HeaderValue,
-    list: Bytes,
+    answer: Answer,
+}
+
+/// What a server has said.
+#[derive(Clone)]
+struct Answer {
+    body: Bytes,
+    form: Form,
     fresh_for: Option<Duration>,
+}
+
+#[derive(Clone)]
+enum Form {
+    List,
+    Bare,
+    #[cfg(feature = "extended-keys")]
+    Extended(std::sync::Arc<dyn oblivious_service::Clock>),
 }
 
 impl<C> UrlKeys<C> {
@@ -106,6 +124,8 @@ impl<C> UrlKeys<C> {
             allow_http,
             max_redirects: 0,
             bare: false,
+            #[cfg(feature = "extended-keys")]
+            extended: None,
             by_relay: false,
             etag: true,
             timeout: None,
@@ -119,6 +139,17 @@ impl<C> UrlKeys<C> {
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.bare = true;
+        self
+    }
+
+    /// Also asks for lists whose keys say when they are valid, which `clock` decides: of
+    /// `application/ohttp-keys-ext-00`, a draft (draft-schinazi-httpbis-ohttp-ext-key-config). Those
+    /// that are valid become a plain list, which is what is compared with others and pinned; it is
+    /// used for no longer than all of them are valid.
+    #[cfg(feature = "extended-keys")]
+    #[must_use]
+    pub fn extended(mut self, clock: impl oblivious_service::Clock) -> Self {
+        self.extended = Some(std::sync::Arc::new(clock));
         self
     }
 
@@ -158,10 +189,8 @@ impl<C> UrlKeys<C> {
         let mut request = Request::new(FullBody::empty());
         *request.uri_mut() = uri.clone();
         let headers = request.headers_mut();
-        // What publishes the bare form knows no media types.
-        if !self.bare {
-            let list = HeaderValue::from_static(MediaType::OhttpKeys.as_str());
-            headers.insert(header::ACCEPT, list);
+        if let Some(accepted) = self.accepted() {
+            headers.insert(header::ACCEPT, accepted);
         }
         if demand == Demand::Revalidated {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -172,25 +201,53 @@ impl<C> UrlKeys<C> {
         request
     }
 
-    /// Keeps an answer that came with an entity tag, and passes it on.
-    fn note(&self, uri: &Uri, headers: &HeaderMap, list: Bytes) -> FetchedKeys {
-        let fresh_for = fresh_for(headers);
-        let etag = headers.get(header::ETAG).filter(|_| self.etag).cloned();
-        let list_kept = list.clone();
-        self.keep(etag.map(|etag| Kept { uri: uri.clone(), etag, list: list_kept, fresh_for }));
-        FetchedKeys { list, fresh_for }
+    /// The list in an answer, as a plain one, and how long it may be used.
+    fn read(&self, answer: &Answer) -> Result<FetchedKeys, KeySourceError> {
+        let invalid = |error| KeySourceError::Invalid { name: self.uri.to_string(), error };
+        let Answer { body, form, fresh_for } = answer;
+        let (list, fresh_for) = match form {
+            Form::List => {
+                KeyConfigList::decode(body).map_err(invalid)?;
+                (body.clone(), *fresh_for)
+            }
+            Form::Bare => {
+                let config = KeyConfig::decode_bare(body).map_err(invalid)?;
+                let list = KeyConfigList::new(vec![config]).expect("one configuration is a list");
+                (list.encode(), *fresh_for)
+            }
+            #[cfg(feature = "extended-keys")]
+            Form::Extended(clock) => {
+                let (list, valid_for) = super::extended::valid_now(body, &**clock)
+                    .map_err(invalid)?
+                    .ok_or_else(|| KeySourceError::NoneValid { name: self.uri.to_string() })?;
+                (list, [*fresh_for, valid_for].into_iter().flatten().min())
+            }
+        };
+        Ok(FetchedKeys { list, fresh_for })
     }
 
-    /// The list in an answer.
-    fn read(&self, body: Bytes) -> Result<Bytes, KeySourceError> {
-        let invalid = |error| KeySourceError::Invalid { name: self.uri.to_string(), error };
-        if self.bare {
-            let config = KeyConfig::decode_bare(&body).map_err(invalid)?;
-            let list = KeyConfigList::new(vec![config]).expect("one configuration is a list");
-            return Ok(list.encode());
+    /// What an answer is, by its fields; `None` if it is none that was asked for.
+    fn form_of(&self, headers: &HeaderMap) -> Option<Form> {
+        #[cfg(feature = "extended-keys")]
+        if let Some(clock) = &self.extended
+            && super::extended::is_extended(headers)
+        {
+            return Some(Form::Extended(std::sync::Arc::clone(clock)));
         }
-        KeyConfigList::decode(&body).map_err(invalid)?;
-        Ok(body)
+        match self.bare {
+            true => Some(Form::Bare),
+            false => (media_type(headers) == Some(MediaType::OhttpKeys)).then_some(Form::List),
+        }
+    }
+
+    /// The media types that are asked for.
+    fn accepted(&self) -> Option<HeaderValue> {
+        #[cfg(feature = "extended-keys")]
+        if self.extended.is_some() {
+            return Some(super::extended::ACCEPT);
+        }
+        // What publishes the bare form knows no media types.
+        (!self.bare).then(|| HeaderValue::from_static(MediaType::OhttpKeys.as_str()))
     }
 }
 
@@ -209,9 +266,9 @@ where
             let kept = self.kept().filter(|kept| kept.uri == uri);
             let response = self.ask(self.request(&uri, demand, kept.as_ref())).await?;
             let status = response.status();
-            if let (StatusCode::NOT_MODIFIED, Some(kept)) = (status, kept) {
-                let fresh_for = fresh_for(response.headers()).or(kept.fresh_for);
-                return Ok(FetchedKeys { list: kept.list, fresh_for });
+            if let (StatusCode::NOT_MODIFIED, Some(mut kept)) = (status, kept) {
+                kept.answer.fresh_for = fresh_for(response.headers()).or(kept.answer.fresh_for);
+                return self.read(&kept.answer);
             }
             if is_redirect(status) {
                 uri = self.redirected(&uri, response.headers())?;
@@ -252,16 +309,19 @@ where
         if parts.status != StatusCode::OK {
             return Err(KeySourceError::Status { name: name(), status: parts.status });
         }
-        if !self.bare && media_type(&parts.headers) != Some(MediaType::OhttpKeys) {
-            return Err(KeySourceError::MediaType { name: name() });
-        }
+        let media_type = || KeySourceError::MediaType { name: name() };
+        let form = self.form_of(&parts.headers).ok_or_else(media_type)?;
         let body = collect(body, MAX_LEN).await.map_err(|error| match error {
             CollectError::TooLarge { limit } => KeySourceError::TooLong { name: name(), limit },
             CollectError::Body(error) => self.unreachable(error),
             other => self.unreachable(other.into()),
         })?;
-        let list = self.read(body.data.freeze())?;
-        Ok(self.note(uri, &parts.headers, list))
+        let fresh_for = fresh_for(&parts.headers);
+        let answer = Answer { body: body.data.freeze(), form, fresh_for };
+        let keys = self.read(&answer)?;
+        let etag = parts.headers.get(header::ETAG).filter(|_| self.etag).cloned();
+        self.keep(etag.map(|etag| Kept { uri: uri.clone(), etag, answer }));
+        Ok(keys)
     }
 }
 

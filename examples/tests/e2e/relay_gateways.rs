@@ -108,8 +108,8 @@ async fn a_delay_loses_nothing() {
     assert_eq!(text(&setup.client(&["-d", "12345"], "/length")), "5");
 }
 
-/// A gateway that asks for a certificate gets the relay's, and is known by an authority of its own: both
-/// can be changed while the relay runs.
+/// A gateway that asks for a certificate gets the relay's, and is known by an authority of its own.
+/// Both can be changed while the relay runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_relay_and_a_gateway_know_each_other_by_certificates() {
     let target = Target::start().await;

@@ -1,5 +1,6 @@
 //! What each party must and must not have seen.
 
+use examples::witness::Message;
 use http::{Request, Response};
 use http_body::Body;
 use oblivious_http::bhttp::Content;
@@ -7,7 +8,6 @@ use oblivious_http::service::FullBody;
 
 use crate::parties::{COOKIE, USER_AGENT};
 use crate::report::Seen;
-use crate::witness::Message;
 
 /// Something that must be so, and whether it is.
 pub(crate) struct Finding {

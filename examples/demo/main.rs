@@ -10,7 +10,6 @@
 mod check;
 mod parties;
 mod report;
-mod witness;
 
 use std::process::ExitCode;
 
@@ -41,7 +40,7 @@ async fn run() -> anyhow::Result<bool> {
     let target = Target::start().await?;
     let gateway = Gateway::start(&target).await?;
     let relay = Relay::start(&gateway).await?;
-    let client = Client::new(&relay)?;
+    let client = Client::new(&relay, &gateway)?;
     report::introduction(&target, &gateway, &relay);
 
     // The keys come from the gateway itself: a relay could put its own in their place.
@@ -74,10 +73,10 @@ async fn run() -> anyhow::Result<bool> {
 
 /// Two requests that nobody should be able to connect with the person who sends them.
 fn questions(target: &Target) -> anyhow::Result<[Request<FullBody>; 2]> {
-    let get = Request::get(target.uri("/advice?symptom=insomnia")?)
+    let get = Request::get(target.party.uri("/advice?symptom=insomnia")?)
         .header("accept-language", "tlh")
         .body(FullBody::empty())?;
-    let post = Request::post(target.uri("/measurements")?)
+    let post = Request::post(target.party.uri("/measurements")?)
         .header("content-type", "application/x-www-form-urlencoded")
         .body(FullBody::from("heart-rate=62&slept-hours=4"))?;
     Ok([get, post])

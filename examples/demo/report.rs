@@ -1,13 +1,13 @@
 //! Tells what happened, for a reader who has never heard of Oblivious HTTP.
 
 use bytes::Bytes;
+use examples::witness::Message;
 use http::{HeaderMap, Request, Response};
 use oblivious_http::bhttp::Content;
 use oblivious_http::service::FullBody;
 
 use crate::check::Finding;
 use crate::parties::{Gateway, Relay, Target};
-use crate::witness::Message;
 
 /// What the parties noted of one exchange.
 pub(crate) struct Seen {
@@ -34,7 +34,7 @@ pub(crate) fn introduction(target: &Target, gateway: &Gateway, relay: &Relay) {
          \x20   target   {}",
         relay.uri,
         gateway.uri,
-        target.origin()
+        target.party.origin()
     );
 }
 

@@ -1,5 +1,6 @@
-//! What the example programs share: settings, logs, metrics, reloads and shutdown. Everything else
-//! that they need for the network is in the crate `oblivious-hyper`.
+//! What the example programs share: settings, logs, metrics, reloads and shutdown; and for those that
+//! show something on one machine, its parties and who stands beside them. Everything else that they
+//! need for the network is in the crate `oblivious-hyper`.
 
 pub mod admin;
 mod config_file;
@@ -7,6 +8,7 @@ pub mod error_report;
 pub mod flags;
 pub mod listen;
 pub mod logging;
+pub mod loopback;
 pub mod program;
 pub mod provider;
 pub mod reload;
@@ -14,3 +16,4 @@ pub mod seconds;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
+pub mod witness;

@@ -22,3 +22,4 @@ mod stream_client;
 mod streaming;
 mod target;
 mod tls;
+mod uses;

@@ -31,7 +31,10 @@ pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(programs().join(name));
     for (variable, _) in std::env::vars_os() {
         let variable = variable.to_string_lossy().into_owned();
-        if ["GATEWAY_", "RELAY_", "CLIENT_"].iter().any(|prefix| variable.starts_with(prefix)) {
+        if ["GATEWAY_", "RELAY_", "CLIENT_", "DOH_"]
+            .iter()
+            .any(|prefix| variable.starts_with(prefix))
+        {
             command.env_remove(variable);
         }
     }

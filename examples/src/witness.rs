@@ -18,19 +18,24 @@ const MAX_BODY: usize = 1 << 20;
 
 /// What a party was sent, and what it sent back.
 #[derive(Clone, Debug)]
-pub(crate) struct Message {
+pub struct Message {
     /// Who sent it; inside the gateway, where a message comes out of its envelope, nobody.
-    pub(crate) from: Option<SocketAddr>,
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) answered: Option<(StatusCode, Bytes)>,
+    pub from: Option<SocketAddr>,
+    /// What was to be done.
+    pub method: Method,
+    /// The URI as it was sent.
+    pub uri: Uri,
+    /// All fields.
+    pub headers: HeaderMap,
+    /// The content, in one piece.
+    pub body: Bytes,
+    /// Status and content of the answer, if the party gave one.
+    pub answered: Option<(StatusCode, Bytes)>,
 }
 
 impl Message {
     /// Everything that was sent, as one string of bytes in which something can be looked for.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {}\r\n", self.method, self.uri).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_str().as_bytes());
@@ -48,23 +53,26 @@ impl Message {
 
 /// Stands beside a party and notes the messages that it gets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Witness {
+pub struct Witness {
     messages: Arc<Mutex<Vec<Message>>>,
 }
 
 impl Witness {
     /// Has this witness note every message that reaches `router`.
-    pub(crate) fn watch(&self, router: Router) -> Router {
+    pub fn watch(&self, router: Router) -> Router {
         router.layer(from_fn_with_state(self.clone(), note))
     }
 
     /// What has been noted since the last call.
-    pub(crate) fn take(&self) -> Vec<Message> {
+    pub fn take(&self) -> Vec<Message> {
         std::mem::take(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Notes a request, and hands it on with its body read.
-    pub(crate) async fn note_request<B>(
+    ///
+    /// # Errors
+    /// If the body breaks off, or is longer than anything that belongs in a demonstration.
+    pub async fn note_request<B>(
         &self,
         request: http::Request<B>,
     ) -> Result<http::Request<FullBody>, BoxError>

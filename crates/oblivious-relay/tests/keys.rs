@@ -13,8 +13,8 @@ use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RelayRequestBody, Route, Routes};
 use oblivious_service::{Authorization, BoxError, Clock, FullBody, Pseudonym, Timeout, TokioTimer};
 use tokio::sync::Notify;
+use tower::service_fn;
 use tower::util::BoxCloneService;
-use tower::{ServiceExt, service_fn};
 
 /// RFC 9458 Appendix A, as a list.
 const KEY: [u8; 47] = {
@@ -216,17 +216,23 @@ async fn there_is_one_fetch_at_a_time() {
     };
     let recorder = Recorder { seen: Arc::default(), gateway: BoxCloneService::new(gateway) };
     let relay = recorder.relay(|route| route);
-    let ask = || tokio::spawn(relay.clone().oneshot(get()));
-    let first = ask();
-    tokio::task::yield_now().await;
-    let others: Vec<_> = (0..10).map(|_| ask()).collect();
-    tokio::task::yield_now().await;
-    first.abort();
-    assert!(first.await.is_err());
-    go.notify_one();
-    for other in others {
-        assert_eq!(other.await.unwrap().unwrap().status(), 200);
-    }
+    let ask = || {
+        let relay = relay.clone();
+        tokio::task::spawn_local(async move { send(&relay, get()).await.status() })
+    };
+    let crowd = async {
+        let first = ask();
+        tokio::task::yield_now().await;
+        let others: Vec<_> = (0..10).map(|_| ask()).collect();
+        tokio::task::yield_now().await;
+        first.abort();
+        assert!(first.await.is_err());
+        go.notify_one();
+        for other in others {
+            assert_eq!(other.await.unwrap(), 200);
+        }
+    };
+    tokio::task::LocalSet::new().run_until(crowd).await;
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 
     let relay = recorder.relay(|route| route);

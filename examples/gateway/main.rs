@@ -20,13 +20,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use examples::server::Serving;
 use examples::shutdown::Draining;
 use examples::{admin, logging, program};
 use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{ReplayGuard, TargetPolicy, describe_metrics};
 use oblivious_http::hpke::{ChunkLimits, UnixSeconds};
 use oblivious_http::service::{Live, Pseudonym};
-use oblivious_hyper::{Credentials, tls};
+use oblivious_hyper::{ClientAddresses, Credentials, tls};
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::go_env::GoKey;
@@ -112,10 +113,17 @@ impl Prepared {
         };
         let router = routes::router(&settings, parts);
         let service = credentials::before(router, credentials.clone());
-        let (server, connections) = (settings.server.clone(), settings.connections.clone());
-        let stall = settings.limits.idle_timeout;
-        Reloading { settings, go: self.go, keys, tls: tls.clone(), credentials }.start(rotation);
-        server.serve(&connections, stall, tls, draining, service).await
+        let server = settings.server.clone();
+        let serving = Serving {
+            connections: settings.connections.clone(),
+            stall: settings.limits.idle_timeout,
+            // Its clients are relays.
+            client_addresses: ClientAddresses::Socket,
+            tls: tls.clone(),
+            draining,
+        };
+        Reloading { settings, go: self.go, keys, tls, credentials }.start(rotation);
+        server.serve(serving, service).await
     }
 }
 

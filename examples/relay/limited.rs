@@ -13,14 +13,13 @@ pub(crate) fn relay(
     routes: Live<Routes>,
     http_client: HttpClient,
 ) -> anyhow::Result<Relay<HttpClient>> {
-    let Settings { gateways, clients, limits, connections, .. } = settings;
-    let timeout = |time: examples::seconds::Seconds| Timeout::new(time.duration(), TokioTimer);
+    let Settings { gateways, clients, limits, .. } = settings;
+    // The server ends exchanges that take too long in all: here it would be a timer more for each.
     let mut relay = Relay::new(http_client)
         .routes(routes)
         .body_limit(limits.body_limit)
         .max_exchanges(limits.concurrency)
-        .timeout(timeout(limits.timeout))
-        .exchange_limit(timeout(connections.exchange_timeout));
+        .timeout(Timeout::new(limits.timeout.duration(), TokioTimer));
     relay = with_gateway_settings(relay, gateways)?;
     with_client_settings(relay, clients)
 }

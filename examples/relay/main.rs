@@ -8,7 +8,8 @@
 //! `--help` tells all settings; each is also a key of the file that `--config` names, and a
 //! variable: `--body-limit` is `body-limit` there and `RELAY_BODY_LIMIT` in the environment.
 
-mod client_address;
+mod client_addresses;
+mod gateway_tls;
 mod limited;
 mod reloading;
 mod route_settings;
@@ -19,12 +20,13 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::routing::get;
+use examples::server::Serving;
 use examples::settings::Source;
 use examples::shutdown::Draining;
 use examples::{admin, logging, program};
 use oblivious_http::relay::{Relay, Routes, describe_metrics};
-use oblivious_http::service::{Live, TrustedProxies};
-use oblivious_hyper::{HttpClient, tls};
+use oblivious_http::service::Live;
+use oblivious_hyper::{ClientAddresses, ClientTls, HttpClient};
 use rustls::ServerConfig;
 
 use crate::reloading::Reloading;
@@ -40,7 +42,8 @@ async fn main() -> ExitCode {
 struct Prepared {
     settings: Settings,
     tls: Option<ServerConfig>,
-    proxies: Option<TrustedProxies>,
+    client_addresses: ClientAddresses,
+    client_tls: Live<ClientTls>,
     routes: Live<Routes>,
     relay: Relay<HttpClient>,
 }
@@ -48,16 +51,17 @@ struct Prepared {
 impl Prepared {
     fn new(settings: Settings) -> anyhow::Result<Self> {
         logging::init(settings.observation.log_format, "info");
-        let client_tls = tls::client_config_with_file(settings.gateways.ca.as_deref())?;
         let routes = Live::new(routes::routes(&settings)?);
-        let relay = limited::relay(&settings, routes.clone(), HttpClient::new(client_tls))?;
-        let proxies = client_address::proxies(&settings.clients)?;
+        let client_tls = Live::new(gateway_tls::client_tls(&settings.gateways)?);
+        let http_client = HttpClient::with_live_tls(client_tls.clone());
+        let relay = limited::relay(&settings, routes.clone(), http_client)?;
+        let client_addresses = client_addresses::client_addresses(&settings.clients)?;
         let tls = settings.server.tls(None)?;
-        Ok(Self { settings, tls, proxies, routes, relay })
+        Ok(Self { settings, tls, client_addresses, client_tls, routes, relay })
     }
 
     async fn run(self, source: Source<Settings>) -> anyhow::Result<()> {
-        let Self { settings, tls, proxies, routes, relay } = self;
+        let Self { settings, tls, client_addresses, client_tls, routes, relay } = self;
         let draining = Draining::default();
         if let Some(address) = &settings.observation.admin {
             admin::serve(address, describe_metrics, draining.clone(), || None).await?;
@@ -72,10 +76,11 @@ impl Prepared {
         let app = Router::new()
             .route(&settings.server.health_path, get(|| async { "ok\n" }))
             .fallback_service(relay);
-        let service = client_address::before(app, proxies);
-        let (server, stall) = (settings.server.clone(), settings.limits.timeout);
-        let connections = settings.connections.behind_the_limits_of_exchanges();
-        Reloading { source, settings, routes, tls: tls.clone() }.start();
-        server.serve(&connections, stall, tls, draining, service).await
+        let server = settings.server.clone();
+        let connections = settings.connections.clone();
+        let stall = settings.limits.timeout;
+        Reloading { source, settings, routes, client_tls, tls: tls.clone() }.start();
+        let serving = Serving { connections, stall, client_addresses, tls, draining };
+        server.serve(serving, app).await
     }
 }

@@ -4,10 +4,11 @@ use examples::reload;
 use examples::settings::{Settings as _, Source};
 use oblivious_http::relay::Routes;
 use oblivious_http::service::Live;
+use oblivious_hyper::ClientTls;
 use rustls::ServerConfig;
 
-use crate::routes;
 use crate::settings::Settings;
+use crate::{gateway_tls, routes};
 
 /// What is replaced at SIGHUP, and what says where it is read from.
 pub(crate) struct Reloading {
@@ -15,6 +16,7 @@ pub(crate) struct Reloading {
     /// Those in effect.
     pub(crate) settings: Settings,
     pub(crate) routes: Live<Routes>,
+    pub(crate) client_tls: Live<ClientTls>,
     pub(crate) tls: Option<Live<ServerConfig>>,
 }
 
@@ -28,17 +30,16 @@ impl Reloading {
     fn reload(&mut self) -> anyhow::Result<()> {
         let read = self.source.read()?;
         let mut settings = self.settings.clone();
-        settings.gateways.gateway = read.gateways.gateway.clone();
-        settings.gateways.keys = read.gateways.keys.clone();
-        settings.gateways.token_file = read.gateways.token_file.clone();
-        settings.gateways.route = read.gateways.route.clone();
+        settings.gateways.take_routes(&read.gateways);
         let routes = routes::routes(&settings)?;
+        let client_tls = gateway_tls::client_tls(&settings.gateways)?;
         let tls = settings.server.tls(None)?;
         if settings.to_toml()? != read.to_toml()? {
             tracing::warn!(
                 "settings other than those of routes have changed: they take effect at a restart"
             );
         }
+        self.client_tls.replace(client_tls);
         self.routes.replace(routes);
         if let (Some(shared), Some(tls)) = (&self.tls, tls) {
             shared.replace(tls);

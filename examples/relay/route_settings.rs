@@ -22,6 +22,12 @@ pub(crate) struct RouteSettings {
     pub(crate) keys: Option<String>,
     /// A file with the bearer token to show to the gateway.
     pub(crate) token_file: Option<PathBuf>,
+    /// A file with the only authorities that are trusted for this gateway.
+    pub(crate) ca: Option<PathBuf>,
+    /// A file with the certificate chain to show to the gateway.
+    pub(crate) client_cert: Option<PathBuf>,
+    /// A file with its private key.
+    pub(crate) client_key: Option<PathBuf>,
     /// Further protocols whose encapsulated messages are taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) payload: Vec<PayloadSettings>,

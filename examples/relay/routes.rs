@@ -1,13 +1,11 @@
 //! The routes that the settings describe.
 
-use std::path::Path;
-
 use anyhow::Context;
 use examples::error_report::Hint;
 use http::Uri;
 use oblivious_http::relay::{Route, RouteError, Routes};
-use oblivious_http::service::{Authorization, Payload};
-use zeroize::Zeroizing;
+use oblivious_http::service::Payload;
+use oblivious_hyper::TokenFile;
 
 use crate::route_settings::RouteSettings;
 use crate::settings::{GatewaySettings, Settings};
@@ -42,6 +40,8 @@ pub(crate) fn all(settings: &GatewaySettings) -> Vec<RouteSettings> {
     let default = settings.gateway.iter().map(|url| RouteSettings {
         keys: settings.keys.clone(),
         token_file: settings.token_file.clone(),
+        client_cert: settings.client_cert.clone(),
+        client_key: settings.client_key.clone(),
         ..RouteSettings::new(GATEWAY_PATH, url)
     });
     default.chain(settings.route.iter().cloned()).collect()
@@ -62,7 +62,7 @@ fn route(settings: &RouteSettings, allow_http: bool) -> anyhow::Result<Route> {
         route = route.keys(url(keys)?);
     }
     if let Some(path) = &settings.token_file {
-        route = route.authorization(token(path)?);
+        route = route.authorization(TokenFile::open(path)?.into());
     }
     for payload in &settings.payload {
         route = route.payload(Payload::new(&payload.request, &payload.response)?);
@@ -70,16 +70,10 @@ fn route(settings: &RouteSettings, allow_http: bool) -> anyhow::Result<Route> {
     Ok(if allow_http { route.allow_http() } else { route })
 }
 
-fn url(text: &str) -> anyhow::Result<Uri> {
+/// A URL of the settings.
+pub(crate) fn url(text: &str) -> anyhow::Result<Uri> {
     // It could have a password in it.
     text.parse().context("a URL is wrong").context(Hint("write it as https://HOST/PATH"))
-}
-
-fn token(path: &Path) -> anyhow::Result<Authorization> {
-    let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.with_context(|| format!("cannot read the token in {}", path.display()))?;
-    Authorization::bearer(text.trim())
-        .with_context(|| format!("{} must hold one token and nothing else", path.display()))
 }
 
 fn explain(error: RouteError) -> anyhow::Error {

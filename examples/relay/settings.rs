@@ -59,19 +59,29 @@ pub(crate) struct GatewaySettings {
     #[arg(long, value_name = "URL")]
     pub(crate) gateway: Option<String>,
 
-    /// Gateways for requests to other paths. In the file each is a [[route]], which can have more
-    /// than path and gateway.
+    /// Gateways for requests to other paths. In the file each is a [[route]] with path, host or
+    /// both, and gateway; it may have name, keys, token-file, client-cert, client-key, ca (the only
+    /// authorities to trust), and payload (media types of other protocols).
     #[arg(long, value_name = "PATH=URL", value_delimiter = ',')]
     pub(crate) route: Vec<RouteSettings>,
 
-    /// Key configurations of the gateway of --gateway. GET on its path gives them to clients, all
-    /// the same, to compare with what they have from elsewhere.
+    /// Key configurations of the gateway of --gateway. Clients get them, all the same ones, by GET
+    /// on its path, to compare with what they have from elsewhere.
     #[arg(long, value_name = "URL")]
     pub(crate) keys: Option<String>,
 
-    /// File with the bearer token to show to the gateway of --gateway.
+    /// File with the bearer token to show to the gateway of --gateway. It is read again every ten
+    /// seconds.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+
+    /// Certificate chain to show to the gateway of --gateway (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
 
     /// Certificate authorities to trust for gateways, besides the public ones (PEM).
     #[arg(long, value_name = "FILE")]
@@ -86,18 +96,18 @@ pub(crate) struct GatewaySettings {
     #[arg(long)]
     pub(crate) allow_http_gateway: bool,
 
-    /// Failures in a row after which a gateway is left in peace: its clients get a 503 at once.
+    /// Stop asking a gateway after this many failures in a row: its clients get a 503 at once.
     /// Never unless set.
     #[arg(long, value_name = "N")]
     pub(crate) breaker_failures: Option<NonZeroU32>,
 
-    /// How long to wait before the next request tries whether such a gateway answers again.
+    /// How long to wait before the next request finds out whether such a gateway answers again.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(5),
         value_parser = Seconds::above_zero)]
     pub(crate) breaker_pause: Seconds,
 
-    /// Hold each request, and each answer, for a random time up to this, so that times do not tell
-    /// who asked what. Helps where many requests come in that time. No delay unless set.
+    /// Hold each request and each answer for a random time up to this, so that times do not tell
+    /// who asked what. It helps only if many requests come in that time. No delay unless set.
     #[arg(long, value_name = "SECONDS", value_parser = Seconds::above_zero)]
     pub(crate) delay: Option<Seconds>,
 }
@@ -123,16 +133,21 @@ pub(crate) struct ClientSettings {
     #[arg(long, value_name = "N")]
     pub(crate) client_concurrency: Option<NonZeroU32>,
 
-    /// Bits of an IPv4 address that make a client.
+    /// Leading bits of an IPv4 address that identify a client.
     #[arg(long, value_name = "BITS", default_value_t = 32)]
     pub(crate) client_ipv4_bits: u8,
 
-    /// Bits of an IPv6 address that make a client.
+    /// Leading bits of an IPv6 address that identify a client.
     #[arg(long, value_name = "BITS", default_value_t = 56)]
     pub(crate) client_ipv6_bits: u8,
 
+    /// Expect a PROXY protocol header, version 1 or 2, at the start of every connection, in which a
+    /// load balancer in front says who the client is.
+    #[arg(long)]
+    pub(crate) proxy_protocol: bool,
+
     /// Networks of proxies in front, such as 10.0.0.0/8, that are believed when they say who the
-    /// client is. All others speak for themselves.
+    /// client is. Anyone else is a client.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
     pub(crate) trusted_proxy: Vec<String>,
 
@@ -177,5 +192,13 @@ impl ProgramSettings for Settings {
             self.gateways.route = route;
         }
         Ok(())
+    }
+}
+
+impl GatewaySettings {
+    /// Takes over what the others say of routes, which is what can change while the relay runs.
+    pub(crate) fn take_routes(&mut self, others: &Self) {
+        let Self { gateway, route, keys, token_file, client_cert, client_key, .. } = others.clone();
+        *self = Self { gateway, route, keys, token_file, client_cert, client_key, ..self.clone() };
     }
 }

@@ -40,12 +40,6 @@ impl Seconds {
     }
 }
 
-impl From<Duration> for Seconds {
-    fn from(duration: Duration) -> Self {
-        Self(duration)
-    }
-}
-
 impl TryFrom<f64> for Seconds {
     type Error = String;
 

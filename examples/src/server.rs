@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body::Body;
 use oblivious_http::service::{BoxError, Live};
 use oblivious_hyper::server::{self, Options};
-use oblivious_hyper::{RequestBody, Workers, tls};
+use oblivious_hyper::{ClientAddresses, RequestBody, Workers, tls};
 use rustls::ServerConfig;
 use serde::Serialize;
 use tower_service::Service;
@@ -79,17 +79,18 @@ pub struct ConnectionLimits {
     pub exchange_timeout: Seconds,
 }
 
-/// How much longer the server waits than a service with the same limit.
-const BEHIND: Seconds = Seconds::new(10);
-
-impl ConnectionLimits {
-    /// The same, with more time for an exchange: for a service that has that limit itself, and
-    /// gives an answer when it is reached, where the server only closes the connection.
-    #[must_use]
-    pub fn behind_the_limits_of_exchanges(&self) -> Self {
-        let later = self.exchange_timeout.duration() + BEHIND.duration();
-        Self { exchange_timeout: later.into(), ..self.clone() }
-    }
+/// What a server is started with, besides its own settings.
+pub struct Serving {
+    /// Limits on connections.
+    pub connections: ConnectionLimits,
+    /// How long a client may take nothing of its answer.
+    pub stall: Seconds,
+    /// Where the addresses of clients are known from.
+    pub client_addresses: ClientAddresses,
+    /// The TLS, if there is any.
+    pub tls: Option<Live<ServerConfig>>,
+    /// Is told when the end begins.
+    pub draining: Draining,
 }
 
 impl ServerSettings {
@@ -111,18 +112,9 @@ impl ServerSettings {
 
     /// Serves until the program is asked to end and everything has been answered, or it is time.
     ///
-    /// A client that takes nothing of its answer for `stall` is cut off.
-    ///
     /// # Errors
     /// If nothing can listen there, or the system gives no threads.
-    pub async fn serve<S, B>(
-        &self,
-        limits: &ConnectionLimits,
-        stall: Seconds,
-        tls: Option<Live<ServerConfig>>,
-        draining: Draining,
-        service: S,
-    ) -> anyhow::Result<()>
+    pub async fn serve<S, B>(&self, serving: Serving, service: S) -> anyhow::Result<()>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
@@ -131,19 +123,20 @@ impl ServerSettings {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
+        let Serving { connections, stall, client_addresses, tls, draining } = serving;
         let workers = Workers::start(self.workers)
             .context("cannot start threads")
             .context(Hint("ask for fewer with --workers N"))?;
         let listener = listen(&self.listen, tls.is_some()).await?;
         let options = Options {
             tls,
-            client_addresses: oblivious_hyper::ClientAddresses::Socket,
-            head_limit: limits.head_timeout.duration(),
+            client_addresses,
+            head_limit: connections.head_timeout.duration(),
             write_limit: stall.duration(),
             drain_limit: self.drain.duration(),
-            exchange_limit: limits.exchange_timeout.duration(),
-            max_streams: limits.max_streams,
-            max_connections: limits.max_connections,
+            exchange_limit: connections.exchange_timeout.duration(),
+            max_streams: connections.max_streams,
+            max_connections: connections.max_connections,
             workers: Some(workers),
         };
         let service = draining.clone().announced(service);

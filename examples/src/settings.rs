@@ -124,8 +124,7 @@ impl<S: Settings> Source<S> {
             let source = id(key).and_then(|id| self.matches.value_source(id));
             matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
-        let (program, arguments) =
-            self.arguments.split_first().map_or((&[][..], &[][..]), |_| self.arguments.split_at(1));
+        let (program, arguments) = self.arguments.split_at(self.arguments.len().min(1));
         let below = given.iter().filter(|(key, _)| !explicit(key)).flat_map(|(key, values)| {
             values.iter().map(move |value| OsString::from(format!("--{key}={value}")))
         });
@@ -144,10 +143,9 @@ fn command<S: Settings>() -> Command {
     let command = SourceFlags::augment_args(command.next_help_heading(None::<&str>));
     with_variables(command, S::PREFIX).max_term_width(100).next_line_help(true).after_help(format!(
         "Every flag is also a variable, --some-flag as {}_SOME_FLAG, and a key in the file of \
-         --config. Switches are off unless set; --some-switch=no turns one \
-         off that the file turns on. Lists take several values with commas between them, or the \
-         flag several times. RUST_LOG chooses log lines, as in RUST_LOG=debug: no line says who \
-         asked for what.",
+         --config. Switches are off unless set; --some-switch=no turns off one that the file turns \
+         on. For a list, put commas between the values, or repeat the flag. RUST_LOG chooses log \
+         lines, as in RUST_LOG=debug. No line says who asked for what.",
         S::PREFIX
     ))
 }

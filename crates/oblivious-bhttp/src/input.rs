@@ -139,23 +139,12 @@ impl Input {
     /// Takes an integer from the front; `None` if not all of it is there.
     #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<VarInt> {
-        let (value, end) = self.varint_at(0)?;
-        self.skip(end);
+        if !self.fill(1) || !self.fill(VarInt::len_from_first_byte(self.view()[0])) {
+            return None;
+        }
+        let (value, width) = VarInt::decode(self.view())?;
+        self.skip(width);
         Some(value)
-    }
-
-    /// The integer that begins `at` bytes from the front, and where it ends; `None` if not all of it
-    /// is there.
-    #[inline(always)]
-    pub(crate) fn varint_at(&mut self, at: usize) -> Option<(VarInt, usize)> {
-        if !self.fill(at.saturating_add(1)) {
-            return None;
-        }
-        if !self.fill(at + VarInt::len_from_first_byte(self.view()[at])) {
-            return None;
-        }
-        let (value, width) = VarInt::decode(&self.view()[at..])?;
-        Some((value, at + width))
     }
 
     #[inline]
@@ -221,7 +210,6 @@ mod tests {
             assert_eq!(input.varint(), None);
         }
         input.push(Bytes::from_static(&[2, 7]));
-        assert_eq!(input.varint_at(4), Some((VarInt::from(7_u8), 5)));
         assert_eq!(input.varint(), Some(VarInt::from(0x102_u16)));
         input.end();
         assert!(!input.is_at_end());

@@ -65,7 +65,7 @@ pub(crate) fn classes(bytes: &[u8]) -> u8 {
 /// What [`classes`] says, for a field name: most are made of bytes that have none.
 #[inline(always)]
 pub(crate) fn name_classes(name: &[u8]) -> u8 {
-    if no_word(name, has_uncommon) { 0 } else { classes(name) }
+    if all_bytes(name, is_common) { 0 } else { classes(name) }
 }
 
 /// The same for the name that the first `length` bytes are. With what is behind it, a short name
@@ -90,10 +90,6 @@ pub(crate) fn count_controls(bytes: &[u8]) -> usize {
 pub(crate) const NOT_TOKEN: u8 = 1;
 /// The byte is an upper-case letter.
 pub(crate) const UPPER: u8 = 2;
-/// The byte cannot be in an authority (RFC 3986 §3.2).
-const NOT_AUTHORITY: u8 = 4;
-/// The byte cannot be in a path with its query.
-const NOT_PATH: u8 = 8;
 
 static CLASS: [u8; 256] = {
     let mut table = [0; 256];
@@ -106,14 +102,6 @@ static CLASS: [u8; 256] = {
         }
         if byte.is_ascii_uppercase() {
             class |= UPPER;
-        }
-        if !alphanumeric && !contains(b"-._~!$&'()*+,;=:[]@%", byte) {
-            class |= NOT_AUTHORITY;
-        }
-        // A path is ASCII without blanks, but bytes beyond ASCII do occur and do no harm. A '#'
-        // does: what follows it is a fragment to anyone who parses the URI, and is dropped.
-        if byte <= b' ' || byte == 0x7f || byte == b'#' {
-            class |= NOT_PATH;
         }
         table[byte as usize] = class;
         if byte == u8::MAX {
@@ -147,8 +135,12 @@ fn is_scheme(scheme: &[u8]) -> bool {
 /// An authority, or nothing. For `http` and `https` it has no user information
 /// (RFC 9113 §8.3.1).
 pub(crate) fn is_authority(authority: &[u8], web: bool) -> bool {
-    no_word(authority, has_uncommon)
-        || classes(authority) & NOT_AUTHORITY == 0 && !(web && authority.contains(&b'@'))
+    let can_be = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || b"-._~!$&'()*+,;=:[]%".contains(&byte)
+            || byte == b'@' && !web
+    };
+    all_bytes(authority, is_common) || authority.iter().all(|&byte| can_be(byte))
 }
 
 /// The path and query of a request: for `http` and `https` it begins with a slash, or is the
@@ -159,7 +151,9 @@ fn is_path(path: &[u8], web: bool, method: &[u8]) -> bool {
         b"*" => !web || method == b"OPTIONS",
         _ => !web,
     };
-    form && (no_word(path, has_unpathlike) || classes(path) & NOT_PATH == 0)
+    // A path is ASCII without blanks, but bytes beyond ASCII do occur and do no harm. A '#' does:
+    // what follows it is a fragment to anyone who parses the URI, and is dropped.
+    form && all_bytes(path, |byte| byte > b' ' && byte != 0x7f && byte != b'#')
 }
 
 /// A field value (RFC 9113 §8.2.1).
@@ -173,8 +167,7 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
     if (*first).min(*last) <= b' ' && (blank(*first) || blank(*last)) {
         return false;
     }
-    // Control characters are rare, so the exact look is too.
-    no_control(value) || !value.iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
+    all_bytes(value, |byte| !matches!(byte, 0 | b'\n' | b'\r'))
 }
 
 /// A number of bytes that compilers treat as one value, where the processor can.
@@ -192,97 +185,29 @@ static FIRST: [Block; 17] = {
     masks
 };
 
-/// Whether the bytes that `mask` has a one for are common, as [`has_uncommon`] has it.
+/// Whether the bytes that `mask` has a one for are all common.
 #[inline(always)]
 fn all_common(block: &Block, mask: &Block) -> bool {
-    let mut uncommon = 0;
-    for (&byte, mask) in block.iter().zip(mask) {
-        // Numbers, since with truth values this becomes branches.
-        let letter = u8::from(byte.wrapping_sub(b'a') < 26);
-        let digit = u8::from(byte.wrapping_sub(b'0') < 10);
-        let hyphen_or_dot = u8::from(byte.wrapping_sub(b'-') < 2);
-        uncommon |= ((letter | digit | hyphen_or_dot) ^ 1) & mask;
-    }
-    uncommon == 0
+    let uncommon = |(&byte, &mask): (&u8, &u8)| u8::from(!is_common(byte)) & mask;
+    block.iter().zip(mask).map(uncommon).fold(0, |any, one| any | one) == 0
 }
 
-/// Whether no byte is below 0x20.
+/// Lower-case letters, digits, hyphen and dot: what most names and authorities are made of.
 #[inline(always)]
-fn no_control(bytes: &[u8]) -> bool {
+fn is_common(byte: u8) -> bool {
+    // Without branches, so that a block can be looked at as one value.
+    (byte.wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte.wrapping_sub(b'-') < 2)
+}
+
+/// Whether all bytes are fine, looked at a block at a time, some of them twice.
+#[inline(always)]
+fn all_bytes(bytes: &[u8], is_fine: impl Fn(u8) -> bool) -> bool {
     let Some(last) = bytes.last_chunk() else {
-        return no_word(bytes, has_control);
+        return bytes.iter().all(|&byte| is_fine(byte));
     };
-    bytes.as_chunks().0.iter().all(no_control_in_block) && no_control_in_block(last)
+    let fine = |block: &Block| block.iter().fold(true, |all, &byte| all & is_fine(byte));
+    bytes.as_chunks().0.iter().all(fine) && fine(last)
 }
-
-#[inline(always)]
-fn no_control_in_block(block: &Block) -> bool {
-    block.iter().fold(0, |any, &byte| any | u8::from(byte < 0x20)) == 0
-}
-
-/// Whether a byte of the word is below 0x20.
-#[inline]
-const fn has_control(word: u64) -> bool {
-    word.wrapping_sub(0x20 * EACH) & !word & HIGH != 0
-}
-
-/// Whether a byte of the word is anything but a lower-case letter, a digit, a hyphen or a dot:
-/// what most names and authorities are made of.
-#[inline]
-const fn has_uncommon(word: u64) -> bool {
-    // Sums per byte reach the high bit from a certain byte on; none carries into the next byte,
-    // since the bytes are ASCII or the word is not common.
-    let ascii = word & !HIGH;
-    let letter = (ascii + (0x80 - 0x61) * EACH) & !(ascii + (0x80 - 0x7b) * EACH);
-    let digit = (ascii + (0x80 - 0x30) * EACH) & !(ascii + (0x80 - 0x3a) * EACH);
-    let hyphen = HIGH - (ascii ^ (0x2d * EACH));
-    let dot = HIGH - (ascii ^ (0x2e * EACH));
-    (letter | digit | hyphen | dot) & !word & HIGH != HIGH
-}
-
-/// Whether a byte of the word may be one that a path cannot have: all that cannot are found, and
-/// perhaps others.
-#[inline]
-const fn has_unpathlike(word: u64) -> bool {
-    let hash = word ^ (0x23 * EACH);
-    let low = word.wrapping_sub(0x21 * EACH) | hash.wrapping_sub(EACH);
-    // The byte 0x7f reaches the high bit with one more; those beyond ASCII have it.
-    (low | word | ((word & !HIGH) + EACH)) & HIGH != 0
-}
-
-/// One in each byte of a word.
-const EACH: u64 = u64::MAX / 0xff;
-/// The high bit of each byte of a word.
-const HIGH: u64 = 0x80 * EACH;
-
-/// Whether no word of bytes is `bad`; the bytes are looked at eight at a time, some of them twice.
-#[inline(always)]
-fn no_word(bytes: &[u8], bad: impl Fn(u64) -> bool) -> bool {
-    let Some(last) = bytes.last_chunk() else {
-        return !bad(short_word(bytes));
-    };
-    // With a branch per word: names and values are a few words long, too short for vectors.
-    bytes.as_chunks().0.iter().all(|word| !bad(u64::from_ne_bytes(*word)))
-        && !bad(u64::from_ne_bytes(*last))
-}
-
-/// Fewer than eight bytes as a word, by repeating some of them.
-#[inline]
-fn short_word(bytes: &[u8]) -> u64 {
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let [first, last] = [first, last].map(|half| u64::from(u32::from_ne_bytes(*half)));
-        return first << 32 | last;
-    }
-    match *bytes {
-        [] => COMMON,
-        [a] => u64::from(a) * EACH,
-        [a, b] => u64::from(a) << 8 | u64::from(b) | COMMON << 16,
-        [a, b, c, ..] => u64::from(a) << 16 | u64::from(b) << 8 | u64::from(c) | COMMON << 24,
-    }
-}
-
-/// A word that no check minds.
-const COMMON: u64 = b'a' as u64 * EACH;
 
 /// The value of a `content-length` field (RFC 9110 §8.6): digits and nothing else.
 pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
@@ -407,30 +332,26 @@ mod tests {
         assert!(!is_token(b""));
     }
 
+    /// Wherever a byte is, in a value of whatever length, it is found.
     #[test]
-    fn words_find_what_bytes_have() {
+    fn blocks_are_made_of_bytes() {
         let common = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
-        let cannot = |byte: u8| byte <= b' ' || byte == 0x7f || byte == b'#';
-        for length in 0..=20 {
+        for length in 0..=40 {
             for at in 0..length {
                 for byte in 0..=u8::MAX {
-                    let mut bytes = [b'a'; 20];
+                    let mut bytes = [b'a'; 40];
                     bytes[at] = byte;
                     let bytes = &bytes[..length];
-                    assert_eq!(no_word(bytes, has_control), byte >= 0x20, "{bytes:?}");
-                    assert_eq!(no_control(bytes), byte >= 0x20, "{bytes:?}");
-                    assert_eq!(no_word(bytes, has_uncommon), common(byte), "{bytes:?}");
-                    let uncommon = classes(bytes) & (NOT_TOKEN | UPPER);
+                    assert_eq!(all_bytes(bytes, is_common), common(byte), "{bytes:?}");
+                    let classes = classes(bytes);
                     for behind in [b'a', 0, 0xff] {
-                        let mut name = [behind; 40];
+                        let mut name = [behind; 60];
                         name[..length].copy_from_slice(bytes);
-                        let found = name_classes_within(&name, length) & (NOT_TOKEN | UPPER);
-                        assert_eq!(found, uncommon, "{bytes:?}");
+                        assert_eq!(name_classes_within(&name, length), classes, "{bytes:?}");
                     }
-                    assert!(!cannot(byte) || !no_word(bytes, has_unpathlike), "{bytes:?}");
                 }
             }
-            assert!(no_word(&[b'a'; 20][..length], has_uncommon));
+            assert!(all_bytes(&[b'a'; 40][..length], is_common));
         }
     }
 

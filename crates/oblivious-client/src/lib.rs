@@ -33,7 +33,7 @@
 //! #     use std::{future::Future, pin::Pin, sync::{Arc, Mutex}, task::{Context, Poll}};
 //! #     use http::{Method, Request, Response};
 //! #     use http_body::Body;
-//! #     use oblivious_hpke::{KeyPair, KeyRing, Provider};
+//! #     use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 //! #     use oblivious_keys::{KemId, SymmetricSuite};
 //! #     use oblivious_service::{BoxError, FullBody, collect};
 //! #     #[derive(Clone)]
@@ -66,7 +66,7 @@
 //! #                     return Ok(response.body(FullBody::from(keys))?);
 //! #                 }
 //! #                 let body = collect(request.into_body(), 1 << 20).await?.data;
-//! #                 let (_, reply) = ring.lock().unwrap().decapsulate(body)?;
+//! #                 let (_, reply) = ring.lock().unwrap().at(UnixSeconds::EPOCH).decapsulate(body)?;
 //! #                 let sealed = reply.seal(b"\x01\x40\xc8")?;
 //! #                 let response = Response::builder().header("content-type", "message/ohttp-res");
 //! #                 Ok(response.body(FullBody::from(sealed))?)

@@ -357,7 +357,7 @@ async fn a_gateway_with_a_key_for_each_source_is_caught_before_the_first_request
     assert!(error.to_string().contains(&format!("{ONE}, against {TWO}")), "{error}");
 }
 
-/// RFC 9458 §6.1: what the relay alone says is not the gateway's.
+/// RFC 9458 §3 and §6.1: what the relay alone says is not the gateway's.
 #[test]
 fn the_relay_cannot_be_the_sole_source_of_keys() {
     let relay = || Uri::from_static(common::RELAY);

@@ -102,7 +102,9 @@ fn dependencies(krate: &Path) -> Names {
     let manifest: toml::Table = manifest.parse().unwrap();
     let mut names = Names::new();
     let mut add = |table: Option<&toml::Value>| {
-        names.extend(table.and_then(toml::Value::as_table).into_iter().flat_map(|t| t.keys().cloned()));
+        names.extend(
+            table.and_then(toml::Value::as_table).into_iter().flat_map(|t| t.keys().cloned()),
+        );
     };
     add(manifest.get("dependencies"));
     for target in manifest.get("target").and_then(toml::Value::as_table).into_iter().flatten() {
@@ -122,7 +124,8 @@ fn public_items(file: &Path) -> Names {
                 stem => file.with_file_name(stem),
             };
             let one_file = folder.join(format!("{name}.rs"));
-            let inside = if one_file.exists() { one_file } else { folder.join(&name).join("mod.rs") };
+            let inside =
+                if one_file.exists() { one_file } else { folder.join(&name).join("mod.rs") };
             items.extend(public_items(&inside).into_iter().map(|item| format!("{name}::{item}")));
         } else {
             items.insert(name);

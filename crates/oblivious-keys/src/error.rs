@@ -59,15 +59,6 @@ pub enum KeyConfigError {
     EmptyList,
 }
 
-/// A text does not name an HPKE algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error(
-    "this is not the name of an HPKE algorithm that is known here; use a registered name, or a \
-     number such as 0x0020"
-)]
-#[non_exhaustive]
-pub struct ParseIdError;
-
 /// Nothing in a list fits the client's preferences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(

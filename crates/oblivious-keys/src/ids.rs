@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::ParseIdError;
+use thiserror::Error;
 
 /// Declares an open registry: a 16-bit number, constants for the known ones, their registered names
 /// and, where there is one, a short name that people write.
@@ -74,7 +74,16 @@ macro_rules! registry {
     };
 }
 
-/// Four hexadecimal digits behind `0x`, the way `Display` shows a number without a name.
+/// A text is not the name or number of an HPKE algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error(
+    "this is not the name of an HPKE algorithm that is known here; use a registered name, or a \
+     number such as 0x0020"
+)]
+#[non_exhaustive]
+pub struct ParseIdError;
+
+/// Hexadecimal digits behind `0x`, the way `Display` shows a number without a name.
 fn parse_number(text: &str) -> Result<u16, ParseIdError> {
     let digits = text.strip_prefix("0x").ok_or(ParseIdError)?;
     // `from_str_radix` would take a sign.

@@ -47,9 +47,9 @@ mod reader;
 mod select;
 
 pub use config::KeyConfig;
-pub use error::{DecodeError, KeyConfigError, ParseIdError, SelectError};
+pub use error::{DecodeError, KeyConfigError, SelectError};
 #[cfg(feature = "extended")]
 pub use extended::{ExtendedKeyConfig, ExtendedKeyConfigList};
-pub use ids::{AeadId, KdfId, KemId, SymmetricSuite};
+pub use ids::{AeadId, KdfId, KemId, ParseIdError, SymmetricSuite};
 pub use list::{KeyConfigList, SkippedConfig};
 pub use select::{Preferences, Selection};

@@ -28,7 +28,8 @@ fn extensions_are_read_in_any_order_and_unknown_ones_skipped() {
     assert_eq!((none.not_before, none.expiration), (None, None));
     assert!(none.is_valid_at(0) && none.is_valid_at(u64::MAX));
     // EXPIRATION 1000, NOT_BEFORE 500, and 0x17 with three bytes, which means nothing.
-    for extensions in [&hex!("0002 43e8 0102 41f4 1703 616263")[..], &hex!("1700 0102 41f4 0002 43e8")]
+    for extensions in
+        [&hex!("0002 43e8 0102 41f4 1703 616263")[..], &hex!("1700 0102 41f4 0002 43e8")]
     {
         let config = decode(extensions).unwrap();
         assert_eq!((config.not_before, config.expiration), (Some(500), Some(1000)));

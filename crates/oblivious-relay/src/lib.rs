@@ -39,35 +39,116 @@
 //!
 //! # What passes
 //!
-//! To the gateway: a POST to the one URI that the route names, the body, its media type,
-//! `Incremental: ?1`, and a `Via` with the relay's own [pseudonym](Relay::pseudonym), which is the
-//! same for all clients. Back: the status, the body, its media type, and `Incremental: ?1`. A
-//! field that is not listed here does not pass, in either direction, whatever it is called.
-//! Bodies are streamed, whole (`message/ohttp-req`) and chunked (`message/ohttp-chunked-req`)
-//! messages alike; trailers do not pass.
+//! To the gateway: a POST to the one URI that the [route](Route) names, the body, its media type,
+//! `Incremental: ?1` (RFC 10036), an `Authorization` of the relay's own where the route has one, and
+//! a `Via` with the relay's own [pseudonym](Relay::pseudonym), which is the same for all clients.
+//! Back: the status, the body, its media type, `Cache-Control`, which is `no-store` where the
+//! gateway has none, `Date`, `Retry-After`, and `Incremental: ?1`. A field that is not listed here
+//! does not pass, in either direction, whatever it is called. Bodies are streamed, whole
+//! (`message/ohttp-req`) and chunked (`message/ohttp-chunked-req`) messages alike, and those of
+//! other protocols that a [route takes](Route::payload); trailers do not pass.
 //!
 //! # What the relay answers by itself
 //!
 //! | status | when |
 //! | --- | --- |
 //! | 400 | the body of the request broke off |
-//! | 404 | no route has this path |
-//! | 405 | the method is not POST |
-//! | 408 | the client paused for longer than [`Relay::timeout`] |
+//! | 404 | no route takes this path and host |
+//! | 405 | the method is not POST, nor GET where there are [keys](Route::keys) |
+//! | 408 | the client paused for longer than [`Relay::timeout`], or was too slow in all |
 //! | 413 | the body is longer than [`Relay::body_limit`] |
 //! | 415 | the media type is not that of an encapsulated request, or there is a content coding |
-//! | 502 | the gateway cannot be reached, redirects, or answers with what is no encapsulated response |
-//! | 504 | the gateway was silent for longer than [`Relay::timeout`] |
+//! | 429 | the client is over its [rate](Relay::rate_limit); or there is no place for a request that is incremental |
+//! | 500 | who the client is, or what to show to the gateway, is not known and has to be |
+//! | 502 | the gateway cannot be reached, redirects, or answers with what is neither encapsulated nor a problem document |
+//! | 503 | too many [exchanges](Relay::max_exchanges) are under way, or the [breaker](Relay::breaker) is open |
+//! | 504 | the gateway was silent for longer than [`Relay::timeout`], or too slow in all |
 //! | 508 | the request has been sent by this relay before: a route leads back to it |
+//!
+//! Each of them has a `Proxy-Status` (RFC 9209) with the pseudonym and the kind of error, and a
+//! `Retry-After` where waiting helps. A problem document of the gateway's, the one above all that
+//! says that the client's key is old (RFC 9458 §5.3), passes with its status.
 //!
 //! A request is never sent twice (RFC 9458 §6.5), provided that the HTTP client does not do so
 //! behind the relay's back: switch its retries off, and let it follow no redirects and add no
 //! header fields.
 //!
-//! # Logging
+//! # Limits
 //!
-//! Events carry the path of a route, a status, and what the HTTP client says of the connection
-//! to the gateway. Nothing of a request is logged.
+//! None is set at first but the one on the length of bodies. A relay for the public wants those on
+//! time ([`timeout`](Relay::timeout), [`exchange_limit`](Relay::exchange_limit)), on each client
+//! ([`rate_limit`](Relay::rate_limit),
+//! [`max_exchanges_per_client`](Relay::max_exchanges_per_client)) and on all of them together
+//! ([`max_exchanges`](Relay::max_exchanges)).
+//!
+//! # Who may use the relay
+//!
+//! That is for a tower layer to say that stands in front. It sees the outer request alone, and so
+//! cannot know what is asked; what it looks at goes no further. A client that proves to be entitled
+//! with a token that was issued blindly (RFC 9578) does not tell more of itself than that.
+//!
+//! ```
+//! use http::{Request, Response, StatusCode};
+//! use oblivious_relay::{Relay, RelayRequestBody, RelayResponseBody};
+//! use oblivious_service::{FullBody, plain_text};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! type Answer = Response<RelayResponseBody<FullBody>>;
+//!
+//! /// Passes whoever shows a token that holds.
+//! fn check(request: &Request<FullBody>) -> Option<Answer> {
+//!     let shown = request.headers().get("authorization");
+//!     let holds = shown.is_some_and(|token| token == "PrivateToken token=AAAA");
+//!     let refusal = || plain_text(StatusCode::UNAUTHORIZED, "Show a token.\n");
+//!     (!holds).then(|| refusal().map(RelayResponseBody::from))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let http_client = service_fn(|request: Request<RelayRequestBody<FullBody>>| async move {
+//! #     assert!(!request.headers().contains_key("authorization"));
+//! #     Response::builder().header("content-type", "message/ohttp-res").body(FullBody::empty())
+//! # });
+//! # let relay = Relay::new(http_client).route("/gateway", "https://gateway.example/".parse()?)?;
+//! let relay = ServiceBuilder::new()
+//!     .layer_fn(|relay: Relay<_>| {
+//!         service_fn(move |request: Request<FullBody>| {
+//!             let relay = relay.clone();
+//!             async move {
+//!                 match check(&request) {
+//!                     Some(refusal) => Ok(refusal),
+//!                     None => relay.oneshot(request).await,
+//!                 }
+//!             }
+//!         })
+//!     })
+//!     .service(relay);
+//!
+//! let request = Request::post("/gateway").header("content-type", "message/ohttp-req");
+//! let without = relay.clone().oneshot(request.body(FullBody::from("sealed"))?).await?;
+//! assert_eq!(without.status(), 401);
+//! let request = Request::post("/gateway")
+//!     .header("content-type", "message/ohttp-req")
+//!     .header("authorization", "PrivateToken token=AAAA");
+//! let with = relay.oneshot(request.body(FullBody::from("sealed"))?).await?;
+//! assert_eq!(with.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a relay cannot hide
+//!
+//! Who watches both sides of it sees requests of the same size go in and out at nearly the same
+//! time (RFC 9458 §6.2.3). [`Delay`] blurs the times. Sizes can be blurred only within the
+//! encryption: by padding, which the client adds to requests and the gateway to answers. And what a
+//! relay knows together with what a gateway knows is everything: they have to be run by parties
+//! that do not tell each other.
+//!
+//! # Logging and metrics
+//!
+//! Events and [metrics](describe_metrics) carry the name of a route, a status or outcome, and what
+//! the HTTP client says of the connection to the gateway. Nothing of a request is in them, and no
+//! address of a client.
 
 mod body;
 mod breaker;

@@ -5,7 +5,7 @@ mod common;
 use common::{Gateway, body, fields, relay_answering, relay_to, request, response, send, text};
 use http::{HeaderValue, Request, Response, StatusCode};
 use oblivious_relay::RelayRequestBody;
-use oblivious_service::{BoxError, Problem};
+use oblivious_service::{BoxError, Problem, Pseudonym};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -37,15 +37,55 @@ fn chatty(status: u16, content_type: &'static str) -> Response<common::Body> {
 
 /// ohttp-relay passes `Set-Cookie` and `X-...` of the gateway to the client.
 #[tokio::test]
-async fn no_field_of_the_gateway_passes_but_the_media_type() {
+async fn of_the_gateway_s_fields_those_pass_that_the_client_needs() {
     let (relay, _) = relay_answering(|| chatty(200, "Message/OHTTP-Res; who=you"));
     let answer = send(&relay, request()).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(
         fields(answer.headers()),
-        [("cache-control", "no-store"), ("content-type", "message/ohttp-res")]
+        [
+            ("cache-control", "max-age=3600"),
+            ("content-type", "message/ohttp-res"),
+            ("date", "Mon, 27 Jul 2009 12:28:53 GMT"),
+        ]
     );
     assert_eq!(text(answer).await, "gateway's body");
+}
+
+/// What is there twice, or is no such value, does not pass; and what the gateway does not say of
+/// caches is no.
+#[tokio::test]
+async fn fields_that_pass_are_what_they_should_be() {
+    for (fields, expected) in [
+        (&[][..], &[("cache-control", "no-store")][..]),
+        (
+            &[("retry-after", "120"), ("cache-control", "no-cache")],
+            &[("cache-control", "no-cache"), ("retry-after", "120")],
+        ),
+        (&[("retry-after", "you=192.0.2.7")], &[("cache-control", "no-store")]),
+        (&[("date", "you=192.0.2.7")], &[("cache-control", "no-store")]),
+        (
+            &[
+                ("cache-control", "a"),
+                ("cache-control", "b"),
+                ("retry-after", "1"),
+                ("retry-after", "2"),
+            ],
+            &[("cache-control", "no-store")],
+        ),
+    ] {
+        let (relay, _) = relay_answering(move || {
+            let mut response = response();
+            for (name, value) in fields {
+                response.headers_mut().append(*name, HeaderValue::from_static(value));
+            }
+            response
+        });
+        let answer = send(&relay, request()).await;
+        let mut passed = common::fields(answer.headers());
+        passed.retain(|(name, _)| *name != "content-type");
+        assert_eq!(passed, expected, "{fields:?}");
+    }
 }
 
 /// RFC 9458 §5.3: the client learns of a stale key by the gateway's problem document.
@@ -66,8 +106,10 @@ async fn problem_documents_pass() {
     assert_eq!(Problem::parse(text(answer).await.as_bytes()), Some(Problem::OhttpKey));
 }
 
+/// What is neither encapsulated nor a problem says something to the relay, if to anyone: that its
+/// token is wrong, for instance.
 #[tokio::test]
-async fn of_other_errors_only_the_status_passes() {
+async fn other_errors_are_bad_gateways() {
     for (status, kind) in [
         (400, ""),
         (401, "text/html"),
@@ -77,16 +119,54 @@ async fn of_other_errors_only_the_status_passes() {
         (503, "message/ohttp-chunked-res"),
         (599, "message/ohttp-req"),
     ] {
-        let (relay, _) = relay_answering(move || chatty(status, kind));
+        let (relay, _) = relay_answering(move || {
+            let mut response = chatty(status, kind);
+            response.headers_mut().insert("retry-after", HeaderValue::from_static("7"));
+            response
+        });
+        let relay = relay.pseudonym(Pseudonym::new("the-relay").unwrap());
         let answer = send(&relay, request()).await;
-        assert_eq!(answer.status().as_u16(), status);
-        assert_eq!(fields(answer.headers()), [("cache-control", "no-store")]);
-        assert_eq!(text(answer).await, "");
+        assert_eq!(answer.status(), 502);
+        assert_eq!(
+            fields(answer.headers()),
+            [
+                ("cache-control", "no-store"),
+                ("content-type", "text/plain; charset=utf-8"),
+                ("proxy-status", "the-relay; error=http_protocol_error"),
+                ("retry-after", "7"),
+            ]
+        );
+        assert!(!text(answer).await.contains("gateway's body"));
     }
-    let (relay, _) = relay_answering(|| chatty(503, "message/ohttp-res"));
-    let answer = send(&relay, request()).await;
-    assert_eq!(answer.status(), 503);
-    assert_eq!(text(answer).await, "gateway's body");
+    for kind in ["message/ohttp-res", "application/problem+json"] {
+        let (relay, _) = relay_answering(move || chatty(503, kind));
+        let answer = send(&relay, request()).await;
+        assert_eq!(answer.status(), 503);
+        assert_eq!(text(answer).await, "gateway's body");
+    }
+}
+
+/// RFC 9209: who reads the answer can tell that it is the relay's, and why.
+#[tokio::test]
+async fn answers_of_the_relay_have_a_proxy_status() {
+    for (error, expected) in [
+        (std::io::ErrorKind::ConnectionRefused, "connection_refused"),
+        (std::io::ErrorKind::TimedOut, "connection_timeout"),
+        (std::io::ErrorKind::ConnectionReset, "connection_terminated"),
+        (std::io::ErrorKind::InvalidData, "destination_unavailable"),
+    ] {
+        let relay = relay_to(BoxCloneService::new(service_fn(
+            move |_: Request<RelayRequestBody<common::Body>>| async move {
+                Err::<Response<common::Body>, BoxError>(std::io::Error::from(error).into())
+            },
+        )));
+        let relay = relay.pseudonym(Pseudonym::new("7").unwrap());
+        let answer = send(&relay, request()).await;
+        assert_eq!(answer.headers()["proxy-status"], format!("\"7\"; error={expected}"));
+    }
+    // Not those of the gateway.
+    let (relay, _) = relay_answering(response);
+    assert!(!send(&relay, request()).await.headers().contains_key("proxy-status"));
 }
 
 /// A redirect would tell the client another gateway, and make it send a request twice

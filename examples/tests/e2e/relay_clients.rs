@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, StatusCode, header};
 use oblivious_http::service::FullBody;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::programs::{Server, contains};
 use crate::setup::{Received, Setup, relay_to_with, send};
@@ -89,4 +91,24 @@ async fn more_exchanges_than_there_may_be_are_a_503_of_the_relay() {
         hanging.kill().unwrap();
         hanging.wait().unwrap();
     }
+}
+
+/// The header of version 1 of the PROXY protocol, which says who the client is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_balancer_says_by_the_proxy_protocol_who_the_client_is() {
+    let relay = relay_to_with(NOWHERE, &["--client-rate", "1", "--proxy-protocol"]);
+    let ask = async |header: &str| {
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        let request = "POST /gateway HTTP/1.1\r\nhost: a\r\ncontent-type: message/ohttp-req\r\n\
+                       content-length: 1\r\nconnection: close\r\n\r\nx";
+        stream.write_all(format!("{header}{request}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer.get(9..12).map(str::to_owned)
+    };
+    let proxied = |client: &str| format!("PROXY TCP4 {client} 127.0.0.1 4711 443\r\n");
+    assert_eq!(ask(&proxied("192.0.2.1")).await.as_deref(), Some("502"));
+    assert_eq!(ask(&proxied("192.0.2.1")).await.as_deref(), Some("429"));
+    assert_eq!(ask(&proxied("192.0.2.2")).await.as_deref(), Some("502"));
+    assert_eq!(ask("").await, None, "nobody gets past the balancer");
 }

@@ -5,6 +5,8 @@ use oblivious_http::service::FullBody;
 
 use crate::programs::{Server, contains, run};
 use crate::setup::{Setup, TempFile, relay_to_with, send, text};
+use crate::target::Target;
+use crate::tls::certificate;
 
 /// A gateway with `--token-file` can be used with this relay, and the token can be changed.
 #[tokio::test(flavor = "multi_thread")]
@@ -104,4 +106,49 @@ async fn a_delay_loses_nothing() {
     let gateway = setup.gateway.url("/gateway");
     setup.relay = relay_to_with(&gateway, &["--delay", "0.05"]);
     assert_eq!(text(&setup.client(&["-d", "12345"], "/length")), "5");
+}
+
+/// A gateway that asks for a certificate gets the relay's, and is known by an authority of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_relay_and_a_gateway_know_each_other_by_certificates() {
+    let target = Target::start().await;
+    let (own, relay_identity) = (certificate("mutual-gateway"), certificate("mutual-relay"));
+    let other = certificate("mutual-other");
+    let arguments = [
+        "--tls-cert",
+        own.cert.path(),
+        "--tls-key",
+        own.key.path(),
+        "--client-ca",
+        relay_identity.ca.path(),
+        "--require-client-certificate",
+        "--generate-key",
+        "--allow-target",
+        &target.origin,
+    ];
+    let gateway = Server::start("gateway", &arguments);
+    let port = gateway.address().rsplit_once(':').unwrap().1;
+    let origin = format!("https://localhost:{port}");
+    let config = |ca: &str, identity: &str| {
+        format!(
+            "listen = \"127.0.0.1:0\"\n[[route]]\npath = \"/gateway\"\n\
+             gateway = \"{origin}/gateway\"\nkeys = \"{origin}/ohttp-keys\"\nca = {ca:?}\n{identity}"
+        )
+    };
+    let shown = format!(
+        "client-cert = {:?}\nclient-key = {:?}\n",
+        relay_identity.cert.path(),
+        relay_identity.key.path()
+    );
+    let url = target.url("/length");
+    for (ca, identity, works) in
+        [(&own.ca, &*shown, true), (&own.ca, "", false), (&other.ca, &*shown, false)]
+    {
+        let file = TempFile::new("mutual.toml", config(ca.path(), identity));
+        let relay = Server::start("relay", &["--config", file.path()]);
+        let relay_url = relay.url("/gateway");
+        // The keys come the same way, so that nothing else has to know the gateway's authority.
+        let arguments = ["--relay", &relay_url, "--keys", &relay_url, "-d", "12345", &url];
+        assert_eq!(run("client", &arguments).status.success(), works, "{} {identity}", ca.path());
+    }
 }

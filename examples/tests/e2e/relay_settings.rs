@@ -73,10 +73,21 @@ fn settings_that_cannot_work_are_explained() {
          payload = [{ request = \"message/ohttp-req\", response = \"message/x\" }]",
     );
     let token = TempFile::new("relay-wrong-token", "hunter2 hunter2\n");
-    let cases: [(&[&str], &str); 20] = [
+    let servers = file(
+        "servers",
+        "[[route]]\npath = \"/a\"\ngateway = \"https://gateway.example/a\"\nca = \"/nowhere\"",
+    );
+    let cases: [(&[&str], &str); 24] = [
+        (&["--config", servers.path()], "different certificates for the same server"),
+        (&["--gateway", "https://a/", "--client-cert", "/nowhere"], "client-key go together"),
+        (&["--route", "/a=https://b/", "--ca", "/nowhere/ca"], "/nowhere/ca"),
+        (
+            &["--gateway", "https://a/", "--proxy-protocol", "--trusted-proxy", "::1"],
+            "exclude each other",
+        ),
         (&["--config", bare.path()], "a path or a host"),
         (&["--config", payload.path()], "message/ohttp-req"),
-        (&["--gateway", "https://a/", "--token-file", token.path()], "one token"),
+        (&["--gateway", "https://a/", "--token-file", token.path()], "one bearer token"),
         (&["--gateway", "https://a/", "--client-burst", "5"], "--client-rate"),
         (&["--gateway", "https://a/", "--client-ipv4-bits", "33"], "--client-ipv4-bits"),
         (&["--gateway", "https://a/", "--trusted-proxy", "nobody"], "10.0.0.0/8"),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
-use super::fields::{self, Named, Of, header_map};
+use super::fields::{self, ConnectionNames, SectionKind, header_map};
 use super::{Content, ConvertError};
 use crate::decoder::{Decoder, Event, Sink};
 use crate::fields::Fields;
@@ -59,7 +59,7 @@ pub fn decode_request(
         informational: Vec::new(),
         content: Joined::of(&message),
         trailers: None,
-        named: Named::default(),
+        named: ConnectionNames::default(),
     };
     Decoder::for_request(options).decode_whole(message, &mut whole)?;
     let body = Content { data: whole.content.into_bytes(), trailers: whole.trailers };
@@ -84,7 +84,7 @@ pub fn decode_response(
         informational: Vec::new(),
         content: Joined::of(&message),
         trailers: None,
-        named: Named::default(),
+        named: ConnectionNames::default(),
     };
     let decoder = Decoder::for_response(request_method.as_str(), options);
     decoder.decode_whole(message, &mut whole)?;
@@ -102,7 +102,7 @@ struct Whole<H> {
     informational: Vec<Response<()>>,
     content: Joined,
     trailers: Option<HeaderMap>,
-    named: Named,
+    named: ConnectionNames,
 }
 
 impl Sink for Whole<Request<()>> {
@@ -139,7 +139,7 @@ impl Sink for Whole<Response<()>> {
 pub(super) fn put_request_head<B>(
     head: RequestHead,
     request: &mut Request<B>,
-    named: &mut Named,
+    named: &mut ConnectionNames,
 ) -> Result<(), ConvertError> {
     let RequestHead { control, fields } = head;
     let method = Method::from_bytes(control.method()).map_err(|_| ConvertError::Method)?;
@@ -156,7 +156,7 @@ pub(super) fn put_request_head<B>(
     let authority = authority.ok_or(ConvertError::MissingAuthority)?;
     *request.uri_mut() = uri(scheme?, authority, path)?;
     *request.method_mut() = method;
-    *request.headers_mut() = header_map(fields, Of::RequestHeader, named)?;
+    *request.headers_mut() = header_map(fields, SectionKind::RequestHeader, named)?;
     Ok(())
 }
 
@@ -183,24 +183,24 @@ fn uri(scheme: Scheme, authority: Bytes, path: Bytes) -> Result<Uri, ConvertErro
 pub(super) fn put_response_head<B>(
     head: ResponseHead,
     response: &mut Response<B>,
-    named: &mut Named,
+    named: &mut ConnectionNames,
 ) -> Result<(), ConvertError> {
     let status = StatusCode::from_u16(head.status).map_err(|_| ConvertError::Status)?;
     *response.status_mut() = status;
-    *response.headers_mut() = header_map(head.fields, Of::Other, named)?;
+    *response.headers_mut() = header_map(head.fields, SectionKind::Other, named)?;
     Ok(())
 }
 
 pub(super) fn informational_response(head: ResponseHead) -> Result<Response<()>, ConvertError> {
     let mut response = Response::new(());
-    put_response_head(head, &mut response, &mut Named::default())?;
+    put_response_head(head, &mut response, &mut ConnectionNames::default())?;
     Ok(response)
 }
 
 pub(super) fn trailers(
     fields: Fields,
-    named: &mut Named,
+    named: &mut ConnectionNames,
 ) -> Result<Option<HeaderMap>, ConvertError> {
-    let trailers = header_map(fields, Of::Other, named)?;
+    let trailers = header_map(fields, SectionKind::Other, named)?;
     Ok((!trailers.is_empty()).then_some(trailers))
 }

@@ -13,9 +13,9 @@ use crate::error::EncodeError;
 use crate::fields::{Fields, is_pseudo_field, line_at, line_len, put_prefixed};
 use crate::syntax;
 
-/// Whether the fields are those of a request, whose `host` says what the URI says.
+/// Which section it is: in the header of a request, `host` says what the URI says already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum SectionKind {
     RequestHeader,
     Other,
 }
@@ -25,9 +25,9 @@ pub(super) enum Of {
 ///
 /// A set, since a message may name thousands of them; and none in nearly all messages.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Named(Option<HashSet<HeaderName>>);
+pub(super) struct ConnectionNames(Option<HashSet<HeaderName>>);
 
-impl Named {
+impl ConnectionNames {
     fn note(&mut self, value: &[u8]) {
         let names = connection_options(value).filter_map(|name| HeaderName::from_bytes(name).ok());
         self.0.get_or_insert_default().extend(names);
@@ -46,8 +46,8 @@ impl Named {
 /// Whether a field is left out: it is for a single connection, or is the `host` of a request, of
 /// which only the effective authority counts, and the URI has that.
 #[inline]
-fn is_left_out(name: &[u8], value: &[u8], of: Of) -> bool {
-    is_connection_field(name, value) || of == Of::RequestHeader && name == b"host"
+fn is_left_out(name: &[u8], value: &[u8], kind: SectionKind) -> bool {
+    is_connection_field(name, value) || kind == SectionKind::RequestHeader && name == b"host"
 }
 
 /// A section as a header map: without the fields that are not passed on, `cookie` lines in one,
@@ -56,17 +56,17 @@ fn is_left_out(name: &[u8], value: &[u8], of: Of) -> bool {
 /// `named` is what the message has named so far; what this section names is added.
 pub(super) fn header_map(
     fields: Fields,
-    of: Of,
-    named: &mut Named,
+    kind: SectionKind,
+    named: &mut ConnectionNames,
 ) -> Result<HeaderMap, ConvertError> {
     if fields.is_empty() {
         return Ok(HeaderMap::new());
     }
     let (count, lines) = (fields.len(), fields.into_shared());
-    let mut map = build_map(&lines, count, of, named)?;
+    let mut map = build_map(&lines, count, kind, named)?;
     if named.iter().any(|name| map.contains_key(name)) {
         // Some came before the field that names them. Taking them out would change the order.
-        map = build_map(&lines, count, of, named)?;
+        map = build_map(&lines, count, kind, named)?;
     }
     Ok(map)
 }
@@ -74,8 +74,8 @@ pub(super) fn header_map(
 fn build_map(
     lines: &Bytes,
     count: usize,
-    of: Of,
-    named: &mut Named,
+    kind: SectionKind,
+    named: &mut ConnectionNames,
 ) -> Result<HeaderMap, ConvertError> {
     // Room for what most messages have; more is not taken before it is there.
     let mut map = HeaderMap::with_capacity(count.min(48));
@@ -84,7 +84,7 @@ fn build_map(
     while let Some((name, value)) = line_at(lines, at) {
         at = value.end;
         let name = &lines[name];
-        if is_left_out(name, &lines[value.clone()], of) {
+        if is_left_out(name, &lines[value.clone()], kind) {
             if name == b"connection" {
                 named.note(&lines[value]);
             }
@@ -131,33 +131,33 @@ pub(super) fn host(fields: &Fields) -> Option<Bytes> {
 /// What is written of a header map as a section: all but the fields that are not passed on.
 pub(super) struct KeptFields<'a> {
     map: &'a HeaderMap,
-    of: Of,
-    named: Named,
+    kind: SectionKind,
+    named: ConnectionNames,
 }
 
 impl<'a> KeptFields<'a> {
-    pub(super) fn header(map: &'a HeaderMap, of: Of) -> Self {
-        let mut named = Named::default();
+    pub(super) fn header(map: &'a HeaderMap, kind: SectionKind) -> Self {
+        let mut named = ConnectionNames::default();
         for value in map.get_all(CONNECTION) {
             named.note(value.as_bytes());
         }
-        Self { map, of, named }
+        Self { map, kind, named }
     }
 
     /// Trailers, and what the header section that they belong to has named.
-    pub(super) fn trailers(map: &'a HeaderMap, named: &Named) -> Self {
-        let mut trailers = Self::header(map, Of::Other);
+    pub(super) fn trailers(map: &'a HeaderMap, named: &ConnectionNames) -> Self {
+        let mut trailers = Self::header(map, SectionKind::Other);
         if named.0.is_some() {
             trailers.named.0.get_or_insert_default().extend(named.iter().cloned());
         }
         trailers
     }
 
-    pub(super) fn into_named(self) -> Named {
+    pub(super) fn into_named(self) -> ConnectionNames {
         self.named
     }
 
-    pub(super) fn named(&self) -> &Named {
+    pub(super) fn named(&self) -> &ConnectionNames {
         &self.named
     }
 
@@ -165,7 +165,7 @@ impl<'a> KeptFields<'a> {
         self.map.iter().filter_map(|(name, value)| {
             let bytes = name.as_str().as_bytes();
             let left_out =
-                is_left_out(bytes, value.as_bytes(), self.of) || self.named.contains(name);
+                is_left_out(bytes, value.as_bytes(), self.kind) || self.named.contains(name);
             (!left_out).then_some((bytes, value.as_bytes()))
         })
     }

@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::decode::Informational;
-use super::fields::{KeptFields, Named, Of};
+use super::fields::{ConnectionNames, KeptFields, SectionKind};
 use crate::encodable::{
     EncodableFields, EncodableHead, HeadInfo, Kind, note_content_length, status_varint,
 };
@@ -21,7 +21,7 @@ pub(super) fn informational<B>(response: &Response<B>) -> impl Iterator<Item = R
 
 pub(super) fn trailer_fields<'a>(
     trailers: Option<&'a HeaderMap>,
-    named: &Named,
+    named: &ConnectionNames,
 ) -> TrailerFields<'a> {
     TrailerFields(trailers.map(|map| KeptFields::trailers(map, named)))
 }
@@ -60,7 +60,7 @@ impl<'a> RequestParts<'a> {
             method: request.method(),
             uri: request.uri(),
             headers,
-            fields: KeptFields::header(headers, Of::RequestHeader),
+            fields: KeptFields::header(headers, SectionKind::RequestHeader),
         }
     }
 
@@ -137,7 +137,11 @@ pub(super) struct ResponseParts<'a> {
 impl<'a> ResponseParts<'a> {
     pub(super) fn of<B>(response: &'a Response<B>) -> Self {
         let headers = response.headers();
-        Self { status: response.status(), headers, fields: KeptFields::header(headers, Of::Other) }
+        Self {
+            status: response.status(),
+            headers,
+            fields: KeptFields::header(headers, SectionKind::Other),
+        }
     }
 }
 

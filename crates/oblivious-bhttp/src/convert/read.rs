@@ -14,7 +14,7 @@ use super::ConvertError;
 use super::decode::{
     Informational, informational_response, put_request_head, put_response_head, trailers,
 };
-use super::fields::Named;
+use super::fields::ConnectionNames;
 use crate::decoder::{Decoder, Event};
 use crate::error::DecodeError;
 use crate::options::DecodeOptions;
@@ -172,7 +172,7 @@ struct Source<B> {
     /// The head of a final response that came instead of an informational one.
     head: Option<Event>,
     trailers: Option<HeaderMap>,
-    named: Named,
+    named: ConnectionNames,
 }
 
 impl<B: fmt::Debug> fmt::Debug for Source<B> {
@@ -185,7 +185,7 @@ impl<B: fmt::Debug> fmt::Debug for Source<B> {
 
 impl<B: Body + Unpin> Source<B> {
     fn new(body: B, decoder: Decoder) -> Self {
-        Self { body, decoder, head: None, trailers: None, named: Named::default() }
+        Self { body, decoder, head: None, trailers: None, named: ConnectionNames::default() }
     }
 
     /// The next event. Pending only when the body underneath is.

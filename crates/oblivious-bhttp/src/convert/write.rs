@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 
-use super::fields::{KeptFields, Named};
+use super::fields::{ConnectionNames, KeptFields};
 use super::parts::{RequestParts, ResponseParts, informational};
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
@@ -34,7 +34,7 @@ pin_project! {
         // None once the message has ended, in whatever way.
         encoder: Option<Encoder>,
         padding: Padding,
-        named: Named,
+        named: ConnectionNames,
         // What comes next, and what comes after that.
         ready: BytesMut,
         data: Bytes,
@@ -94,7 +94,13 @@ impl<B: Body> EncodedBody<B> {
         Ok(Self::new(response.into_body(), encoder, padding, named, ready))
     }
 
-    fn new(body: B, encoder: Encoder, padding: Padding, named: Named, ready: BytesMut) -> Self {
+    fn new(
+        body: B,
+        encoder: Encoder,
+        padding: Padding,
+        named: ConnectionNames,
+        ready: BytesMut,
+    ) -> Self {
         Self { body, encoder: Some(encoder), padding, named, ready, data: Bytes::new() }
     }
 }
@@ -104,7 +110,7 @@ fn final_head<B>(
     response: &Response<B>,
     encoder: &mut Encoder,
     out: &mut BytesMut,
-) -> Result<Named, EncodeError> {
+) -> Result<ConnectionNames, EncodeError> {
     if response.status().is_informational() {
         return Err(EncodeError::Status);
     }

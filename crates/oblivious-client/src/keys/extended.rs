@@ -8,8 +8,9 @@ use oblivious_keys::{DecodeError, ExtendedKeyConfigList};
 use oblivious_service::Clock;
 
 /// What to ask for: these lists, or else the plain ones.
-pub(crate) const ACCEPT: HeaderValue =
-    HeaderValue::from_static("application/ohttp-keys-ext-00, application/ohttp-keys;q=0.9");
+pub(crate) fn accepted() -> HeaderValue {
+    HeaderValue::from_static("application/ohttp-keys-ext-00, application/ohttp-keys;q=0.9")
+}
 
 /// Whether an answer is such a list.
 pub(crate) fn is_extended(headers: &HeaderMap) -> bool {

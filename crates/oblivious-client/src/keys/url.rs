@@ -244,7 +244,7 @@ impl<C> UrlKeys<C> {
     fn accepted(&self) -> Option<HeaderValue> {
         #[cfg(feature = "extended-keys")]
         if self.extended.is_some() {
-            return Some(super::extended::ACCEPT);
+            return Some(super::extended::accepted());
         }
         // What publishes the bare form knows no media types.
         (!self.bare).then(|| HeaderValue::from_static(MediaType::OhttpKeys.as_str()))

@@ -214,7 +214,7 @@ mod tests {
             "1 x25519".to_owned(),
             format!("256 x25519 {SECRET}"),
             format!("-1 x25519 {SECRET}"),
-            format!("1 x448 {SECRET}"),
+            format!("1 x25518 {SECRET}"),
             format!("1 32 {SECRET}"),
             format!("1 x25519 {SECRET} again"),
             format!("1 x25519 {}", &SECRET[1..]),

@@ -17,7 +17,6 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use examples::error_report::{Hint, report};
-use examples::flags;
 use examples::provider::ProviderName;
 use examples::seconds::Seconds;
 use http::Uri;
@@ -32,15 +31,15 @@ use crate::question::Question;
 #[command(name = "doh", version)]
 struct Args {
     /// The relay's URL for the gateway.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "DOH_RELAY", hide_env_values = true, value_name = "URL")]
     relay: Uri,
 
     /// Where the gateway's key configurations are: a file, or a URL, which must not be the relay's.
-    #[arg(long, value_name = "FILE|URL")]
+    #[arg(long, env = "DOH_KEYS", hide_env_values = true, value_name = "FILE|URL")]
     keys: String,
 
     /// The resolver, if none is named with @.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "DOH_RESOLVER", hide_env_values = true, value_name = "URL")]
     resolver: Option<String>,
 
     /// Ask for the name of an address.
@@ -48,20 +47,26 @@ struct Args {
     reverse: Option<std::net::IpAddr>,
 
     /// Take http URLs as well as https: for tests and closed networks.
-    #[arg(long)]
+    #[arg(long, env = "DOH_ALLOW_HTTP", hide_env_values = true)]
     allow_http: bool,
 
     /// File with certificate authorities (PEM) to trust, besides the public ones.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "DOH_CA", hide_env_values = true, value_name = "FILE")]
     ca: Option<PathBuf>,
 
     /// How long the exchange may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(5),
+    #[arg(long, env = "DOH_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value_t = Seconds::new(5),
         value_parser = Seconds::above_zero)]
     timeout: Seconds,
 
     /// The source of cryptographic primitives.
-    #[arg(long, value_name = "NAME", default_value = "fastest")]
+    #[arg(
+        long,
+        env = "DOH_PROVIDER",
+        hide_env_values = true,
+        value_name = "NAME",
+        default_value = "fastest"
+    )]
     provider: ProviderName,
 
     /// In any order: the name to ask for; a type, A unless given; @URL, the resolver; +short, for
@@ -72,7 +77,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args = flags::parse("DOH");
+    let args = Args::parse();
     report(run(args).await)
 }
 

@@ -15,7 +15,8 @@ pub fn report(outcome: anyhow::Result<()>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn describe(error: &anyhow::Error) -> String {
+/// The error with its causes and its hint, line by line.
+pub fn describe(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref::<Hint>().map(|hint| hint.0);
     let mut causes = error.chain().map(ToString::to_string).filter(|cause| Some(&**cause) != hint);
     let mut text = format!("error: {}\n", causes.next().unwrap_or_default());

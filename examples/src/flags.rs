@@ -1,16 +1,7 @@
 //! Command lines, each flag of which is a variable in the environment too.
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Command, Parser};
-
-/// Reads the command line, and for what it does not say the environment: `--some-flag` of a
-/// program with the prefix `CLIENT` is also `CLIENT_SOME_FLAG`.
-///
-/// Ends the program with code 2 if the command line is wrong, with code 0 after `--help`.
-pub fn parse<A: Parser>(prefix: &str) -> A {
-    let matches = with_variables(A::command(), prefix).get_matches();
-    A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-}
+use clap::{ArgAction, Command};
 
 /// Gives each flag its variable.
 pub(crate) fn with_variables(command: Command, prefix: &str) -> Command {

@@ -5,7 +5,7 @@
 pub mod admin;
 mod config_file;
 pub mod error_report;
-pub mod flags;
+mod flags;
 pub mod listen;
 pub mod logging;
 pub mod loopback;

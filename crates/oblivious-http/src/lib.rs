@@ -17,7 +17,7 @@
 //!
 //! The feature `hyper`, off by default, adds the network side, `tokio` the timer for programs that
 //! run on tokio, `aws-lc` and `graviola` faster providers of primitives, the second without a C
-//! compiler. The features `nist` and `post-quantum` are the KEMs beyond X25519. The three services
+//! compiler, and `reqwest` that HTTP client as a client's. The features `nist` and `post-quantum` are the KEMs beyond X25519. The three services
 //! and all KEMs are on by default.
 //!
 //! # A whole exchange

@@ -76,7 +76,7 @@ impl HttpClient {
     /// As [`new`](Self::new), with TLS that may differ from server to server, and be replaced:
     /// connections that stand already are kept as they are.
     pub fn with_live_tls(tls: Live<ClientTls>) -> Self {
-        Self::with_connector(tls, Connector::unguarded())
+        Self::connected_by(tls, Connector::unguarded())
     }
 
     /// A client whose connections all go by way of an HTTP proxy: see
@@ -85,7 +85,7 @@ impl HttpClient {
     /// # Errors
     /// If the URL is not that of a proxy.
     pub fn through_proxy(tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
-        Ok(Self::with_connector(Live::new(tls.into()), Connector::through_proxy(proxy)?))
+        Ok(Self::with_connector(tls, Connector::through_proxy(proxy)?))
     }
 
     /// A client whose connections go only where `policy` permits, on the address really connected
@@ -96,7 +96,7 @@ impl HttpClient {
     /// lead to inside.
     #[cfg(feature = "egress")]
     pub fn guarded(policy: oblivious_gateway::TargetPolicy, tls: rustls::ClientConfig) -> Self {
-        Self::with_connector(Live::new(tls.into()), Connector::guarded(policy))
+        Self::with_connector(tls, Connector::guarded(policy))
     }
 
     /// As [`guarded`](Self::guarded), with a resolver of its own.
@@ -107,10 +107,16 @@ impl HttpClient {
         resolver: crate::Resolver,
     ) -> Self {
         let connector = Connector::guarded(policy).with_resolver(resolver);
-        Self::with_connector(Live::new(tls.into()), connector)
+        Self::with_connector(tls, connector)
     }
 
-    fn with_connector(tls: Live<ClientTls>, tcp: Connector) -> Self {
+    /// A client whose connections are opened by `tcp`: with a resolver of its own, by way of a
+    /// proxy, or to given addresses.
+    pub fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> Self {
+        Self::connected_by(Live::new(tls.into()), tcp)
+    }
+
+    fn connected_by(tls: Live<ClientTls>, tcp: Connector) -> Self {
         let connector = Tls(Arc::new(Connectors { tcp, tls }));
         Self { inner: Arc::new(Inner { connector, pools: ThreadLocal::new() }) }
     }

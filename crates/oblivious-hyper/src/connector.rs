@@ -4,6 +4,7 @@
 //! are dropped, and the connection goes to one of the others. There is no second look-up between
 //! the check and the connection whose answer could be a different one (DNS rebinding).
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -75,6 +76,8 @@ pub struct Connector {
     #[cfg(feature = "egress")]
     policy: Option<Arc<TargetPolicy>>,
     resolver: Resolver,
+    /// Addresses of servers that are not looked up, by host in lower case and port.
+    known: HashMap<(String, u16), Vec<IpAddr>>,
     proxy: Option<Uri>,
 }
 
@@ -85,6 +88,7 @@ impl Connector {
             #[cfg(feature = "egress")]
             policy: None,
             resolver: Arc::new(|name| Box::pin(look_up(name))),
+            known: HashMap::new(),
             proxy: None,
         }
     }
@@ -117,6 +121,27 @@ impl Connector {
     pub fn with_resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
+    }
+
+    /// Connects to these addresses for this name and port, and looks up nothing. The certificate
+    /// must still be that of the name.
+    #[must_use]
+    pub fn with_addresses(mut self, host: &str, port: u16, addresses: Vec<IpAddr>) -> Self {
+        self.known.insert((host.to_ascii_lowercase(), port), addresses);
+        self
+    }
+
+    /// The addresses of `host`, which is that of `uri` without brackets.
+    async fn addresses(&self, uri: &Uri, host: &str) -> io::Result<Vec<IpAddr>> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![address]);
+        }
+        let default = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+        let port = uri.port_u16().unwrap_or(default);
+        match self.known.get(&(host.to_ascii_lowercase(), port)) {
+            Some(known) => Ok(known.clone()),
+            None => (self.resolver)(host.to_owned()).await,
+        }
     }
 
     /// Whether requests to `uri` may have a `host` for which HTTP/2 has no place.
@@ -157,11 +182,7 @@ impl Connector {
     async fn connect_directly(self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let addresses = match bare.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => (self.resolver)(host.to_owned()).await?,
-        };
-        let addresses = self.permitted(&uri, addresses)?;
+        let addresses = self.permitted(&uri, self.addresses(&uri, bare).await?)?;
         // An address in the URI is taken from there, and it is the one just checked.
         let addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect();
         let mut tcp = HttpConnector::new_with_resolver(service_fn(move |_: Name| {
@@ -192,5 +213,27 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(self.clone().connect(uri))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_with_known_addresses_is_not_looked_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let nothing: Resolver = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
+        let mut connector = Connector::unguarded().with_resolver(nothing).with_addresses(
+            "Server.invalid",
+            port,
+            vec!["127.0.0.1".parse().unwrap()],
+        );
+        let uri = |port: u16| format!("http://server.invalid:{port}/").parse().unwrap();
+        assert!(connector.call(uri(port)).await.is_ok());
+        assert!(connector.call(uri(port ^ 1)).await.is_err(), "it is for one port");
     }
 }

@@ -128,6 +128,7 @@ pin_project! {
         idle: Idle,
         deadline: Option<Sleep>,
         held: Option<Held>,
+        failed: Option<RelayBodyError>,
     }
 }
 
@@ -135,7 +136,15 @@ impl<B> RelayResponseBody<B> {
     /// The gateway's body, to be over before the `deadline`.
     pub(crate) fn streamed(body: B, limit: u64, idle: Idle, deadline: Option<Sleep>) -> Self {
         let left = Left::new(limit);
-        Self { body: Some(body), text: FullBody::empty(), left, idle, deadline, held: None }
+        Self {
+            body: Some(body),
+            text: FullBody::empty(),
+            left,
+            idle,
+            deadline,
+            held: None,
+            failed: None,
+        }
     }
 
     /// Holds on to `held` until all has been read.
@@ -147,7 +156,8 @@ impl<B> RelayResponseBody<B> {
 impl<B> From<FullBody> for RelayResponseBody<B> {
     fn from(text: FullBody) -> Self {
         let idle = Idle::new(None, Progress::default());
-        Self { body: None, text, left: Left::new(0), idle, deadline: None, held: None }
+        let left = Left::new(0);
+        Self { body: None, text, left, idle, deadline: None, held: None, failed: None }
     }
 }
 
@@ -162,19 +172,34 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayBodyError>>> {
-        let frame = ready!(self.as_mut().poll_next(cx));
-        if !matches!(frame, Some(Ok(_))) {
-            // There is nothing to come: who waits for a place can have this one.
-            let held = self.project().held.take();
-            if let (Some(held), Some(Err(error))) = (held, &frame) {
-                held.cut_off(error.reason());
+        if let Some(error) = self.as_mut().project().failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(self.as_mut().poll_next(cx)) {
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            None => {
+                // There is nothing to come: who waits for a place can have this one.
+                *self.project().held = None;
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                let this = self.project();
+                if let Some(held) = this.held.take() {
+                    held.cut_off(error.reason());
+                }
+                // A server closes the connection at once, with all that it has not sent yet. So it
+                // gets the time to send that: a client should see the answer begin, and break off.
+                *this.failed = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
-        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.body {
+            // What failed has no end that could be taken for one.
+            _ if self.failed.is_some() => false,
             Some(body) => body.is_end_stream(),
             None => self.text.is_end_stream(),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
+use oblivious_service::Clock;
 
 use crate::key_list::KeyList;
 use crate::refusal::Refusal;
@@ -37,14 +38,15 @@ impl KeyCache {
         self.lock().list.clone()
     }
 
-    /// The keys, at the time `uptime`, from the gateway if need be: then `fetch` is what asks it,
-    /// or a fetch that is under way already is waited for.
+    /// The keys, from the gateway if need be: then `fetch` is what asks it, or a fetch that is under
+    /// way already is waited for.
     pub(crate) async fn get(
         self: &Arc<Self>,
-        uptime: Duration,
+        clock: &Arc<dyn Clock>,
         fetch: impl FnOnce() -> Fetch,
     ) -> Result<Arc<KeyList>, Refusal> {
         let shared = {
+            let uptime = clock.uptime();
             let mut state = self.lock();
             if let Some(list) = state.list.as_ref().filter(|list| list.is_fresh(uptime)) {
                 return Ok(Arc::clone(list));
@@ -57,7 +59,7 @@ impl KeyCache {
             match state.fetch.as_ref().and_then(WeakShared::upgrade) {
                 Some(under_way) => under_way,
                 None => {
-                    let shared = Arc::clone(self).keep(uptime, fetch());
+                    let shared = Arc::clone(self).keep(Arc::clone(clock), fetch());
                     state.fetch = shared.downgrade();
                     shared
                 }
@@ -67,7 +69,7 @@ impl KeyCache {
     }
 
     /// `fetch`, whose outcome is kept before anyone gets it.
-    fn keep(self: Arc<Self>, uptime: Duration, fetch: Fetch) -> Shared<Fetch> {
+    fn keep(self: Arc<Self>, clock: Arc<dyn Clock>, fetch: Fetch) -> Shared<Fetch> {
         let kept: Fetch = Box::pin(async move {
             let outcome = fetch.await;
             let mut state = self.lock();
@@ -77,7 +79,9 @@ impl KeyCache {
                     state.list = Some(Arc::clone(list));
                     state.failed = None;
                 }
-                Err(refusal) => state.failed = Some((uptime + FAILURE_PAUSE, refusal.clone())),
+                Err(refusal) => {
+                    state.failed = Some((clock.uptime() + FAILURE_PAUSE, refusal.clone()));
+                }
             }
             drop(state);
             outcome

@@ -65,8 +65,8 @@
 //! | 504 | the gateway was silent for longer than [`Relay::timeout`], or too slow in all |
 //! | 508 | the request has been sent by this relay before: a route leads back to it |
 //!
-//! Each of them has a `Proxy-Status` (RFC 9209) with the pseudonym and the kind of error, and a
-//! `Retry-After` where waiting helps. A problem document of the gateway's, the one above all that
+//! Each of them is a problem document (RFC 9457) that tells what to do, with a `Proxy-Status`
+//! (RFC 9209) of the pseudonym and the kind of error, and a `Retry-After` where waiting helps. A problem document of the gateway's, the one above all that
 //! says that the client's key is old (RFC 9458 §5.3), passes with its status.
 //!
 //! A request is never sent twice (RFC 9458 §6.5), provided that the HTTP client does not do so
@@ -90,7 +90,7 @@
 //! ```
 //! use http::{Request, Response, StatusCode};
 //! use oblivious_relay::{Relay, RelayRequestBody, RelayResponseBody};
-//! use oblivious_service::{FullBody, plain_text};
+//! use oblivious_service::{FullBody, refusal};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
 //! type Answer = Response<RelayResponseBody<FullBody>>;
@@ -99,8 +99,8 @@
 //! fn check(request: &Request<FullBody>) -> Option<Answer> {
 //!     let shown = request.headers().get("authorization");
 //!     let holds = shown.is_some_and(|token| token == "PrivateToken token=AAAA");
-//!     let refusal = || plain_text(StatusCode::UNAUTHORIZED, "Show a token.\n");
-//!     (!holds).then(|| refusal().map(RelayResponseBody::from))
+//!     let refused = || refusal(StatusCode::UNAUTHORIZED, "Show a token.");
+//!     (!holds).then(|| refused().map(RelayResponseBody::from))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -78,7 +78,12 @@ impl GatewayMetrics {
 
     /// The encapsulated answer is on its way.
     pub(crate) fn relayed(&self) {
-        self.relayed.get_or_init(|| self.requests("relayed")).increment(1);
+        let counter = self.relayed.get_or_init(|| {
+            // A route of this name that was replaced may have left it open.
+            self.breaker_gauge().set(0.0);
+            self.requests("relayed")
+        });
+        counter.increment(1);
     }
 
     pub(crate) fn outcome(&self, outcome: &'static str) {
@@ -104,12 +109,15 @@ impl GatewayMetrics {
     }
 
     pub(crate) fn breaker_open(&self, open: bool) {
-        let gauge = metrics::gauge!(BREAKER_OPEN, "gateway" => self.name.clone());
-        gauge.set(if open { 1.0 } else { 0.0 });
+        self.breaker_gauge().set(if open { 1.0 } else { 0.0 });
         match open {
             true => tracing::warn!(gateway = self.name, "the gateway does not answer: pausing"),
             false => tracing::info!(gateway = self.name, "the gateway answers again"),
         }
+    }
+
+    fn breaker_gauge(&self) -> Gauge {
+        metrics::gauge!(BREAKER_OPEN, "gateway" => self.name.clone())
     }
 
     pub(crate) fn keys_fetched(&self, outcome: &'static str) {

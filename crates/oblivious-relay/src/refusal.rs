@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{ALLOW, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use oblivious_service::{Pseudonym, plain_text};
+use oblivious_service::{Pseudonym, refusal};
 
 use crate::body::RelayResponseBody;
 
@@ -206,7 +206,7 @@ impl Refusal {
 
     /// The answer of the relay that is called `own` in `Via` fields.
     pub(crate) fn into_response<B>(self, own: &Pseudonym) -> Response<RelayResponseBody<B>> {
-        let mut response = plain_text(self.status(), self.text());
+        let mut response = refusal(self.status(), self.text());
         let headers = response.headers_mut();
         if let Self::Method { keys } = self {
             let allowed = if keys { "GET, HEAD, POST" } else { "POST" };

@@ -71,8 +71,8 @@ impl<S> Relay<S> {
         self.set(|settings| settings.routes = routes.into())
     }
 
-    /// Adds a route for exactly `path` to `gateway`, with nothing special about it; see [`Route`]
-    /// for others.
+    /// Adds a route for exactly `path` to `gateway`, with nothing special about it, for all clones of
+    /// this relay; see [`Route`] for others.
     ///
     /// Of a request's URI only the path counts; its query is not passed on.
     ///

@@ -16,7 +16,7 @@ use crate::held::Held;
 use crate::idle::Progress;
 use crate::incremental;
 use crate::key_fetch::KeyFetch;
-use crate::limits::{Excess, Limits};
+use crate::limits::{Excess, Limits, Permits};
 use crate::observe;
 use crate::outgoing::outgoing;
 use crate::refusal::{Failure, Refusal};
@@ -68,16 +68,26 @@ impl Settings {
         RB: Body + Send + 'static,
         RB::Error: Into<BoxError>,
     {
+        // Whatever it asks for, even what is not there, counts among what a client may ask.
+        let admitted = self.admit(&request);
         let route = self.routes.current().find(&request).cloned();
         let Some(route) = route else {
+            let refusal = admitted.err().unwrap_or(Refusal::NoRoute);
             // The path is not logged: it is the client's text.
-            tracing::debug!(status = 404, "no such route");
-            observe::count_unrouted(Refusal::NoRoute.label());
-            return Refusal::NoRoute.into_response(&self.pseudonym);
+            tracing::debug!(status = refusal.status().as_u16(), "no such route");
+            observe::count_unrouted(refusal.label());
+            return refusal.into_response(&self.pseudonym);
         };
-        let undecided = Undecided(&route);
-        let answer = self.try_answer(client, request, &route).await;
-        undecided.is_decided();
+        let answer = match admitted {
+            Ok(permits) => {
+                let undecided = Undecided(&route);
+                let held = Held::new(Arc::clone(&route.metrics), permits);
+                let answer = self.try_answer(client, request, &route, held).await;
+                undecided.decided();
+                answer
+            }
+            Err(refusal) => Err(refusal),
+        };
         match answer {
             Ok(response) => response,
             Err(refusal) => {
@@ -98,6 +108,7 @@ impl Settings {
         client: Option<S>,
         request: Request<B>,
         route: &Arc<Route>,
+        held: Held,
     ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
     where
         S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
@@ -108,7 +119,6 @@ impl Settings {
         RB: Body + Send + 'static,
         RB::Error: Into<BoxError>,
     {
-        let held = self.admit(&request, route)?;
         let deadline = self.exchange_limit.as_ref().map(Timeout::start);
         if route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD) {
             // Seldom, and large: in a box of its own, so that it takes no room in every exchange.
@@ -141,15 +151,14 @@ impl Settings {
     }
 
     /// Finds a place for the request among those under way.
-    fn admit<B>(&self, request: &Request<B>, route: &Route) -> Result<Held, Refusal> {
-        let permits = self.limits.admit(request.extensions()).map_err(|excess| match excess {
+    fn admit<B>(&self, request: &Request<B>) -> Result<Permits, Refusal> {
+        self.limits.admit(request.extensions()).map_err(|excess| match excess {
             Excess::NoAddress => Refusal::NoAddress,
             Excess::Rate(wait) => Refusal::Rate(wait),
             Excess::Concurrency => {
                 Refusal::Busy { incremental: incremental::is_set(request.headers()) }
             }
-        })?;
-        Ok(Held::new(Arc::clone(&route.metrics), permits))
+        })
     }
 
     fn attempt<'a>(&self, route: &'a Route) -> Result<Option<Attempt<'a>>, Refusal> {
@@ -210,7 +219,7 @@ impl Settings {
             clock: Arc::clone(&self.clock),
         };
         let cache = &route.key_cache;
-        let list = cache.get(self.clock.uptime(), || Box::pin(fetch.run(client))).await?;
+        let list = cache.get(&self.clock, || Box::pin(fetch.run(client))).await?;
         route.metrics.outcome("keys");
         Ok(list.answer(request.headers(), self.clock.uptime()))
     }
@@ -221,7 +230,7 @@ impl Settings {
 struct Undecided<'a>(&'a Route);
 
 impl Undecided<'_> {
-    fn is_decided(self) {
+    fn decided(self) {
         std::mem::forget(self);
     }
 }

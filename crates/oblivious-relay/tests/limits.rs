@@ -94,6 +94,11 @@ async fn requests_that_are_refused_count() {
     *wrong.method_mut() = http::Method::PUT;
     assert_eq!(send(&relay, wrong).await.status(), 405);
     assert_eq!(send(&relay, from("192.0.2.1")).await.status(), 429);
+    for expected in [404, 429] {
+        let mut lost = from("192.0.2.2");
+        *lost.uri_mut() = "/nowhere".parse().unwrap();
+        assert_eq!(send(&relay, lost).await.status(), expected);
+    }
 }
 
 #[tokio::test]

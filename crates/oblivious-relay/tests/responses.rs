@@ -131,7 +131,7 @@ async fn other_errors_are_bad_gateways() {
             fields(answer.headers()),
             [
                 ("cache-control", "no-store"),
-                ("content-type", "text/plain; charset=utf-8"),
+                ("content-type", "application/problem+json"),
                 ("proxy-status", "the-relay; error=http_protocol_error"),
                 ("retry-after", "7"),
             ]

@@ -111,6 +111,39 @@ async fn a_response_that_grows_over_the_limit_breaks_off() {
     assert!(matches!(error, RelayBodyError::TooLarge { limit: 2000 }));
 }
 
+/// A server asks a body whether it is at its end, and does not read what comes then.
+#[tokio::test]
+async fn the_last_frame_over_the_limit_is_no_end() {
+    struct Last(Option<Bytes>);
+
+    impl http_body::Body for Last {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            std::task::Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_none()
+        }
+    }
+
+    let (relay, _) = relay_answering(|| {
+        response().map(|_| Last(Some(Bytes::from_static(b"too much"))).boxed_unsync())
+    });
+    let mut body = send(&relay.body_limit(7), with_body(common::body("x"))).await.into_body();
+    let first = std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(http_body::Body::poll_frame(std::pin::Pin::new(&mut body), cx))
+    });
+    assert!(first.await.is_pending());
+    assert!(!http_body::Body::is_end_stream(&body));
+    assert!(matches!(body.frame().await, Some(Err(RelayBodyError::TooLarge { limit: 7 }))));
+}
+
 #[tokio::test]
 async fn a_response_that_breaks_off_breaks_off_for_the_client_too() {
     let (relay, _) = relay_answering(|| {

@@ -55,7 +55,7 @@ pub use headers::{
 pub use live::Live;
 pub use media_type::MediaType;
 pub use payload::{BinaryHttp, Payload, PayloadError};
-pub use problem::{Problem, plain_text};
+pub use problem::{Problem, plain_text, refusal};
 #[cfg(feature = "tokio")]
 pub use time::TokioTimer;
 pub use time::{Clock, Sleep, SystemClock, Timer};

@@ -84,6 +84,22 @@ impl Problem {
     }
 }
 
+/// A response with a problem document (RFC 9457 §4.2.1) whose type is no more than its status, and
+/// whose detail is `text`, which may not be cached.
+///
+/// It is for refusals in clear that concern the client: a relay passes a problem on, and takes other
+/// answers for the fault of the gateway. `text` should tell what to do. It is a constant so that
+/// nothing of a request can end up in it.
+pub fn refusal(status: StatusCode, text: &'static str) -> Response<FullBody> {
+    let document = serde_json::json!({
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "detail": text.trim_end(),
+    });
+    let content_type = HeaderValue::from_static(MediaType::ProblemJson.as_str());
+    response(status, content_type, format!("{document}\n").into())
+}
+
 /// A response with a line of text for whoever debugs a client, which may not be cached.
 ///
 /// `text` should tell what to do. It is a constant so that nothing of a request can end up in it.
@@ -163,6 +179,16 @@ mod tests {
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         assert_eq!(response.into_body().into_bytes(), Problem::Date.to_json());
+
+        let response = refusal(StatusCode::NOT_FOUND, "Try another path.\n");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let document: serde_json::Value =
+            serde_json::from_slice(&response.into_body().into_bytes()).unwrap();
+        let expected = serde_json::json!(
+            { "title": "Not Found", "status": 404, "detail": "Try another path." }
+        );
+        assert_eq!(document, expected);
+        assert_eq!(Problem::parse(document.to_string().as_bytes()), None);
 
         let response = plain_text(StatusCode::NOT_FOUND, "try another path\n");
         assert_eq!(response.status(), 404);

@@ -30,9 +30,12 @@ async fn a_post_of_one_mebibyte_arrives_whole() {
     let data: Vec<u8> = (0..1 << 20).map(|i: u32| i.to_le_bytes()[i as usize % 4]).collect();
     let file = TempFile::new("post", &data);
     let argument = format!("@{}", file.path());
-    assert_eq!(text(&setup.client(&["-d", &argument], "/length")), (1 << 20).to_string());
+    assert_eq!(
+        text(&setup.client(&["--data-binary", &argument], "/length")),
+        (1 << 20).to_string()
+    );
 
-    let echo = stdout(&setup.client(&["-d", &argument], "/echo"));
+    let echo = stdout(&setup.client(&["--data-binary", &argument], "/echo"));
     assert!(echo.starts_with(b"POST /echo\n"));
     assert!(echo.ends_with(&data));
 }
@@ -168,7 +171,7 @@ async fn an_expectation_of_100_continue_is_a_400_inside() {
 
     // The client program does not even send it.
     let output = setup.client(&["-H", "expect: 100-continue"], "/echo");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("100-continue"));
 }
 

@@ -1,6 +1,13 @@
 //! The real programs, as processes, over real sockets: client, relay, gateway, and a target that
 //! the tests play.
 
+mod client_exit_codes;
+mod client_keys;
+mod client_output;
+mod client_requests;
+mod client_streams;
+mod client_tools;
+mod curl;
 mod guarded;
 mod inside;
 mod loops;

@@ -133,7 +133,7 @@ async fn a_stale_key_is_explained() {
     let stale = TempFile::new("stale-keys", send(request).await.body);
     let (relay, target) = (setup.relay.url("/gateway"), setup.target.url("/echo"));
     let output = run("client", &["--relay", &relay, "--keys", stale.path(), &target]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(8));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("does not accept the key"), "{stderr}");
     assert!(stderr.contains("--keys"), "{stderr}");

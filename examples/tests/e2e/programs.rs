@@ -38,6 +38,8 @@ pub(crate) fn program(name: &str) -> Command {
             command.env_remove(variable);
         }
     }
+    // The tests talk over loopback, mostly without TLS.
+    command.env("CLIENT_ALLOW_HTTP", "yes");
     command
 }
 

@@ -4,7 +4,7 @@ use http::{Request, StatusCode, header};
 use oblivious_http::service::FullBody;
 
 use crate::programs::{Server, contains, run};
-use crate::setup::{Setup, TempFile, relay_to_with, send, text};
+use crate::setup::{Setup, TempFile, relay_to_with, send, stderr, text};
 use crate::target::Target;
 use crate::tls::certificate;
 
@@ -46,9 +46,14 @@ async fn the_relay_hands_out_the_keys_of_its_gateway() {
     assert_eq!(handed_out.headers[header::CONTENT_TYPE], "application/ohttp-keys");
     assert_eq!(handed_out.body, published.body);
     let relay = setup.relay.url("/gateway");
+    // RFC 9458 §6.1: alone they prove nothing, beside the gateway's own they do.
     let url = setup.target.url("/length");
-    let output = run("client", &["--relay", &relay, "--keys", &relay, "-d", "12345", &url]);
-    assert_eq!(text(&output), "5");
+    let by_relay = ["--relay", &relay, "--keys", &relay, "-d", "12345", &url];
+    let alone = run("client", &by_relay);
+    assert_eq!(alone.status.code(), Some(2), "{}", stderr(&alone));
+    assert!(stderr(&alone).contains("--pin"), "{}", stderr(&alone));
+    let keys = setup.gateway.url("/ohttp-keys");
+    assert_eq!(text(&run("client", &[&by_relay[..], &["--keys", &keys]].concat())), "5");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,6 +114,7 @@ async fn a_delay_loses_nothing() {
 }
 
 /// A gateway that asks for a certificate gets the relay's, and is known by an authority of its own.
+/// Both can be changed while the relay runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_relay_and_a_gateway_know_each_other_by_certificates() {
     let target = Target::start().await;
@@ -129,10 +135,11 @@ async fn the_relay_and_a_gateway_know_each_other_by_certificates() {
     let gateway = Server::start("gateway", &arguments);
     let port = gateway.address().rsplit_once(':').unwrap().1;
     let origin = format!("https://localhost:{port}");
-    let config = |ca: &str, identity: &str| {
+    let config = |ca: &TempFile, identity: &str| {
         format!(
             "listen = \"127.0.0.1:0\"\n[[route]]\npath = \"/gateway\"\n\
-             gateway = \"{origin}/gateway\"\nkeys = \"{origin}/ohttp-keys\"\nca = {ca:?}\n{identity}"
+             gateway = \"{origin}/gateway\"\nca = {:?}\n{identity}",
+            ca.path()
         )
     };
     let shown = format!(
@@ -140,15 +147,22 @@ async fn the_relay_and_a_gateway_know_each_other_by_certificates() {
         relay_identity.cert.path(),
         relay_identity.key.path()
     );
-    let url = target.url("/length");
-    for (ca, identity, works) in
-        [(&own.ca, &*shown, true), (&own.ca, "", false), (&other.ca, &*shown, false)]
-    {
-        let file = TempFile::new("mutual.toml", config(ca.path(), identity));
+    let file = TempFile::new("mutual.toml", "");
+    let (keys, url) = (format!("{origin}/ohttp-keys"), target.url("/length"));
+    let ask = |relay: &Server| {
+        let relay = relay.url("/gateway");
+        let own = ["--keys", &keys, "--ca", own.ca.path(), "--relay", &relay];
+        run("client", &[&own[..], &["-d", "12345", &url]].concat())
+    };
+    for (ca, identity) in [(&own.ca, ""), (&other.ca, &*shown)] {
+        std::fs::write(file.path(), config(ca, identity)).unwrap();
         let relay = Server::start("relay", &["--config", file.path()]);
-        let relay_url = relay.url("/gateway");
-        // The keys come the same way, so that nothing else has to know the gateway's authority.
-        let arguments = ["--relay", &relay_url, "--keys", &relay_url, "-d", "12345", &url];
-        assert_eq!(run("client", &arguments).status.success(), works, "{} {identity}", ca.path());
+        assert!(!ask(&relay).status.success(), "{} {identity}", ca.path());
     }
+    let relay = Server::start("relay", &["--config", file.path()]);
+    assert!(!ask(&relay).status.success());
+    std::fs::write(file.path(), config(&own.ca, &shown)).unwrap();
+    relay.signal("HUP");
+    relay.await_log("were read again");
+    assert_eq!(text(&ask(&relay)), "5");
 }

@@ -192,7 +192,7 @@ async fn the_relay_is_watched_where_clients_are_not() {
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
     for line in [
         "ohttp_relay_requests_total{gateway=\"/gateway\",outcome=\"relayed\"} 1",
-        "ohttp_relay_requests_total{gateway=\"none\",outcome=\"no_route\"} 1",
+        "ohttp_relay_requests_total{gateway=\"none\",outcome=\"no_route\"} 3",
         "ohttp_relay_in_flight 0",
         "ohttp_relay_gateway_seconds_count{gateway=\"/gateway\"} 1",
     ] {

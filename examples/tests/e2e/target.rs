@@ -65,8 +65,10 @@ impl Target {
 fn router(calls: Calls) -> Router {
     Router::new()
         .route("/echo", any(echo))
+        .route("/echo/{*path}", any(echo))
         .route("/length", any(|body: Bytes| async move { body.len().to_string() }))
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
+        .route("/gzip", get(gzip))
         .route("/204", get(|| async { StatusCode::NO_CONTENT }))
         .route("/304", get(not_modified))
         .route("/500", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "it broke") }))
@@ -91,6 +93,15 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Resp
     text.push(b'\n');
     text.extend_from_slice(&body);
     ([("x-marker", ANSWER_MARKER)], text).into_response()
+}
+
+/// `compressed and plain again\n`, by gzip.
+async fn gzip() -> Response {
+    let content = hex::decode(
+        "1f8b08000000000002034bcecf2d284a2d2e4e4d5148cc4b5128c849cccc53484c07925c00d1d2a87a1b000000",
+    );
+    ([("content-encoding", "gzip"), ("content-type", "text/plain")], content.unwrap())
+        .into_response()
 }
 
 async fn not_modified() -> Response {

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_hpke::{ChunkError, DecapsulateError};
-use oblivious_service::{FullBody, Problem, plain_text};
+use oblivious_service::{FullBody, Problem, refusal};
 
 use super::{InnerRefusal, RequestFault};
 
@@ -35,7 +35,7 @@ impl OuterRefusal {
     pub(crate) fn into_response(self) -> Response<FullBody> {
         match self {
             Self::Method => {
-                let mut response = plain_text(
+                let mut response = refusal(
                     StatusCode::METHOD_NOT_ALLOWED,
                     "Send an encapsulated request with POST.\n",
                 );
@@ -43,12 +43,12 @@ impl OuterRefusal {
                 response.headers_mut().insert(header::ALLOW, allowed);
                 response
             }
-            Self::MediaType => plain_text(
+            Self::MediaType => refusal(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "The content type must be message/ohttp-req or message/ohttp-chunked-req.\n",
             ),
             Self::ContentCoding => {
-                let mut response = plain_text(
+                let mut response = refusal(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "Send the encapsulated request without a content coding.\n",
                 );
@@ -57,23 +57,23 @@ impl OuterRefusal {
                 response.headers_mut().insert(header::ACCEPT_ENCODING, identity);
                 response
             }
-            Self::TooLarge => plain_text(
+            Self::TooLarge => refusal(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The encapsulated request is larger than this gateway accepts.\n",
             ),
             Self::BodyFailed => {
-                plain_text(StatusCode::BAD_REQUEST, "The request's body could not be read.\n")
+                refusal(StatusCode::BAD_REQUEST, "The request's body could not be read.\n")
             }
-            Self::TooSlow => plain_text(
+            Self::TooSlow => refusal(
                 StatusCode::REQUEST_TIMEOUT,
                 "The encapsulated request did not arrive in time.\n",
             ),
             Self::Truncated => {
-                plain_text(StatusCode::BAD_REQUEST, "The encapsulated request is cut short.\n")
+                refusal(StatusCode::BAD_REQUEST, "The encapsulated request is cut short.\n")
             }
             Self::UnknownKey | Self::Failed => Problem::OhttpKey.into_response(),
             Self::Busy => {
-                let mut response = plain_text(
+                let mut response = refusal(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "The gateway is busy; try again in a moment.\n",
                 );
@@ -81,19 +81,19 @@ impl OuterRefusal {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds);
                 response
             }
-            Self::CannotSeal => plain_text(
+            Self::CannotSeal => refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The gateway cannot encrypt at the moment.\n",
             ),
-            Self::PayloadType => plain_text(
+            Self::PayloadType => refusal(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "The content type must be that of this gateway's requests.\n",
             ),
-            Self::PayloadFailed => plain_text(
+            Self::PayloadFailed => refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "The service behind the gateway failed.\n",
             ),
-            Self::Opened(refusal) => plain_text(refusal.status(), refusal.plain_text()),
+            Self::Opened(inner) => refusal(inner.status(), inner.plain_text()),
         }
     }
 }

@@ -1,0 +1,64 @@
+//! A client in the manner of curl: one request through a relay and a gateway, the answer on
+//! standard output. Beside it, tools for keys and for single messages.
+//!
+//! ```sh
+//! cargo run --release --example client -- --relay https://relay.example/gateway \
+//!     --keys https://gateway.example/ohttp-keys https://example.com/
+//! ```
+
+mod cli;
+mod completions;
+mod connections;
+mod decapsulate;
+mod encapsulate;
+mod exchange;
+mod failure;
+mod gateway;
+mod key_sources;
+mod keygen;
+mod keys;
+mod manual;
+mod output;
+mod refused;
+mod request;
+mod stdio;
+mod trace;
+mod unverified;
+mod urls;
+mod verbose;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use examples::error_report::describe;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let is_quiet = cli.output.silent && !cli.output.show_error;
+    let Err(error) = run(&cli) else { return ExitCode::SUCCESS };
+    if !is_quiet {
+        eprint!("{}", describe(&error));
+    }
+    failure::exit_code(&error).into()
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    // One thread is enough for one exchange, and the sooner ready.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        match &cli.command {
+            None => exchange::run(cli).await,
+            Some(Command::Keys(args)) => keys::run(args).await,
+            Some(Command::Keygen(args)) => keygen::run(args),
+            Some(Command::Encapsulate(args)) => encapsulate::run(args).await,
+            Some(Command::Decapsulate(args)) => decapsulate::run(args),
+            Some(Command::Completions(args)) => completions::run(args),
+            Some(Command::Man(args)) => manual::run(args),
+        }
+    });
+    // A look-up that nobody waits for any more must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}

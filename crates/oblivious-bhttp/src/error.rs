@@ -188,7 +188,8 @@ pub enum EncodeError {
     Path,
     /// The status code is outside the range of its kind of response (RFC 9292 §3.5).
     #[error(
-        "the status code is not in 100..=199 for an informational response, or 200..=599 for a final one"
+        "the status code is not in 100..=199 for an informational response, or 200..=599 for a \
+         final one"
     )]
     Status,
     /// A field value has blanks at an end (RFC 9292 §3.6), which the `http` crate allows.

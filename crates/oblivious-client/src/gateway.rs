@@ -84,15 +84,15 @@ pub enum GatewayError {
         /// The URL as given.
         relay: Uri,
     },
-    /// The relay's URL holds a user name or password, which would tell the relay who asks.
+    /// The relay's URL contains a user name or password, which would tell the relay who asks.
     #[error(
         "the URL of the relay contains a user name or password, which must not be sent; remove it"
     )]
     UserInfo,
     /// The relay could substitute its own key, and nothing would reveal it.
     #[error(
-        "the keys come from the relay {relay} alone, which could put in its own and read \
-         everything: fetch them from the gateway, compare with another source (Agreement), or pin \
+        "the keys come only from the relay {relay}, which could substitute its own and read \
+         everything: fetch them from the gateway, compare them with another source (Agreement), or pin \
          their digest (PinnedKeys)"
     )]
     KeysOfRelay {

@@ -129,8 +129,8 @@ impl fmt::Display for TargetPattern {
 /// The text is not a pattern for targets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is not a pattern for targets: write a scheme (https or http), a host, with *. before it for all its \
-     subdomains, and a port or none, as in https://example.com or https://*.example.com"
+    "{0:?} is not a pattern for targets: write a scheme (https or http), a host, with *. before it \
+     for all its subdomains, and optionally a port, as in https://example.com or https://*.example.com"
 )]
 pub struct TargetPatternError(String);
 

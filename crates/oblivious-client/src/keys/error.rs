@@ -39,8 +39,8 @@ pub enum KeySourceError {
     },
     /// The source redirects to a place where the client does not follow.
     #[error(
-        "{name} redirects too often, or to a place that keys must not come from: redirects are followed \
-         where the gateway is discovered, and to https alone"
+        "{name} redirects too often, or to where keys must not come from: redirects are followed \
+         only in discovery, and only to https"
     )]
     Redirect {
         /// The source.
@@ -88,7 +88,7 @@ pub enum KeySourceError {
     },
     /// Too few sources answered for an agreement.
     #[error(
-        "only {answered} of the sources of key configurations answered, and {required} must agree"
+        "only {answered} of the sources of key configurations answered, but {required} must agree"
     )]
     TooFew {
         /// How many answered.
@@ -101,7 +101,7 @@ pub enum KeySourceError {
     },
     /// The list is not the one that was pinned.
     #[error(
-        "the key configurations from {name} have the SHA-256 digest {found}, and {pinned} is \
+        "the key configurations from {name} have the SHA-256 digest {found}, but {pinned} is \
          pinned; nothing was sent. Pin the new digest if the gateway's operator confirms it"
     )]
     Digest {

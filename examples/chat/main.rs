@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether the answers were the same, and the one in chunks came as it was made.
+/// Returns whether the answers were the same, and the one in chunks arrived as it was produced.
 async fn run(prompt: &str) -> anyhow::Result<bool> {
     logging::init(LogFormat::Text, "warn");
     let parties = Parties::start().await?;
@@ -95,7 +95,7 @@ async fn run(prompt: &str) -> anyhow::Result<bool> {
     Ok(same && !held_back)
 }
 
-/// Sends a request on a connection that stands already, and reads the answer as it comes.
+/// Sends a request on an existing connection, and reads the answer as it comes.
 async fn hear<S, B>(
     mut client: S,
     request: Request<FullBody>,

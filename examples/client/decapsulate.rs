@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::stdio;
 
 /// The input is the content of a message/ohttp-req, or with --chunked of a
-/// message/ohttp-chunked-req; the output is the binary HTTP request in it, as `convert dump` takes
-/// it.
+/// message/ohttp-chunked-req; the output is the binary HTTP request in it, which `convert dump` can
+/// read.
 #[derive(clap::Args)]
 pub(crate) struct DecapsulateArgs {
     /// The file with the gateway's private keys, as the gateway's --key-file and as `keygen` makes

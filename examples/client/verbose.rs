@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Request, StatusCode, header};
 
-/// Fields whose values are nobody's business.
+/// Fields whose values are not shown.
 const SECRET: [header::HeaderName; 4] =
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
 

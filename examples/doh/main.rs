@@ -25,8 +25,8 @@ use crate::question::Question;
 
 /// Asks a resolver for records, through an Oblivious HTTP relay and gateway.
 ///
-/// The relay learns this machine's address and not what is asked; the gateway and the resolver learn
-/// what is asked and not by whom.
+/// The relay learns this machine's address, but not what is asked; the gateway and the resolver
+/// learn what is asked, but not by whom.
 #[derive(Parser)]
 #[command(name = "doh", version)]
 struct Args {
@@ -46,7 +46,7 @@ struct Args {
     #[arg(short = 'x', value_name = "ADDRESS")]
     reverse: Option<std::net::IpAddr>,
 
-    /// Take http URLs as well as https: for tests and closed networks.
+    /// Allow http URLs, for tests and closed networks.
     #[arg(long, env = "DOH_ALLOW_HTTP", hide_env_values = true)]
     allow_http: bool,
 
@@ -70,7 +70,7 @@ struct Args {
     provider: ProviderName,
 
     /// In any order: the name to ask for; a type, A unless given; @URL, the resolver; +short, for
-    /// nothing but the data; +dnssec, for signatures too; +cd, for data that fails validation too.
+    /// only the data; +dnssec, for signatures too; +cd, for data that fails validation too.
     #[arg(value_name = "NAME|TYPE|@URL|+OPTION")]
     words: Vec<String>,
 }

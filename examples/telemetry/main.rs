@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether nobody could link what nobody should.
+/// Returns whether nobody could link what nobody should be able to.
 async fn run(args: &Args) -> anyhow::Result<bool> {
     logging::init(LogFormat::Text, "warn");
     let (devices, reports) = (usize::from(args.devices), usize::from(args.reports));

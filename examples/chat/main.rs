@@ -1,5 +1,5 @@
-//! A chat that nobody can connect with the person who asks: the answer comes token by token, through
-//! Oblivious HTTP in chunks, and about as soon as it would directly. All on this machine.
+//! A chat that nobody can connect with the person who asks: the answer arrives token by token,
+//! through Oblivious HTTP in chunks, and about as soon as it would directly. All on this machine.
 //!
 //! ```sh
 //! cargo run --release --example chat -- "Is this rash dangerous?"
@@ -145,7 +145,7 @@ fn anyhow_error(error: impl Into<BoxError>) -> anyhow::Error {
 
 fn show(token: &str) {
     print!("{token}");
-    // It is a pity if it comes later, and no more than that.
+    // A later arrival is a pity, but not an error.
     let _ = std::io::stdout().flush();
 }
 

@@ -1,4 +1,4 @@
-//! Connections: which certificates are trusted, and where names lead.
+//! Connections: which certificates are trusted, and what names resolve to.
 
 use std::io;
 use std::net::IpAddr;

@@ -111,7 +111,7 @@ impl GatewayArgs {
     /// Removes stored keys that a gateway has refused, so that the next run fetches others.
     pub(crate) fn forget_keys(&self) {
         if let Some(path) = &self.key_cache {
-            // What is not there needs not be taken away.
+            // A file that does not exist need not be removed.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -153,7 +153,7 @@ impl GatewayArgs {
 fn explain(error: GatewayError) -> anyhow::Error {
     let (message, hint) = match &error {
         GatewayError::Scheme { relay } => (
-            format!("the relay {relay} is not https, so others on the way could take its place"),
+            format!("the relay {relay} is not https, so others on the path could impersonate it"),
             "write https://, or allow it for a test with --allow-http",
         ),
         GatewayError::KeysOfRelay { relay } => (
@@ -161,7 +161,7 @@ fn explain(error: GatewayError) -> anyhow::Error {
                 "the keys come only from the relay {relay}, which could substitute its own and read \
                  everything"
             ),
-            "name the gateway's own keys with --keys, another source beside the relay, or the \
+            "name the gateway's own keys with --keys, another source besides the relay, or the \
              digest of the keys with --pin",
         ),
         _ => return Failure::Usage(error.to_string()).into(),

@@ -112,7 +112,7 @@ fn explain(error: KeyUrlError) -> anyhow::Error {
     let KeyUrlError::Scheme { uri } = &error else {
         return Failure::Usage(error.to_string()).into();
     };
-    let message = format!("{uri} is not https, so anybody on the way could exchange the keys");
+    let message = format!("{uri} is not https, so anyone on the path could replace the keys");
     let hint = Hint("write https://, or allow it for a test with --allow-http");
     anyhow::Error::from(Failure::Usage(message)).context(hint)
 }

@@ -39,7 +39,7 @@ pub(crate) struct KeygenArgs {
 }
 
 pub(crate) fn run(args: &KeygenArgs) -> anyhow::Result<()> {
-    let unknown = || Failure::Usage(format!("there is no KEM {}: see --help for those", args.kem));
+    let unknown = || Failure::Usage(format!("there is no KEM {}: --help lists them", args.kem));
     let kem = args.kem.parse::<KemId>().map_err(|_| unknown())?;
     let pair = KeyPair::generate(kem, args.provider.provider()?)?;
     let config = pair.config(args.key_id, suites())?;

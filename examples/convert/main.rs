@@ -1,5 +1,5 @@
-//! HTTP/1.1 text to binary HTTP and back, from standard input to standard output, and a dump of a
-//! binary message to be read.
+//! HTTP/1.1 text to binary HTTP and back, from standard input to standard output, and a readable
+//! dump of binary messages.
 //!
 //! ```sh
 //! printf 'GET /hello.txt HTTP/1.1\r\nHost: www.example.com\r\n\r\n' \
@@ -178,7 +178,7 @@ fn explain(error: DecodeError, lenient: &Lenient) -> anyhow::Error {
     if forgivable && !lenient.lenient {
         error.context(Hint("some senders make this fault; --lenient accepts it"))
     } else if text {
-        error.context(Hint("HTTP/1.1 text is what `encode` takes"))
+        error.context(Hint("this may be HTTP/1.1 text: that is for `encode`"))
     } else {
         error
     }
@@ -187,7 +187,7 @@ fn explain(error: DecodeError, lenient: &Lenient) -> anyhow::Error {
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        // Whoever reads has had enough, as with `| head`.
+        // The reader has had enough, as with `| head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to standard output"),
     }

@@ -1,4 +1,4 @@
-//! DNS over HTTPS (RFC 8484) through Oblivious HTTP, asked like dig: the resolver answers and does
+//! DNS over HTTPS (RFC 8484) through Oblivious HTTP, used like dig: the resolver answers, but does
 //! not learn who asks.
 //!
 //! ```sh
@@ -85,7 +85,7 @@ async fn run(mut args: Args) -> anyhow::Result<()> {
     let question = Question::of_words(&args.words, args.reverse)?;
     let resolver = question.resolver.clone().or(args.resolver.take());
     let resolver = resolver.context(Hint("name one, as @https://dns.example/dns-query"));
-    let resolver = exchange::resolver(&resolver.context("there is no resolver to ask")?)?;
+    let resolver = exchange::resolver(&resolver.context("no resolver is named")?)?;
     let begun = Instant::now();
     let answer = exchange::ask(&args, &resolver, &question).await?;
     if question.short {

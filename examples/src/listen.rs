@@ -1,4 +1,4 @@
-//! Sockets that listen, and where they do, on standard output.
+//! Listening sockets, and their addresses on standard output.
 
 use std::io::Write;
 

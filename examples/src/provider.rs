@@ -1,4 +1,4 @@
-//! The choice of a provider of cryptographic primitives, as the programs take it.
+//! The programs' choice of a provider of cryptographic primitives.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! A server as both programs are one: where it listens, its TLS, its limits, and how it ends.
+//! The server of both programs: where it listens, its TLS, its limits, and how it shuts down.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -106,7 +106,7 @@ impl ServerSettings {
                 anyhow::ensure!(client_ca.is_none(), "--client-ca needs --tls-cert and --tls-key");
                 Ok(None)
             }
-            _ => anyhow::bail!("--tls-cert and --tls-key go together"),
+            _ => anyhow::bail!("--tls-cert and --tls-key must be given together"),
         }
     }
 

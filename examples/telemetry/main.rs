@@ -1,6 +1,6 @@
-//! Telemetry that says how an app is doing and not how any one of its users is: many devices report
-//! to a collector, once directly and once through Oblivious HTTP, all on this machine. Who could
-//! link what is counted from what each party really saw.
+//! Telemetry that says how an app is doing, but nothing about any one user: many devices report to
+//! a collector, once directly and once through Oblivious HTTP, all on this machine. Who could link
+//! what is counted from what each party really saw.
 //!
 //! ```sh
 //! cargo run --release --example telemetry -- --devices 100

@@ -109,7 +109,7 @@ impl Devices {
             .allow(collector.party.origin().parse()?);
         let layer = ClientLayer::new(gateway)
             .pad_requests(Padding::ToExact(LENGTH))
-            // A clock that is wrong by some seconds would be known again (RFC 9458 §6.7).
+            // A clock that is a few seconds off would identify its device (RFC 9458 §6.8).
             .date_precision(Duration::from_secs(60));
         let new = || http_client(&[&relay.party, &collector.party]);
         let http_clients = (0..count).map(|_| new()).collect::<anyhow::Result<Vec<_>>>()?;

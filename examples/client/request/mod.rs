@@ -1,4 +1,4 @@
-//! The request for the target, from the flags that curl has for it.
+//! The request for the target, from curl's flags.
 
 mod content;
 mod data;
@@ -140,7 +140,7 @@ impl RequestArgs {
     fn describe(&self, fields: &mut Fields) -> anyhow::Result<()> {
         if let Some(cookie) = &self.cookie {
             if !cookie.contains('=') {
-                let message = "-b takes cookies, as name=value; this program keeps no file of them";
+                let message = "-b takes cookies, as name=value; this program has no cookie files";
                 return Err(Failure::Usage(message.into()).into());
             }
             fields.add_default(header::COOKIE, value("-b", cookie)?);

@@ -72,7 +72,10 @@ fn settings_that_cannot_work_are_explained() {
         (&["--gateway-path", "gateway"], "--gateway-path must begin with /"),
         (&["--health-path", "/{anything}"], "--health-path must"),
         (&["--keys-path", "/gateway"], "--keys-path is already the path of something else"),
-        (&["--legacy-keys-path", "/.well-known/ohttp-gateway"], "--legacy-keys-path is already the path"),
+        (
+            &["--legacy-keys-path", "/.well-known/ohttp-gateway"],
+            "--legacy-keys-path is already the path",
+        ),
     ];
     for (arguments, expected) in cases {
         // A state file excludes a generated key.

@@ -80,11 +80,13 @@ impl HttpClient {
     }
 
     /// A client whose connections all go by way of an HTTP proxy: see
-    /// [`Connector::through_proxy`].
+    /// [`Connector::through_proxy`]. TLS sessions are not resumed, since a server would know the
+    /// client again by its ticket, which a proxy is there to prevent.
     ///
     /// # Errors
     /// If the URL is not that of a proxy.
-    pub fn through_proxy(tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+    pub fn through_proxy(mut tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+        tls.resumption = rustls::client::Resumption::disabled();
         Ok(Self::with_connector(tls, Connector::through_proxy(proxy)?))
     }
 

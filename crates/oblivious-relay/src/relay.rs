@@ -116,6 +116,10 @@ impl<S> Relay<S> {
     ///
     /// What has not been answered by then is a 504, or a 408 if it is the client that is waited
     /// for; an answer that has begun breaks off.
+    ///
+    /// The limit is noticed when the body of the answer is asked for more, so it does not end an
+    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
+    /// long it waits for a reader, as the server of `oblivious-hyper` has.
     #[must_use]
     pub fn exchange_limit(self, limit: Timeout) -> Self {
         self.set(|settings| settings.exchange_limit = Some(limit))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Uri;
 use thiserror::Error;
 
@@ -66,27 +66,38 @@ impl Agreement {
         Ok(Self { sources, required })
     }
 
+    /// Whether enough of the answers are the same, and what is to come can change nothing: a source
+    /// that hangs must not keep the others from deciding.
+    fn is_decided(&self, answers: &[Option<Result<FetchedKeys, KeySourceError>>]) -> bool {
+        let lists = || answers.iter().flatten().flatten().map(|keys| &keys.list);
+        self.required * 2 > self.sources.len()
+            && lists().any(|list| lists().filter(|other| *other == list).count() >= self.required)
+    }
+
     /// The list that enough of the answers have.
     fn agreed(
         &self,
-        answers: Vec<Result<FetchedKeys, KeySourceError>>,
+        answers: Vec<Option<Result<FetchedKeys, KeySourceError>>>,
     ) -> Result<FetchedKeys, KeySourceError> {
         let mut groups: Vec<(FetchedKeys, Vec<String>)> = Vec::new();
         let mut failure = None;
         for (source, answer) in self.sources.iter().zip(answers) {
             match answer {
-                Ok(keys) => match groups.iter_mut().find(|(group, _)| group.list == keys.list) {
-                    Some((group, names)) => {
-                        // Whoever has the least time left knows best.
-                        group.fresh_for = match (group.fresh_for, keys.fresh_for) {
-                            (Some(one), Some(other)) => Some(one.min(other)),
-                            (one, other) => one.or(other),
-                        };
-                        names.push(source.name());
+                None => {}
+                Some(Ok(keys)) => {
+                    match groups.iter_mut().find(|(group, _)| group.list == keys.list) {
+                        Some((group, names)) => {
+                            // Whoever has the least time left knows best.
+                            group.fresh_for = match (group.fresh_for, keys.fresh_for) {
+                                (Some(one), Some(other)) => Some(one.min(other)),
+                                (one, other) => one.or(other),
+                            };
+                            names.push(source.name());
+                        }
+                        None => groups.push((keys, vec![source.name()])),
                     }
-                    None => groups.push((keys, vec![source.name()])),
-                },
-                Err(error) => failure = failure.or(Some(Box::new(error))),
+                }
+                Some(Err(error)) => failure = failure.or(Some(Box::new(error))),
             }
         }
         let (required, answered) = (self.required, groups.iter().map(|(_, names)| names.len()));
@@ -107,12 +118,26 @@ impl Agreement {
 impl KeySource for Agreement {
     fn name(&self) -> String {
         let names: Vec<_> = self.sources.iter().map(KeySource::name).collect();
-        names.join(" and ")
+        let names = names.join(" and ");
+        match self.required == self.sources.len() {
+            true => names,
+            false => format!("{} of {names}", self.required),
+        }
     }
 
     fn fetch(&self, demand: Demand) -> Fetching<'_> {
         Box::pin(async move {
-            let answers = join_all(self.sources.iter().map(|source| source.fetch(demand))).await;
+            let mut fetching = FuturesUnordered::new();
+            for (index, source) in self.sources.iter().enumerate() {
+                fetching.push(async move { (index, source.fetch(demand).await) });
+            }
+            let mut answers: Vec<_> = self.sources.iter().map(|_| None).collect();
+            while let Some((index, answer)) = fetching.next().await {
+                answers[index] = Some(answer);
+                if self.is_decided(&answers) {
+                    break;
+                }
+            }
             self.agreed(answers)
         })
     }

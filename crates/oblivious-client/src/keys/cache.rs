@@ -51,6 +51,8 @@ struct State {
     running: Option<Running>,
     /// There has been a sign of stale keys that no fetch has answered yet.
     is_stale: bool,
+    /// When the random delay after that sign is over.
+    stale_until: Option<SystemTime>,
     /// When the next fetch may begin.
     not_before: Option<SystemTime>,
     failures: u32,
@@ -75,7 +77,7 @@ struct Running {
 
 enum Next {
     Use(InUse),
-    Wait(Refresh),
+    Wait(Refresh, Option<Current>),
     Fail(Arc<KeySourceError>),
 }
 
@@ -119,8 +121,9 @@ impl KeyCache {
     pub(crate) async fn in_use(&self) -> Result<InUse, Arc<KeySourceError>> {
         match self.next() {
             Next::Use(in_use) => Ok(in_use),
-            Next::Wait(refresh) => {
-                let current = refresh.wait().await?;
+            Next::Wait(refresh, fallback) => {
+                let fetched = refresh.wait().await;
+                let current = fetched.or_else(|error| fallback.ok_or(error))?;
                 Ok(InUse { current, refresh: None })
             }
             Next::Fail(error) => Err(error),
@@ -151,10 +154,16 @@ impl KeyCache {
         self.inner.load(&mut state, now);
         let usable = state.kept.as_mut().filter(|kept| kept.is_fresh(now, settings));
         let current = usable.map(|kept| kept.take(settings));
+        // Where nothing fetches in the background, requests that are few and short would never see
+        // a fetch to its end: once the delay is over, the next one waits for it.
+        let is_overdue = settings.spawn.is_none()
+            && state.is_stale
+            && state.stale_until.is_some_and(|until| until <= now);
         let refresh = self.refresh(state, now);
         match (current, refresh) {
+            (None, Ok(refresh)) => Next::Wait(refresh, None),
+            (Some(current), Ok(refresh)) if is_overdue => Next::Wait(refresh, Some(current)),
             (Some(current), refresh) => Next::Use(InUse { current, refresh: refresh.ok() }),
-            (None, Ok(refresh)) => Next::Wait(refresh),
             (None, Err(error)) => Next::Fail(error),
         }
     }
@@ -179,13 +188,16 @@ impl KeyCache {
             return Err(state.error.clone().unwrap_or_else(nothing));
         }
         // Where there is nothing to go on with there is nothing to hide either: all clients fetch.
-        let delay = match (state.is_stale, fresh) {
-            (true, Some(_)) => random_up_to(settings.max_delay, settings.provider),
-            _ => Duration::ZERO,
+        let is_hidden = state.is_stale && fresh.is_some();
+        let begin = match is_hidden {
+            true => *state
+                .stale_until
+                .get_or_insert_with(|| now + random_up_to(settings.max_delay, settings.provider)),
+            false => now,
         };
         let demand = if state.is_stale { Demand::Revalidated } else { Demand::Cached };
-        let refresh = self.start(delay, demand);
-        let abandoned_at = now + delay + settings.fetch_timeout + settings.fetch_timeout;
+        let refresh = self.start(begin, demand);
+        let abandoned_at = begin.max(now) + settings.fetch_timeout + settings.fetch_timeout;
         state.running = Some(Running { refresh: refresh.clone(), abandoned_at });
         // What runs it may do so at once.
         drop(state);
@@ -198,13 +210,16 @@ impl KeyCache {
         Ok(refresh)
     }
 
-    fn start(&self, delay: Duration, demand: Demand) -> Refresh {
+    fn start(&self, begin: SystemTime, demand: Demand) -> Refresh {
         let settings = &self.inner.settings;
+        let (clock, max_delay) = (Arc::clone(&settings.clock), settings.max_delay);
         let (source, timer) = (Arc::clone(&settings.source), Arc::clone(&settings.timer));
         let timeout = Timeout::new(settings.fetch_timeout, Arc::clone(&timer));
         // Weak, since the cache holds this future.
         let inner = Arc::downgrade(&self.inner);
         Refresh::new(async move {
+            // What is left of the delay: it counts also while nobody goes on with this.
+            let delay = begin.duration_since(clock.now()).unwrap_or_default().min(max_delay);
             if !delay.is_zero() {
                 timer.sleep(delay).await;
             }
@@ -243,14 +258,21 @@ impl Inner {
                 let error = Arc::new(error);
                 let pause = Duration::from_secs(1 << state.failures.min(16));
                 state.failures = state.failures.saturating_add(1);
-                state.not_before = Some(now + pause.min(self.settings.min_interval));
+                // Who has keys to go on with can wait, whoever made the fetch fail.
+                let is_usable =
+                    state.kept.as_ref().is_some_and(|k| k.is_fresh(now, &self.settings));
+                let least = self.settings.min_interval;
+                let pause = if is_usable { least } else { pause.min(least) };
+                state.not_before = Some(now + pause);
                 state.error = Some(Arc::clone(&error));
+                state.stale_until = None;
                 return Err(error);
             }
         };
         state.failures = 0;
         state.error = None;
         state.is_stale = false;
+        state.stale_until = None;
         state.not_before = Some(now + self.settings.min_interval);
         let stored = state.kept.as_ref().map(|kept| StoredKeys {
             source: self.settings.source.name(),

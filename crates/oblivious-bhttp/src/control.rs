@@ -31,7 +31,7 @@ impl ControlData {
 
     /// Takes parts that were found within `bytes`. A scheme of the web becomes lower case
     /// (RFC 3986 §3.1).
-    #[inline(always)]
+    #[inline]
     pub(crate) fn found(bytes: Bytes, parts: Parts) -> Self {
         let control = Self { bytes, parts };
         let scheme = control.scheme();
@@ -54,22 +54,22 @@ impl ControlData {
         [self.method(), self.scheme(), self.authority(), self.path()]
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn method(&self) -> &[u8] {
         &self.bytes[self.range(0)]
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn scheme(&self) -> &[u8] {
         &self.bytes[self.range(1)]
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn authority(&self) -> &[u8] {
         &self.bytes[self.range(2)]
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn path(&self) -> &[u8] {
         &self.bytes[self.range(3)]
     }
@@ -84,7 +84,7 @@ impl ControlData {
         (authority, bytes.split_off(path.start))
     }
 
-    #[inline(always)]
+    #[inline]
     fn range(&self, part: usize) -> Range<usize> {
         let (start, end) = self.parts[part];
         start..end

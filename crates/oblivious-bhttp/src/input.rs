@@ -71,7 +71,7 @@ impl Input {
     }
 
     /// Makes sure that [`view`](Self::view) has `need` bytes at least; `false` if there are fewer.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn fill(&mut self, need: usize) -> bool {
         self.view().len() >= need || self.join(need)
     }
@@ -94,7 +94,7 @@ impl Input {
     }
 
     /// Takes the first `count` bytes of [`view`](Self::view).
-    #[inline(always)]
+    #[inline]
     pub(crate) fn take(&mut self, count: usize) -> Bytes {
         if !self.carry.is_empty() {
             // What is joined is what is taken, all of it, but for a terminator.
@@ -125,7 +125,7 @@ impl Input {
     }
 
     /// Steps over the first `count` bytes of [`view`](Self::view).
-    #[inline(always)]
+    #[inline]
     pub(crate) fn skip(&mut self, count: usize) {
         if self.carry.is_empty() {
             self.skip_front(count);
@@ -137,7 +137,7 @@ impl Input {
     }
 
     /// Takes an integer from the front; `None` if not all of it is there.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn varint(&mut self) -> Option<VarInt> {
         if !self.fill(1) || !self.fill(VarInt::len_from_first_byte(self.view()[0])) {
             return None;

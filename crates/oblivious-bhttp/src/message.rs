@@ -199,7 +199,7 @@ struct WholeRequest<'a> {
 impl Sink for WholeRequest<'_> {
     type Error = DecodeError;
 
-    #[inline(always)]
+    #[inline]
     fn give(&mut self, event: Event) -> Result<(), DecodeError> {
         match event {
             Event::Request(head) => self.request.head = head,
@@ -219,7 +219,7 @@ struct WholeResponse {
 impl Sink for WholeResponse {
     type Error = DecodeError;
 
-    #[inline(always)]
+    #[inline]
     fn give(&mut self, event: Event) -> Result<(), DecodeError> {
         match event {
             Event::Informational(head) => self.response.informational.push(head),

@@ -21,7 +21,7 @@ use crate::erased::{AnyBody, Erased};
 /// What else it tells a server is up to the builder: give it no cookies, and no `User-Agent` that
 /// differs between users. Features of reqwest that decompress responses add an `Accept-Encoding`.
 ///
-/// ```
+/// ```no_run
 /// use oblivious_client::{ReqwestClient, UrlKeys};
 ///
 /// let http_client = ReqwestClient::new(reqwest::Client::builder())?;

@@ -145,6 +145,8 @@ async fn reqwest_fetches_keys_and_posts() {
         .layer(echo);
     let gateway = serve_in_clear(gateway).await;
     let published = serve_in_clear(PublishKeys::new(keys)).await;
+    // Whoever builds reqwest with TLS and without a provider has to install one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http_client = ReqwestClient::new(reqwest::Client::builder()).unwrap();
     let source = UrlKeys::allowing_http(published.parse().unwrap(), http_client.clone()).unwrap();
     let cache = KeyCache::new(source, TokioTimer);

@@ -160,7 +160,7 @@ pub(crate) trait Sink {
 impl Sink for Option<Event> {
     type Error = DecodeError;
 
-    #[inline(always)]
+    #[inline]
     fn give(&mut self, event: Event) -> Result<(), DecodeError> {
         *self = Some(event);
         Ok(())

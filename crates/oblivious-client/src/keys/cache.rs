@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::Uri;
-use oblivious_hpke::{Recipient, RecipientError};
+use oblivious_hpke::{Provider, Recipient, RecipientError};
 use oblivious_keys::{KeyConfigList, SelectError};
 use oblivious_service::{Timeout, Timer};
 
@@ -180,7 +180,7 @@ impl KeyCache {
         }
         // Where there is nothing to go on with there is nothing to hide either: all clients fetch.
         let delay = match (state.is_stale, fresh) {
-            (true, Some(_)) => random_up_to(settings.max_delay),
+            (true, Some(_)) => random_up_to(settings.max_delay, settings.provider),
             _ => Duration::ZERO,
         };
         let demand = if state.is_stale { Demand::Revalidated } else { Demand::Cached };
@@ -291,7 +291,7 @@ impl Inner {
             }
         };
         let quarter = lifetime / 4;
-        let refresh_at = now + (lifetime - quarter) + random_up_to(quarter);
+        let refresh_at = now + (lifetime - quarter) + random_up_to(quarter, self.settings.provider);
         let fresh_until = now + lifetime;
         let kept = Kept { list, current: current.clone(), uses, refresh_at, fresh_until };
         state.kept = Some(kept);
@@ -356,10 +356,10 @@ impl Kept {
 }
 
 /// A random time, to the millisecond.
-fn random_up_to(most: Duration) -> Duration {
+fn random_up_to(most: Duration, provider: Provider) -> Duration {
     let mut random = [0; 8];
     // Without randomness nothing is sealed, so nothing is gained by a delay.
-    if getrandom::fill(&mut random).is_err() {
+    if provider.random().fill(&mut random).is_err() {
         return Duration::ZERO;
     }
     let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX - 1);

@@ -110,7 +110,8 @@ impl Provider {
         self.kem(kem).is_some_and(|kem| kem.suite(suite).is_some())
     }
 
-    pub(crate) fn random(&self) -> &'static dyn Random {
+    /// The source of randomness.
+    pub const fn random(&self) -> &'static dyn Random {
         self.random
     }
 

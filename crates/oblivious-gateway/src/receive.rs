@@ -45,8 +45,8 @@ where
 /// A request in chunks, which is opened while it is read.
 pub(crate) type OpenedRequest = OpeningBody<Received>;
 
-/// A request in chunks, as far as its first chunk, which has been opened: from then on it is
-/// certain that the sender has made the request for one of our keys.
+/// A request in chunks, up to its first chunk, which has been opened: from then on it is certain
+/// that the request was sealed to one of our keys.
 pub(crate) async fn receive_first_chunk(
     config: &Config,
     body: AnyBody,
@@ -78,8 +78,8 @@ async fn open_first_chunk(
     let mut received = BytesMut::new();
     let (opener, reply) = loop {
         if is_structured(&received) {
-            // Those of this moment, and no longer: a sender that is slow must not keep a key in
-            // use, or in memory, that has been withdrawn (RFC 9458 §6.6).
+            // The present keys, and only for this moment: a slow sender must not keep a withdrawn
+            // key in use or in memory (RFC 9458 §6.6).
             let (keys, now) = (config.keys.current(), config.now());
             let begun =
                 keys.ring().at(now).decapsulate_chunked(&mut received, &config.chunk_limits)?;
@@ -95,18 +95,20 @@ async fn open_first_chunk(
     let mut opened = OpeningBody::new(body, opener);
     match opened.open_next().await {
         Ok(()) => Ok((opened, reply)),
-        // One answer to all that does not decrypt (RFC 9458 §5.3), a cut among it.
+        // Everything that does not decrypt gets the same answer (RFC 9458 §5.3), including what is
+        // cut off.
         Err(OpeningError::Chunk(error)) => Err(error.into()),
         Err(error) => Err(RequestFault::from(error).into()),
     }
 }
 
-/// Whether so much is there that it is not cut short, as far as can be seen without a key: the same
-/// as for a whole request, so that the same bytes get the same answer (RFC 9458 §5.2 and §5.3).
+/// Whether enough has arrived not to be cut short, as far as can be seen without a key. It is the
+/// same as for a whole request, so that the same bytes get the same answer (RFC 9458 §5.2 and
+/// §5.3).
 fn is_structured(received: &[u8]) -> bool {
     RequestHeader::decode(received).is_some_and(|header| {
         let shortest = header.kem.enc_len().map(|enc_len| RequestHeader::LEN + enc_len + TAG_LEN);
-        // Of a KEM without a length no more is known than that there is no key for it.
+        // If the KEM's length is unknown, there is no key for it anyway.
         shortest.is_none_or(|shortest| received.len() >= shortest)
     })
 }

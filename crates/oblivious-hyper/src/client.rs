@@ -79,7 +79,7 @@ impl HttpClient {
         Self::connected_by(tls, Connector::unguarded())
     }
 
-    /// A client whose connections all go by way of an HTTP proxy: see
+    /// A client whose connections all go through an HTTP proxy: see
     /// [`Connector::through_proxy`]. TLS sessions are not resumed, since a server would know the
     /// client again by its ticket, which a proxy is there to prevent.
     ///

@@ -30,17 +30,17 @@ const AGE_DIGITS: usize = 9;
 /// The fields that decide how long a response may be kept (RFC 9111 §5).
 const FRESHNESS: [HeaderName; 6] = [CACHE_CONTROL, EXPIRES, DATE, AGE, PRAGMA, LAST_MODIFIED];
 
-/// A list as the gateway sent it, entries included that nobody here understands.
+/// A list as the gateway sent it, including entries that are not understood here.
 #[derive(Debug)]
 pub(crate) struct KeyList {
     encoded: Bytes,
     /// The relay's own: what all clients get depends on the list alone.
     etag: String,
-    /// Those fields of the gateway's that decide how long the list may be kept, and its validators.
+    /// The gateway's fields that decide how long the list may be kept, and its validators.
     fields: HeaderMap,
     age: Duration,
     fresh_for: Duration,
-    /// In the time of the clock that never goes back.
+    /// On the monotonic clock.
     fetched: Duration,
 }
 
@@ -68,7 +68,7 @@ impl KeyList {
     /// The same list, which the gateway confirmed with these fields (RFC 9111 §4.3.4).
     pub(crate) fn confirmed(&self, headers: &HeaderMap, now: SystemTime, uptime: Duration) -> Self {
         let mut merged = self.fields.clone();
-        // The old ones say how old the old answer was.
+        // The old fields say how old the old answer was.
         merged.remove(AGE);
         merged.remove(DATE);
         for name in &FRESHNESS {
@@ -82,12 +82,12 @@ impl KeyList {
         Self::new(self.encoded.clone(), &merged, now, uptime)
     }
 
-    /// Whether it can be given out without asking the gateway.
+    /// Whether it can be served without asking the gateway.
     pub(crate) fn is_fresh(&self, uptime: Duration) -> bool {
         uptime.saturating_sub(self.fetched) < self.fresh_for.max(SHORTEST)
     }
 
-    /// Asks for the list only if it is another one by now (RFC 9110 §13.1).
+    /// Asks for the list only if it has changed (RFC 9110 §13.1).
     pub(crate) fn make_conditional<B>(&self, request: &mut Request<B>) {
         for (validator, condition) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {
             if let Some(value) = self.fields.get(validator) {
@@ -129,9 +129,9 @@ impl KeyList {
 
 /// How old a response with these fields is when it arrives, and for how long it may be kept.
 ///
-/// The relay is here a client like any other, that asks for itself: what it tells others is its own
-/// answer. So `private` does not keep it from keeping the list: asking anew for each client would
-/// give the gateway a way to tell them apart by their keys (RFC 9458 §7).
+/// Here the relay is an ordinary client that asks for itself, and gives its own answer to others.
+/// So it keeps the list in spite of `private`: asking again for each client would let the gateway
+/// tell them apart by their keys (RFC 9458 §7).
 fn freshness(fields: &HeaderMap, now: SystemTime) -> (Duration, Duration) {
     let mut headers = fields.clone();
     let believable = |age: &HeaderValue| age.len() <= AGE_DIGITS;

@@ -39,7 +39,7 @@ async fn at_sighup_routes_are_read_again() {
     // What cannot be used changes nothing, not even in part.
     for (wrong, said) in [
         (format!("{}path = 1\n", config(&setup, &["/new"])), "line"),
-        (config(&setup, &["/new", "/new"]), "already is a route"),
+        (config(&setup, &["/new", "/new"]), "already a route"),
         (config(&setup, &[]), "no gateway is named"),
         (config(&setup, &["/new", "/health"]), "--health-path"),
         (format!("unheard-of = 1\n{}", config(&setup, &["/new"])), "unheard-of"),

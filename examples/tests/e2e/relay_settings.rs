@@ -102,7 +102,7 @@ fn settings_that_cannot_work_are_explained() {
         (&["--gateway", "http://gateway.example/"], "--allow-http-gateway"),
         (&["--route", "/a"], "PATH=URL"),
         (&["--route", "/health=https://a/"], "--health-path"),
-        (&["--route", "/a=https://a/,/a=https://b/"], "already is a route"),
+        (&["--route", "/a=https://a/,/a=https://b/"], "already a route"),
         (&["--gateway", "https://a/", "--tls-cert", "/nowhere/cert"], "--tls-key"),
         (&["--gateway", "https://a/", "--timeout", "0"], "more than 0 seconds"),
     ];

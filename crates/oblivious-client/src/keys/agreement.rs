@@ -74,7 +74,7 @@ impl Agreement {
             && lists().any(|list| lists().filter(|other| *other == list).count() >= self.required)
     }
 
-    /// The list that enough of the answers have.
+    /// The list on which enough answers agree.
     fn agreed(
         &self,
         answers: Vec<Option<Result<FetchedKeys, KeySourceError>>>,
@@ -87,7 +87,7 @@ impl Agreement {
                 Some(Ok(keys)) => {
                     match groups.iter_mut().find(|(group, _)| group.list == keys.list) {
                         Some((group, names)) => {
-                            // Whoever has the least time left knows best.
+                            // The shortest lifetime counts.
                             group.fresh_for = match (group.fresh_for, keys.fresh_for) {
                                 (Some(one), Some(other)) => Some(one.min(other)),
                                 (one, other) => one.or(other),

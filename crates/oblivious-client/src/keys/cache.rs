@@ -187,7 +187,7 @@ impl KeyCache {
         if !due || (is_early && (fresh.is_some() || state.error.is_some())) {
             return Err(state.error.clone().unwrap_or_else(nothing));
         }
-        // Where there is nothing to go on with there is nothing to hide either: all clients fetch.
+        // Without usable keys there is nothing to hide either: any client would fetch.
         let is_hidden = state.is_stale && fresh.is_some();
         let begin = match is_hidden {
             true => *state

@@ -78,12 +78,11 @@ async fn run(prompt: &str) -> anyhow::Result<bool> {
     line("directly", &directly);
     line("through Oblivious HTTP", &streamed);
     line("the same, not in chunks", &whole);
-    let lengths = pieces.iter().min().zip(pieces.iter().max());
-    if let Some((shortest, longest)) = lengths {
+    if let Some(usual) = most_frequent(&pieces) {
         println!(
-            "\nThe relay passed on {} sealed pieces of {shortest} to {longest} bytes. It saw when they \
-             came and how\nlong they were: so the model pads its tokens, or their lengths would tell \
-             what they are.",
+            "\nThe relay passed on {} sealed pieces, most of them of {usual} bytes. It saw when they \
+             came, and how\nlong they were: so the model pads its tokens, or their lengths would \
+             tell what they are.",
             pieces.len()
         );
     }
@@ -141,6 +140,11 @@ where
 
 fn anyhow_error(error: impl Into<BoxError>) -> anyhow::Error {
     anyhow::Error::from_boxed(error.into())
+}
+
+fn most_frequent(lengths: &[usize]) -> Option<usize> {
+    let count = |length: usize| lengths.iter().filter(|other| **other == length).count();
+    lengths.iter().copied().max_by_key(|length| count(*length))
 }
 
 fn show(token: &str) {

@@ -2,19 +2,16 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use examples::seconds::Seconds;
 use http::Uri;
-use oblivious_hyper::{Connector, HttpClient, tls};
-use rustls::client::WebPkiServerVerifier;
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use oblivious_hyper::tls::{self, Roots};
+use oblivious_hyper::{Connector, HttpClient};
+use rustls::ClientConfig;
 
 use crate::failure::Failure;
 use crate::unverified::Unverified;
@@ -81,35 +78,15 @@ impl ConnectionArgs {
     }
 
     fn tls(&self) -> anyhow::Result<ClientConfig> {
-        if !self.insecure && self.cacert.is_none() {
-            return Ok(tls::client_config(None)?);
-        }
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?;
+        let roots = self.cacert.as_deref().map_or(Roots::Public, Roots::Only);
+        let mut config =
+            tls::client_config_with(roots, None).map_err(|error| Failure::CaFile(error.into()))?;
         if self.insecure {
-            let verifier = Arc::new(Unverified::new(provider));
-            return Ok(builder
-                .dangerous()
-                .with_custom_certificate_verifier(verifier)
-                .with_no_client_auth());
+            let verifier = Unverified::new(Arc::clone(config.crypto_provider()));
+            config.dangerous().set_certificate_verifier(Arc::new(verifier));
         }
-        let path = self.cacert.as_deref().unwrap_or(Path::new(""));
-        let verifier = only_trusting(path, provider).map_err(Failure::CaFile)?;
-        Ok(builder.with_webpki_verifier(verifier).with_no_client_auth())
+        Ok(config)
     }
-}
-
-/// Trusts the authorities in a file.
-fn only_trusting(
-    path: &Path,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path)? {
-        roots.add(certificate?)?;
-    }
-    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
 }
 
 /// Looks up a name as the system does, and says what it could not find.

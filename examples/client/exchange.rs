@@ -296,7 +296,6 @@ fn explain(error: ClientError, cli: &Cli) -> anyhow::Error {
             "fetch the gateway's key configurations again for --keys"
         }
         ClientError::NotEncapsulated { status: StatusCode::NOT_FOUND } => {
-            cli.gateway.forget_keys();
             "the relay knows no gateway at this path: check --relay"
         }
         ClientError::NotEncapsulated { status: StatusCode::PAYLOAD_TOO_LARGE }
@@ -308,10 +307,6 @@ fn explain(error: ClientError, cli: &Cli) -> anyhow::Error {
             if cli.gateway.chunked =>
         {
             "relay or gateway may not accept messages in chunks: leave out --chunked"
-        }
-        ClientError::NotEncapsulated { .. } => {
-            cli.gateway.forget_keys();
-            return error.into();
         }
         ClientError::ResponseTooLarge { .. } => "raise --max-filesize, or stream it with --chunked",
         _ => return error.into(),

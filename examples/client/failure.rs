@@ -68,13 +68,13 @@ impl Failure {
 /// The exit code for an error, by the first of its causes that has one.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     let causes = causes(error.as_ref());
-    let transport = || causes.iter().find_map(|cause| transport_code(*cause));
+    let transport = || causes.iter().copied().find_map(transport_code);
     let own = causes.iter().find_map(|cause| cause.downcast_ref::<Failure>());
     if let Some(own) = own {
         return own.exit_code();
     }
-    let keys = causes.iter().find_map(|cause| key_code(*cause));
-    let exchange = causes.iter().find_map(|cause| exchange_code(*cause));
+    let keys = causes.iter().copied().find_map(key_code);
+    let exchange = causes.iter().copied().find_map(exchange_code);
     let broken = || causes.iter().any(|cause| cause.is::<hyper::Error>()).then_some(56);
     keys.or(exchange).or_else(transport).or_else(broken).unwrap_or(1)
 }

@@ -16,10 +16,10 @@ use crate::stdio;
 /// --key-file; the key configuration that clients need to standard output or a file.
 #[derive(clap::Args)]
 pub(crate) struct KeygenArgs {
-    /// The KEM: x25519, p256, p384, p521, x-wing, ml-kem-768, ml-kem-1024, mlkem768-p256 or
-    /// mlkem1024-p384.
+    /// The KEM: x25519, p256, p384, p521, x-wing, ml-kem-768, ml-kem-1024, mlkem768-p256,
+    /// mlkem1024-p384, or its number.
     #[arg(long, value_name = "NAME", default_value = "x25519")]
-    kem: String,
+    kem: KemId,
 
     /// The number that identifies the key.
     #[arg(long, value_name = "0-255", default_value_t = 1)]
@@ -39,12 +39,12 @@ pub(crate) struct KeygenArgs {
 }
 
 pub(crate) fn run(args: &KeygenArgs) -> anyhow::Result<()> {
-    let unknown = || Failure::Usage(format!("there is no KEM {}: --help lists them", args.kem));
-    let kem = args.kem.parse::<KemId>().map_err(|_| unknown())?;
-    let pair = KeyPair::generate(kem, args.provider.provider()?)?;
+    let pair = KeyPair::generate(args.kem, args.provider.provider()?)?;
     let config = pair.config(args.key_id, suites())?;
     let secret = Zeroizing::new(hex::encode(pair.expose_secret_key()));
-    let line = Zeroizing::new(format!("{} {} {}\n", args.key_id, args.kem, *secret));
+    let (kem, id) = (args.kem, args.key_id);
+    // By its number: some registered names have spaces in them.
+    let line = Zeroizing::new(format!("# {kem}\n{id} {:#06x} {}\n", kem.0, *secret));
     let path = args.key_file.clone();
     write_secret(&path, line.as_bytes()).map_err(|source| Failure::Write { path, source })?;
     let list = KeyConfigList::new(vec![config]).context("the key cannot be published")?;

@@ -17,6 +17,10 @@ pub(crate) fn target(text: &str) -> Result<Uri, Failure> {
     if uri.host().is_none_or(str::is_empty) {
         return Err(Failure::Url(text.to_owned()));
     }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        let message = "the URL has a user name in it: leave it out, and give it with -u if need be";
+        return Err(Failure::Usage(message.into()));
+    }
     if ![Some(&Scheme::HTTPS), Some(&Scheme::HTTP)].contains(&uri.scheme()) {
         return Err(Failure::Scheme(text.to_owned()));
     }
@@ -41,7 +45,9 @@ mod tests {
         assert_eq!(target("a.example").unwrap(), "https://a.example/");
         assert_eq!(target("a.example:8443/b?c").unwrap(), "https://a.example:8443/b?c");
         assert_eq!(target("http://a.example/#part").unwrap(), "http://a.example/");
-        for (text, code) in [("", 3), ("https://", 3), ("a b", 3), ("ftp://a.example/", 1)] {
+        for (text, code) in
+            [("", 3), ("https://", 3), ("a b", 3), ("u@a.example", 2), ("ftp://a.example/", 1)]
+        {
             assert_eq!(exit_code(&target(text).unwrap_err().into()), code, "{text}");
         }
     }

@@ -2,10 +2,6 @@
 
 use http::{HeaderMap, Request, StatusCode, header};
 
-/// Fields whose values are not shown.
-const SECRET: [header::HeaderName; 4] =
-    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
-
 pub(crate) fn show_request<B>(request: &Request<B>) {
     let uri = request.uri();
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -22,8 +18,11 @@ pub(crate) fn show_response(status: StatusCode, headers: &HeaderMap) {
 }
 
 fn show_fields(mark: char, headers: &HeaderMap) {
+    // Their values are nobody's business.
+    let secret =
+        [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
     for (name, value) in headers {
-        let value = match SECRET.contains(name) {
+        let value = match secret.contains(name) {
             true => "[hidden]".into(),
             false => String::from_utf8_lossy(value.as_bytes()),
         };

@@ -1,7 +1,5 @@
 //! Devices, relay, gateway and collector, each of the last three with a witness beside it.
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use axum::Router;
 use axum::routing::{any_service, post};
@@ -107,10 +105,7 @@ impl Devices {
         let keys = Recipient::select(&gateway.published, &preferences, Provider::default())?;
         let gateway = client::Gateway::new(relay.party.uri("/gateway")?, keys)?
             .allow(collector.party.origin().parse()?);
-        let layer = ClientLayer::new(gateway)
-            .pad_requests(Padding::ToExact(LENGTH))
-            // A clock that is a few seconds off would identify its device (RFC 9458 §6.8).
-            .date_precision(Duration::from_secs(60));
+        let layer = ClientLayer::new(gateway).pad_requests(Padding::ToExact(LENGTH));
         let new = || http_client(&[&relay.party, &collector.party]);
         let http_clients = (0..count).map(|_| new()).collect::<anyhow::Result<Vec<_>>>()?;
         let oblivious = http_clients.iter().map(|client| layer.layer(client.clone())).collect();

@@ -103,6 +103,8 @@ pub(crate) fn request(
     outer
 }
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// Adds a field to all outer requests.
 pub(crate) fn add_field(
     fields: &mut HeaderMap,
@@ -125,7 +127,8 @@ pub(crate) fn add_field(
     if framing.contains(&name) {
         return Err(OuterFieldError::Reserved { name });
     }
-    if name == header::COOKIE {
+    let identifying = [header::COOKIE, header::FORWARDED, header::FROM, header::VIA, FORWARDED_FOR];
+    if identifying.contains(&name) {
         return Err(OuterFieldError::Identifying { name });
     }
     fields.append(name, value);

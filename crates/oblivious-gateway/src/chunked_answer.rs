@@ -42,8 +42,8 @@ pub(crate) struct Asked {
 pub(crate) struct ChunkedAnswer {
     sealed: SealingBody<AnswerMessage>,
     observer: Arc<Observer>,
-    /// Held until the answer is over.
-    _permit: Permit,
+    /// Held until answer and request are over.
+    _permit: Arc<Permit>,
 }
 
 impl ChunkedAnswer {
@@ -52,7 +52,7 @@ impl ChunkedAnswer {
         prefix: BytesMut,
         sealer: ChunkSealer,
         message: AnswerMessage,
-        permit: Permit,
+        permit: Arc<Permit>,
     ) -> Self {
         let observer = Arc::clone(&message.observer);
         Self { sealed: SealingBody::new(prefix, sealer, message), observer, _permit: permit }

@@ -137,7 +137,10 @@ impl<T: Target> Exchange<T> {
         let Self { config, target, observer, hops } = self;
         let mut deadline = config.exchange_timeout.as_ref().map(Timeout::start);
         let mut stopwatch = Stopwatch::start();
-        let (opened, reply) = receive_first_chunk(&config, any_body(body), &mut deadline).await?;
+        let permit = Arc::new(permit);
+        let (opened, reply) =
+            receive_first_chunk(&config, any_body(body), &mut deadline, Arc::clone(&permit))
+                .await?;
         stopwatch.end(Stage::Receive);
         observer.decapsulated(reply.header().key_id);
 

@@ -1,21 +1,24 @@
 //! Encapsulated requests, as they arrive.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use oblivious_hpke::{ChunkedReply, OpeningBody, OpeningError, RequestHeader};
-use oblivious_service::{BoxError, CollectError, Sleep, collect};
+use oblivious_service::{BoxError, CollectError, Sleep, Timeout, collect};
 
 use crate::{
     any_body::AnyBody,
+    concurrency::Permit,
     config::Config,
     refusal::{OuterRefusal, RequestFault},
-    time_limits::{Idle, until},
+    time_limits::{Idle, has_passed, until},
 };
 
 /// The tag of a sealed message: all three AEADs have one of this length (RFC 9180 §7.3).
@@ -48,9 +51,10 @@ pub(crate) async fn receive_first_chunk(
     config: &Config,
     body: AnyBody,
     deadline: &mut Option<Sleep>,
+    permit: Arc<Permit>,
 ) -> Result<(OpenedRequest, ChunkedReply), OuterRefusal> {
     let starting = async {
-        let starting = open_first_chunk(config, body);
+        let starting = open_first_chunk(config, body, permit);
         match &config.request_timeout {
             Some(timeout) => timeout.run(starting).await.map_err(|_| OuterRefusal::TooSlow)?,
             None => starting.await,
@@ -62,9 +66,15 @@ pub(crate) async fn receive_first_chunk(
 async fn open_first_chunk(
     config: &Config,
     body: AnyBody,
+    permit: Arc<Permit>,
 ) -> Result<(OpenedRequest, ChunkedReply), OuterRefusal> {
-    let idle = Idle::new(config.idle_timeout.clone());
-    let mut body = Received { body, left: config.stream_limit, idle };
+    let mut body = Received {
+        body,
+        left: config.stream_limit,
+        idle: Idle::new(config.idle_timeout.clone()),
+        deadline: config.exchange_timeout.as_ref().map(Timeout::start),
+        _permit: permit,
+    };
     let mut received = BytesMut::new();
     let (opener, reply) = loop {
         if is_structured(&received) {
@@ -104,17 +114,29 @@ fn is_structured(received: &[u8]) -> bool {
 }
 
 /// The body of a request in chunks, counted and timed.
-#[derive(Debug)]
+///
+/// A target may read on after its answer has ended, so the limits on the exchange hold here too.
 pub(crate) struct Received {
     body: AnyBody,
     left: u64,
     idle: Idle,
+    deadline: Option<Sleep>,
+    _permit: Arc<Permit>,
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 impl Received {
     /// The next data, `None` at the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, RequestFault>> {
         loop {
+            if has_passed(&mut self.deadline, cx) {
+                return Poll::Ready(Err(RequestFault::TooSlow));
+            }
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
                 ready!(self.idle.poll_elapsed(cx));
                 return Poll::Ready(Err(RequestFault::TooSlow));

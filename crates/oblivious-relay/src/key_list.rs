@@ -20,6 +20,10 @@ const DEFAULT_MAX_AGE: &str = "max-age=60";
 /// The longest that a list is kept, whatever the gateway says. Keys are replaced more often.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// The shortest: a gateway that wants its list kept for no time at all would be asked anew for each
+/// client, and could give each of them another one (RFC 9458 §7).
+const SHORTEST: Duration = Duration::from_secs(10);
+
 /// The longest `Age` that is believed, in digits.
 const AGE_DIGITS: usize = 9;
 
@@ -80,7 +84,7 @@ impl KeyList {
 
     /// Whether it can be served without asking the gateway.
     pub(crate) fn is_fresh(&self, uptime: Duration) -> bool {
-        uptime.saturating_sub(self.fetched) < self.fresh_for
+        uptime.saturating_sub(self.fetched) < self.fresh_for.max(SHORTEST)
     }
 
     /// Asks for the list only if it has changed (RFC 9110 §13.1).
@@ -206,9 +210,13 @@ mod tests {
         let list = list.confirmed(&HeaderMap::new(), now(), at(20));
         assert!(list.is_fresh(at(119)) && !list.is_fresh(at(120)));
         let shorter =
-            HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=5"))]);
+            HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=15"))]);
         let list = list.confirmed(&shorter, now(), at(200));
-        assert!(list.is_fresh(at(204)) && !list.is_fresh(at(205)));
+        assert!(list.is_fresh(at(214)) && !list.is_fresh(at(215)));
+        // RFC 9458 §7: a list that is not to be kept is still the same for those who ask at once.
+        let none = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
+        let list = list.confirmed(&none, now(), at(300));
+        assert!(list.is_fresh(at(309)) && !list.is_fresh(at(310)));
         let mut request = Request::new(());
         list.make_conditional(&mut request);
         assert_eq!(request.headers()[IF_NONE_MATCH], "\"1\"");

@@ -216,7 +216,8 @@ impl Settings {
         let fetch = KeyFetch {
             route: Arc::clone(route),
             via: self.pseudonym.value(),
-            timeout: self.timeout.clone(),
+            // All clients wait for this fetch, so it must end if anything is to end at all.
+            timeout: self.timeout.clone().or_else(|| self.exchange_limit.clone()),
             clock: Arc::clone(&self.clock),
         };
         let cache = &route.key_cache;

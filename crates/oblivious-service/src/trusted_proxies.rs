@@ -88,6 +88,9 @@ impl TrustedProxies {
         for value in headers.get_all(&self.field).iter().rev() {
             let value = value.to_str().ok()?;
             if self.field == FORWARDED {
+                if has_quoted_separator(value) {
+                    return None;
+                }
                 for node in rfc7239::parse(value).rev() {
                     let address = node_address(&node.ok()?.forwarded_for?)?;
                     if !self.trusts(address) {
@@ -113,6 +116,23 @@ impl TrustedProxies {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+/// Whether a quoted string of `Forwarded` holds what separates elements and pairs outside of one.
+///
+/// RFC 7239 §4 allows it, in a `host` that the client chose for instance; the parser takes it for
+/// a separator, so that a client could give itself an address.
+fn has_quoted_separator(value: &str) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    value.chars().any(|character| {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_quoted && matches!(character, ',' | ';')
+    })
 }
 
 fn node_address(node: &NodeIdentifier<'_>) -> Option<IpAddr> {
@@ -166,6 +186,17 @@ mod tests {
             let expected = expected.map(str::to_owned);
             assert_eq!(client("x-forwarded-for", lines), expected, "{lines:?}");
         }
+    }
+
+    /// RFC 7239 §4: a client can have its proxy quote what it likes.
+    #[test]
+    fn nobody_gives_himself_an_address_in_quotes() {
+        for host in ["a;for=203.0.113.9", "a, for=203.0.113.9", "a\\\";for=203.0.113.9"] {
+            let line = format!("for=192.0.2.7;host=\"{host}\"");
+            assert_eq!(client("forwarded", &[&line]), None, "{line}");
+        }
+        let quoted = "for=\"[2001:db8::7]:4711\";host=\"a\"";
+        assert_eq!(client("forwarded", &[quoted]).as_deref(), Some("2001:db8::7"));
     }
 
     /// RFC 7239 §4 to §6

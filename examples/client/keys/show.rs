@@ -19,7 +19,7 @@ pub(super) struct Shown {
     /// In seconds.
     fresh_for: Option<u64>,
     configs: Vec<Config>,
-    stepped_over: Vec<SteppedOver>,
+    skipped: Vec<Skipped>,
     /// What this client would use.
     chosen: Option<Chosen>,
 }
@@ -39,7 +39,7 @@ struct Suite {
 }
 
 #[derive(Serialize)]
-struct SteppedOver {
+struct Skipped {
     key_id: u8,
     kem: Named,
 }
@@ -66,15 +66,15 @@ impl Shown {
             .candidates(&preferences)
             .find(|candidate| provider.supports(candidate.config.kem(), candidate.suite))
             .map(|found| Chosen { key_id: found.config.key_id(), suite: Suite::new(found.suite) });
-        let stepped_over = list.skipped().iter();
+        let skipped = list.skipped().iter();
         Ok(Self {
             source,
             sha256: KeyDigest::of(&keys.list).to_string(),
             bytes: keys.list.len(),
             fresh_for: keys.fresh_for.map(|time| time.as_secs()),
             configs: list.configs().iter().map(Config::new).collect(),
-            stepped_over: stepped_over
-                .map(|entry| SteppedOver { key_id: entry.key_id, kem: Named::kem(entry.kem) })
+            skipped: skipped
+                .map(|entry| Skipped { key_id: entry.key_id, kem: Named::kem(entry.kem) })
                 .collect(),
             chosen,
         })
@@ -137,8 +137,8 @@ impl fmt::Display for Shown {
                 writeln!(f, "    {} with {}{mark}", suite.kdf, suite.aead)?;
             }
         }
-        for SteppedOver { key_id, kem } in &self.stepped_over {
-            writeln!(f, "  key {key_id}: {kem}, stepped over")?;
+        for Skipped { key_id, kem } in &self.skipped {
+            writeln!(f, "  key {key_id}: {kem}, skipped")?;
         }
         if self.chosen.is_none() {
             writeln!(f, "  none of them can be used by this client")?;

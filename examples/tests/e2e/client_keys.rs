@@ -1,7 +1,8 @@
 //! Where the client's keys come from, and the tools for them.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
@@ -64,6 +65,45 @@ async fn keys_are_compared_pinned_and_discovered() {
 }
 
 const GATEWAY: [&str; 3] = ["--generate-key", "--allow-target", "https://example.com"];
+
+/// An HTTP proxy, and the servers that it was asked to connect to.
+fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let noted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let server = head.split(' ').nth(1).unwrap().to_owned();
+            assert!(head.starts_with("CONNECT "), "{head}");
+            let mut other = TcpStream::connect(&server).unwrap();
+            noted.lock().unwrap().push(server);
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let (mut from, mut to) = (other.try_clone().unwrap(), stream.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            std::thread::spawn(move || std::io::copy(&mut stream, &mut other));
+        }
+    });
+    (origin, asked)
+}
+
+/// RFC 9458 §7: the server that has the keys does not see who asks for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_fetched_by_way_of_a_proxy_and_nothing_else_is() {
+    let setup = Setup::start().await;
+    let (proxy, asked) = proxy();
+    let url = setup.target.url("/length");
+    let output = setup.ask(&["--keys-proxy", &proxy, "-d", "12345", &url], b"");
+    assert_eq!(text(&output), "5");
+    assert_eq!(*asked.lock().unwrap(), [setup.gateway.address()]);
+}
 
 /// What is kept is used without being fetched, and is gone once a gateway refuses it.
 #[tokio::test(flavor = "multi_thread")]

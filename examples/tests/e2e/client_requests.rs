@@ -143,6 +143,32 @@ async fn what_would_link_or_repeat_requests_is_explained() {
     assert!(text(&setup.ask(&[&url], b"")).starts_with("GET /echo\n"));
 }
 
+/// RFC 9458 §5: what the relay sees is what the command line says for all users, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_relay_sees_the_fields_that_are_meant_for_it() {
+    let setup = Setup::start().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let relay = format!("http://{}/gateway", listener.local_addr().unwrap());
+    let seen = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = vec![0; 1 << 16];
+        let length = std::io::Read::read(&mut stream, &mut seen).unwrap();
+        String::from_utf8_lossy(&seen[..length]).into_owned()
+    });
+    let keys = setup.gateway.url("/ohttp-keys");
+    let fixed = ["--relay", &relay, "--keys", &keys, "--relay-header", "x-app: 1"];
+    let inner = ["-A", "agent", "-b", "a=1", "-H", "x-inner: 1", "https://target.example/path"];
+    crate::curl::client(&[&fixed[..], &inner].concat(), b"");
+    let seen = seen.join().unwrap();
+    let mut fields: Vec<_> = seen.split("\r\n\r\n").next().unwrap().split("\r\n").collect();
+    assert_eq!(fields.remove(0), "POST /gateway HTTP/1.1");
+    fields.sort_unstable();
+    let host = relay.trim_start_matches("http://").trim_end_matches("/gateway");
+    assert!(fields[0].starts_with("content-length: "), "{seen}");
+    let others = ["content-type: message/ohttp-req", &format!("host: {host}"), "x-app: 1"];
+    assert_eq!(fields[1..], others, "{seen}");
+}
+
 /// Nothing of the client's own: one user's request looks like another's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_request_has_no_fields_but_host_and_date() {

@@ -6,6 +6,7 @@ mod client_keys;
 mod client_output;
 mod client_requests;
 mod client_streams;
+mod client_terminal;
 mod client_tools;
 mod curl;
 mod guarded;

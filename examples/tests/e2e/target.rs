@@ -69,6 +69,8 @@ fn router(calls: Calls) -> Router {
         .route("/length", any(|body: Bytes| async move { body.len().to_string() }))
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
         .route("/gzip", get(gzip))
+        .route("/binary", get(|| async { b"\0\x01\x02".to_vec() }))
+        .route("/trickle", get(trickle))
         .route("/204", get(|| async { StatusCode::NO_CONTENT }))
         .route("/304", get(not_modified))
         .route("/500", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "it broke") }))
@@ -102,6 +104,14 @@ async fn gzip() -> Response {
     );
     ([("content-encoding", "gzip"), ("content-type", "text/plain")], content.unwrap())
         .into_response()
+}
+
+/// A megabyte, in more than a second and a half.
+async fn trickle() -> Body {
+    Body::from_stream(futures::stream::unfold(0, |sent| async move {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        (sent < 16).then(|| (Ok::<_, std::io::Error>(vec![b'x'; 1 << 16]), sent + 1))
+    }))
 }
 
 async fn not_modified() -> Response {

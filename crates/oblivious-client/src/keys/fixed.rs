@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Uri;
 use oblivious_keys::{DecodeError, KeyConfigList};
 
-use super::{Demand, FetchedKeys, Fetching, KeySource};
+use super::{Demand, FetchedKeys, Fetching, KeyDigest, KeySource};
 
 /// A list of key configurations that came with the program, or in another way that its author
 /// trusts. It never changes.
@@ -27,7 +27,8 @@ impl FixedKeys {
 
 impl KeySource for FixedKeys {
     fn name(&self) -> String {
-        "the fixed list".to_owned()
+        // Another list is another source, for what is stored of it.
+        format!("the fixed list {}", KeyDigest::of(&self.list))
     }
 
     fn fetch(&self, _: Demand) -> Fetching<'_> {

@@ -59,7 +59,8 @@ pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let (scheme, authority) = (base.scheme_str()?, base.authority()?);
     // Fragments are not sent to servers.
     let location = location.split('#').next()?;
-    let absolute = if location.contains("://") {
+    let has_scheme = |(before, _): (&str, &str)| !before.contains(['/', '?']);
+    let absolute = if location.split_once("://").is_some_and(has_scheme) {
         location.to_owned()
     } else if location.starts_with("//") {
         format!("{scheme}:{location}")

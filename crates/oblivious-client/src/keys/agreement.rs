@@ -1,4 +1,4 @@
-//! Several sources that have to say the same.
+//! Several sources that must agree.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use thiserror::Error;
 
 use super::{Demand, FetchedKeys, Fetching, KeySource, KeySourceError};
 
-/// Independent sources of the same keys, of which all or some must agree byte for byte before the
+/// Independent sources of the same keys. All or some of them must agree byte for byte before the
 /// keys are used (RFC 9458 §7, RFC 9540 §7.1).
 ///
-/// A gateway could give each client a key of its own and so know its requests from those of others.
-/// It cannot if the client gets the same list from elsewhere, from where nobody knows that it is
-/// this client who asks: from another operator, by way of an HTTP proxy, or from the relay.
+/// A gateway could give each client its own key, and so recognize its requests. It cannot if the
+/// client also gets the same list from somewhere that does not know which client asks: from another
+/// operator, through an HTTP proxy, or from the relay.
 ///
-/// While a gateway changes its keys, sources can differ for a moment. A [`KeyCache`] goes on with the
-/// old ones then, and asks again.
+/// While a gateway changes its keys, sources can differ for a moment. A [`KeyCache`] then keeps
+/// using the old ones, and asks again.
 ///
 /// [`KeyCache`]: crate::KeyCache
 ///
@@ -39,7 +39,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// All of the sources must answer, and with the same list.
+    /// All of the sources must answer with the same list.
     ///
     /// # Errors
     /// If there are fewer than two.
@@ -50,11 +50,11 @@ impl Agreement {
         Self::of(sources.len(), sources)
     }
 
-    /// As many as `required` must answer with the same list; others may fail, or differ. If two
-    /// lists have so many sources each, they disagree.
+    /// At least `required` sources must answer with the same list; others may fail or differ. If
+    /// two different lists each have that many sources, that is a disagreement.
     ///
     /// # Errors
-    /// If fewer than two are to agree, or more than there are.
+    /// If `required` is less than two, or more than there are sources.
     pub fn of(
         required: usize,
         sources: impl IntoIterator<Item = Box<dyn KeySource>>,
@@ -142,7 +142,7 @@ impl KeySource for Agreement {
         })
     }
 
-    /// Whether the relay cannot bring about an agreement alone.
+    /// Whether the relay alone cannot bring about an agreement.
     fn is_independent_of(&self, relay: &Uri) -> bool {
         let dependent = self.sources.iter().filter(|source| !source.is_independent_of(relay));
         dependent.count() < self.required
@@ -158,10 +158,10 @@ impl fmt::Debug for Agreement {
     }
 }
 
-/// So many sources cannot agree.
+/// This number of sources cannot agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{required} of {sources} sources cannot agree: it takes two at least, and no more than all"
+    "cannot require agreement of {required} out of {sources} sources: at least two, and at most all"
 )]
 #[non_exhaustive]
 pub struct AgreementError {

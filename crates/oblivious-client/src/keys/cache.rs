@@ -1,4 +1,4 @@
-//! Keys that are fetched when they have to be, and no more often.
+//! Keys that are fetched when necessary, and no more often.
 
 use std::{
     fmt,
@@ -22,16 +22,16 @@ use super::{
 ///
 /// The first request waits for them. They are fetched again
 ///
-/// - before they end, at a moment that is random within the last quarter of their time;
+/// - before they expire, at a random moment within the last quarter of their lifetime;
 /// - after a sign that they are stale: the gateway rejects the key, an answer is not encapsulated,
-///   or the program says so. Then after a random delay, and from the source itself, not from a
-///   cache on the way.
+///   or the program says so. This happens after a random delay, and from the source itself, not
+///   from a cache on the path.
 ///
 /// However many requests ask for it, there is one fetch at a time, and none before the least
-/// interval since the last one has passed: a relay that feigns signs of stale keys gets no more
-/// than that (RFC 9458 §5.3). Requests go on with the keys that there are until new ones have come.
-/// If none come before the old ones end, requests fail, and after a pause that grows to the least
-/// interval it is tried again.
+/// interval since the last one has passed: a relay that fakes signs of stale keys achieves no more
+/// than that (RFC 9458 §5.3). Requests use the present keys until new ones have arrived. If none
+/// arrive before the old ones expire, requests fail, and the fetch is repeated after a pause that
+/// grows to the least interval.
 ///
 /// Clones share the keys.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ struct State {
     is_loaded: bool,
     kept: Option<Kept>,
     running: Option<Running>,
-    /// There has been a sign of stale keys that no fetch has answered yet.
+    /// There has been a sign of stale keys, and no fetch since.
     is_stale: bool,
     /// When the random delay after that sign is over.
     stale_until: Option<SystemTime>,
@@ -71,7 +71,7 @@ struct Kept {
 
 struct Running {
     refresh: Refresh,
-    /// Nobody has gone on with it if it still runs then.
+    /// If it still runs by then, it has been abandoned.
     abandoned_at: SystemTime,
 }
 
@@ -92,7 +92,8 @@ impl KeyCache {
         Self { inner: Arc::new(Inner { settings, state: Mutex::default() }) }
     }
 
-    /// What requests are sealed to now. Fetches the keys if there are none, or if they have ended.
+    /// What requests are sealed to now. Fetches the keys if there are none, or if they have
+    /// expired.
     ///
     /// # Errors
     /// If the source has no keys that can be used.
@@ -100,15 +101,15 @@ impl KeyCache {
         Ok(self.in_use().await?.current.recipient)
     }
 
-    /// Says that the keys seem to be stale, for reasons that the program knows: some gateways tell
-    /// it in a field of their own in a response. The keys are fetched again after the random delay,
+    /// Says that the keys seem to be stale, for a reason that only the program knows: some gateways
+    /// say so in a response field of their own. The keys are fetched again after the random delay,
     /// if the least interval allows it.
     pub fn note_stale(&self) {
         self.note(None);
     }
 
     /// Waits until the keys have been fetched again, if a fetch is under way or due; for a program
-    /// that wants to ask again after the gateway has rejected the key.
+    /// that wants to try again after the gateway has rejected the key.
     ///
     /// # Errors
     /// If the fetch fails.
@@ -199,7 +200,7 @@ impl KeyCache {
         let refresh = self.start(begin, demand);
         let abandoned_at = begin.max(now) + settings.fetch_timeout + settings.fetch_timeout;
         state.running = Some(Running { refresh: refresh.clone(), abandoned_at });
-        // What runs it may do so at once.
+        // The executor may run it at once.
         drop(state);
         if let Some(spawn) = &settings.spawn {
             let refresh = refresh.clone();
@@ -238,7 +239,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what a fetch has brought.
+    /// Takes the outcome of a fetch.
     fn finish(
         &self,
         fetched: Result<FetchedKeys, KeySourceError>,
@@ -320,7 +321,7 @@ impl Inner {
         Ok(current)
     }
 
-    /// Takes what the last run of the program has left, once.
+    /// Takes, once, what the last run of the program has stored.
     fn load(&self, state: &mut State, now: SystemTime) {
         let Some(store) = &self.settings.store else { return };
         if std::mem::replace(&mut state.is_loaded, true) {

@@ -27,7 +27,7 @@ pub struct ClientBody {
 
 enum Inner {
     Whole(Content),
-    Chunked { before: Bytes, rest: Opened },
+    Chunked { before: Bytes, rest: Box<Opened> },
 }
 
 /// A response in chunks, once it has begun.
@@ -49,7 +49,7 @@ impl ClientBody {
     }
 
     pub(crate) fn chunked(rest: Opened, timeout: Option<Timeout>) -> Self {
-        let inner = Inner::Chunked { before: Bytes::new(), rest };
+        let inner = Inner::Chunked { before: Bytes::new(), rest: Box::new(rest) };
         Self { inner, idle: timeout.map(|timeout| Idle { timeout, sleep: None }) }
     }
 
@@ -96,7 +96,7 @@ impl Body for ClientBody {
         if before.has_remaining() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(before)))));
         }
-        if let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) {
+        if let Poll::Ready(frame) = Pin::new(&mut **rest).poll_frame(cx) {
             if let Some(idle) = &mut this.idle {
                 idle.sleep = None;
             }

@@ -1,4 +1,4 @@
-//! An axum app that answers Oblivious HTTP besides plain HTTP.
+//! An axum app that answers Oblivious HTTP as well as plain HTTP.
 //!
 //! ```sh
 //! cargo run --example axum_gateway

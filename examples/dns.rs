@@ -1,12 +1,12 @@
-//! DNS messages (RFC 1035) through Oblivious HTTP, as they are and not inside of HTTP: a payload of
-//! another protocol, under labels and media types of its own (RFC 9458 §4.6).
+//! DNS messages (RFC 1035) through Oblivious HTTP, without HTTP inside: the payload of another
+//! protocol, under its own labels and media types (RFC 9458 §4.6).
 //!
 //! ```sh
 //! cargo run --release --example dns -- example.com
 //! ```
 //!
-//! Client and gateway are in one process here, and call each other; in between would be a relay that
-//! passes these media types.
+//! Client and gateway are in one process here, and call each other; normally a relay that passes
+//! these media types would be in between.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example.com".into());
     let (labels, payload) = protocol()?;
 
-    // Gateway: a key for these messages, and a resolver that gets and gives bytes.
+    // Gateway: a key for these messages, and a resolver that takes and returns bytes.
     let suite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
     let mut ring = KeyRing::with_labels(labels);
     ring.add(1, KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?, vec![suite])?;
@@ -46,7 +46,8 @@ async fn main() -> anyhow::Result<()> {
     let gateway =
         GatewayLayer::for_payload(GatewayKeys::from(ring), payload.clone()).layer(resolver);
 
-    // Client: a recipient with the same labels. What posts to the relay is here the gateway itself.
+    // Client: a recipient with the same labels. Here the gateway itself takes the place of what
+    // posts to the relay.
     let list = KeyConfigList::decode(&published)?;
     let config = list.configs().first().context("the gateway publishes a key")?;
     let recipient = Recipient::with_labels(config, suite, Provider::default(), &labels)?;

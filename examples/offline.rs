@@ -1,4 +1,4 @@
-//! The cryptography alone, without any network: what a client and a gateway each do with bytes.
+//! Only the cryptography, without any network: what a client and a gateway each do with bytes.
 //!
 //! ```sh
 //! cargo run --release --example offline

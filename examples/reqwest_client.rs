@@ -1,5 +1,5 @@
-//! A client over reqwest, the HTTP client that many programs have already; here for a call that
-//! takes JSON and gives JSON.
+//! A client over reqwest, the HTTP client that many programs already have; here for a call that
+//! sends and receives JSON.
 //!
 //! ```sh
 //! cargo run --release --example reqwest_client -- https://relay.example/gateway \
@@ -24,7 +24,8 @@ async fn main() -> anyhow::Result<()> {
         .ok()
         .context("write reqwest_client RELAY_URL KEYS_URL TARGET_URL JSON")?;
 
-    // Where TLS is reqwest's own, Client::builder() is enough. http is for a try on one machine.
+    // Where TLS is reqwest's own, Client::builder() is enough. http is only for trying it on one
+    // machine.
     let tls = oblivious_hyper::tls::client_config(None)?;
     let http_client =
         ReqwestClient::new(reqwest::Client::builder().tls_backend_preconfigured(tls))?;

@@ -1,5 +1,5 @@
-//! A chat that nobody can connect with the person who asks: the answer comes token by token, through
-//! Oblivious HTTP in chunks, and about as soon as it would directly. All on this machine.
+//! A chat that nobody can connect with the person who asks: the answer arrives token by token,
+//! through Oblivious HTTP in chunks, and about as soon as it would directly. All on this machine.
 //!
 //! ```sh
 //! cargo run --release --example chat -- "Is this rash dangerous?"
@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether the answers were the same, and the one in chunks came as it was made.
+/// Returns whether the answers were the same, and the one in chunks arrived as it was produced.
 async fn run(prompt: &str) -> anyhow::Result<bool> {
     logging::init(LogFormat::Text, "warn");
     let parties = Parties::start().await?;
@@ -94,7 +94,7 @@ async fn run(prompt: &str) -> anyhow::Result<bool> {
     Ok(same && !held_back)
 }
 
-/// Sends a request on a connection that stands already, and reads the answer as it comes.
+/// Sends a request on an existing connection, and reads the answer as it comes.
 async fn hear<S, B>(
     mut client: S,
     request: Request<FullBody>,
@@ -149,7 +149,7 @@ fn most_frequent(lengths: &[usize]) -> Option<usize> {
 
 fn show(token: &str) {
     print!("{token}");
-    // It is a pity if it comes later, and no more than that.
+    // A later arrival is a pity, but not an error.
     let _ = std::io::stdout().flush();
 }
 

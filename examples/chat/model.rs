@@ -1,4 +1,4 @@
-//! The target: in place of a language model, something that takes as long to answer.
+//! The target: a stand-in for a language model, which takes as long to answer.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -16,12 +16,12 @@ use crate::request::RequestArgs;
 
 /// Sends a request through an Oblivious HTTP relay and gateway, and prints the response.
 ///
-/// It is used like curl. The relay learns this machine's address and nothing of the request; the
-/// gateway and the target learn the request and nothing of this machine. Fetching the keys by URL
-/// shows this machine's address to the server that has them, though not what they are for.
+/// It is used like curl. The relay learns this machine's address, but nothing about the request;
+/// the gateway and the target learn the request, but nothing about this machine. Fetching the keys
+/// by URL shows this machine's address to the server that has them, though not what they are for.
 ///
-/// Nothing is in the request but what the command line says, so that one user's looks like
-/// another's: no User-Agent, no Accept.
+/// The request only contains what the command line says, without User-Agent or Accept, so that one
+/// user's looks like another's.
 #[derive(Parser)]
 #[command(
     name = "client",
@@ -30,10 +30,10 @@ use crate::request::RequestArgs;
     subcommand_negates_reqs = true,
     max_term_width = 100,
     override_usage = "client --relay URL --keys FILE|URL [OPTIONS] TARGET_URL\n       client <COMMAND>",
-    after_help = "Exit codes are curl's where it has one: 2 for a command line that is wrong, 3 \
-                  for a URL that is, 6 if a host is not found, 7 if it cannot be connected to, \
+    after_help = "Exit codes are curl's where it has one: 2 for a wrong command line, 3 for a \
+                  wrong URL, 6 if a host is not found, 7 if it cannot be connected to, \
                   18 if an answer breaks off, 22 for a status of 400 or more with --fail, 23 if \
-                  output cannot be written, 26 if input cannot be read, 28 if time is up, 35 and \
+                  output cannot be written, 26 if input cannot be read, 28 if time runs out, 35 and \
                   60 for TLS and certificates, 52 and 56 if the relay breaks off, 63 if the \
                   answer is too long. 8 means that relay or gateway gave no answer that can be \
                   opened, and 90 that keys differ from what is pinned, or from each other."

@@ -1,4 +1,4 @@
-//! Connections: which certificates are trusted, and where names lead.
+//! Connections: which certificates are trusted, and what names resolve to.
 
 use std::io;
 use std::net::IpAddr;
@@ -19,12 +19,12 @@ use crate::unverified::Unverified;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionArgs {
-    /// Trust the authorities in this file (PEM), and not the public ones.
+    /// Trust the authorities in this file (PEM) instead of the public ones.
     #[arg(long, alias = "ca", value_name = "FILE", env = "CLIENT_CACERT", hide_env = true)]
     cacert: Option<PathBuf>,
 
-    /// Do not check certificates. Whoever is on the way can then exchange the keys and read
-    /// everything: for tests alone.
+    /// Do not check certificates. Only for tests: anyone on the path can then replace the keys and
+    /// read everything.
     #[arg(short = 'k', long)]
     insecure: bool,
 
@@ -32,14 +32,14 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS...]")]
     resolve: Vec<Resolve>,
 
-    /// Allow http for relay, keys and target. For tests and closed networks: others on the way see
-    /// who asks, and can exchange the keys.
+    /// Allow http for relay, keys and target. Only for tests and closed networks: others on the
+    /// path see who asks, and can replace the keys.
     #[arg(long, env = "CLIENT_ALLOW_HTTP", hide_env = true,
         value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_http: bool,
 
-    /// How long all of it may take, in seconds. Without it five minutes for whole messages, and in
-    /// chunks as long as something moves at least every five minutes.
+    /// How long everything may take, in seconds. By default five minutes for whole messages; in
+    /// chunks, as long as something moves at least every five minutes.
     #[arg(short = 'm', long, value_name = "SECONDS", alias = "timeout",
         value_parser = Seconds::above_zero)]
     pub(crate) max_time: Option<Seconds>,

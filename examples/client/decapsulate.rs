@@ -13,8 +13,8 @@ use crate::failure::Failure;
 use crate::stdio;
 
 /// The input is the content of a message/ohttp-req, or with --chunked of a
-/// message/ohttp-chunked-req; the output is the binary HTTP request in it, as `convert dump` takes
-/// it.
+/// message/ohttp-chunked-req; the output is the binary HTTP request in it, which `convert dump` can
+/// read.
 #[derive(clap::Args)]
 pub(crate) struct DecapsulateArgs {
     /// The file with the gateway's private keys, as the gateway's --key-file and as `keygen` makes
@@ -49,7 +49,7 @@ pub(crate) struct DecapsulateArgs {
 
 pub(crate) fn run(args: &DecapsulateArgs) -> anyhow::Result<()> {
     let provider = args.provider.provider()?;
-    // Any that is known, since a file of keys names none.
+    // Any known suite, since a file of keys names none.
     let suites = Preferences::default().suites;
     let mut ring = KeyRing::new();
     for key in FixedKey::read_file(&args.key_file, &suites, provider)? {
@@ -82,7 +82,7 @@ fn in_chunks(ring: &KeyRing, sealed: &[u8]) -> anyhow::Result<BytesMut> {
     let limits = ChunkLimits::default();
     let mut received = BytesMut::from(sealed);
     let started = ring.at(UnixSeconds::now()).decapsulate_chunked(&mut received, &limits)?;
-    let (mut opener, _) = started.context("the request is cut off")?;
+    let (mut opener, _) = started.context("the request is cut short")?;
     opener.finish();
     let mut message = BytesMut::new();
     while let Some(chunk) = opener.next_chunk()? {

@@ -15,7 +15,7 @@ use crate::stdio;
 
 /// The input is a binary HTTP request, as `convert encode` makes it; the output is the content of a
 /// message/ohttp-req, or with --chunked of a message/ohttp-chunked-req. The answer to it cannot be
-/// opened: what could is gone with this program.
+/// opened: the secret for that is gone when this program ends.
 #[derive(clap::Args)]
 pub(crate) struct EncapsulateArgs {
     /// The gateway's key configurations.

@@ -120,21 +120,21 @@ async fn exchange(
 
 fn client(cli: &Cli, trace: &Arc<Trace>) -> anyhow::Result<Client<Watched<HttpClient>>> {
     let mut layer = cli.gateway.layer(&cli.connections, trace)?;
-    // Whoever writes them on the command line means it, and is warned.
+    // Users who put them on the command line mean it, and get a warning.
     layer = layer.allow_cookies().allow_authorization();
     let patience = Timeout::new(DEFAULT_PATIENCE, TokioTimer);
     layer = match (cli.connections.max_time, cli.gateway.chunked) {
-        // It is over all, the keys included.
+        // It covers everything, including the keys.
         (Some(_), _) => layer,
         (None, true) => layer.idle_timeout(patience),
         (None, false) => layer.timeout(patience),
     };
     let mut options = DecodeOptions::default();
     options.limits.content = u64::MAX;
-    // What is sent is what a person has named.
+    // The user has chosen what to send.
     layer = layer.request_limit(usize::MAX);
     if let Some(bytes) = cli.output.max_filesize {
-        // The header and the encapsulation are on top of it.
+        // The header and the encapsulation come on top of it.
         let bytes = bytes.saturating_add(MAX_OVERHEAD);
         layer = layer.response_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
@@ -279,7 +279,7 @@ fn check_scheme(target: &Uri, allow_http: bool) -> anyhow::Result<()> {
 
 fn warn(cli: &Cli, mut warnings: Vec<String>) {
     if cli.connections.is_insecure() {
-        let exposed = "certificates are not checked: whoever is on the way can exchange the keys \
+        let exposed = "certificates are not checked: anyone on the path can replace the keys \
                        and read everything";
         warnings.push(exposed.to_owned());
     }
@@ -293,29 +293,22 @@ fn explain(error: ClientError, cli: &Cli) -> anyhow::Error {
     let hint = match error {
         ClientError::KeyRejected => {
             cli.gateway.forget_keys();
-            "fetch the gateway's key configurations anew for --keys"
+            "fetch the gateway's key configurations again for --keys"
         }
         ClientError::NotEncapsulated { status: StatusCode::NOT_FOUND } => {
-            cli.gateway.forget_keys();
             "the relay knows no gateway at this path: check --relay"
         }
         ClientError::NotEncapsulated { status: StatusCode::PAYLOAD_TOO_LARGE }
             if !cli.gateway.chunked =>
         {
-            "relay or gateway take no whole message of this length: send it with --chunked"
+            "relay or gateway do not accept a whole message of this length: send it with --chunked"
         }
         ClientError::NotEncapsulated { status: StatusCode::UNSUPPORTED_MEDIA_TYPE }
             if cli.gateway.chunked =>
         {
-            "relay or gateway may take no messages in chunks: leave out --chunked"
+            "relay or gateway may not accept messages in chunks: leave out --chunked"
         }
-        ClientError::NotEncapsulated { .. } => {
-            cli.gateway.forget_keys();
-            return error.into();
-        }
-        ClientError::ResponseTooLarge { .. } => {
-            "raise --max-filesize, or receive it as it comes with --chunked"
-        }
+        ClientError::ResponseTooLarge { .. } => "raise --max-filesize, or stream it with --chunked",
         _ => return error.into(),
     };
     anyhow::Error::from(error).context(Hint(hint))

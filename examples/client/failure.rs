@@ -14,9 +14,9 @@ use thiserror::Error;
 pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
-    #[error("the scheme of {0} is neither https nor http")]
+    #[error("the scheme of {0} is not supported: write https, or http")]
     Scheme(String),
-    #[error("{0} is no URL")]
+    #[error("{0} is not a URL")]
     Url(String),
     #[error("cannot find the host {host}")]
     Resolve { host: String, source: io::Error },
@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     Status(StatusCode),
     #[error("cannot write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("the URL ends without a file name for -O: name one with -o")]
+    #[error("the URL does not end with a file name for -O: name one with -o")]
     NoFileName,
     #[error(
         "the answer is binary, which a terminal cannot show: write it to a file with -o FILE, \
@@ -35,7 +35,7 @@ pub(crate) enum Failure {
     Read { path: PathBuf, source: io::Error },
     #[error("the response is longer than the {0} bytes of --max-filesize")]
     TooLong(u64),
-    #[error("{0} seconds were not enough")]
+    #[error("it took longer than {0} seconds: raise --max-time")]
     TimedOut(String),
     #[error("cannot decode the content of the answer")]
     ContentCoding(#[source] Box<dyn Error + Send + Sync>),
@@ -99,7 +99,7 @@ fn key_code(cause: &(dyn Error + 'static)) -> Option<u8> {
         KeySourceError::Disagreement { .. } | KeySourceError::Digest { .. } => Some(90),
         KeySourceError::TimedOut { .. } => Some(28),
         KeySourceError::TooLong { .. } => Some(63),
-        // It says why by what is below it.
+        // Its causes say why.
         KeySourceError::Unreachable { .. }
         | KeySourceError::TooFew { .. }
         | KeySourceError::Other { .. } => None,

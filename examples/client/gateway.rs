@@ -28,17 +28,17 @@ pub(crate) struct GatewayArgs {
     relay: Option<Uri>,
 
     /// Where the gateway's key configurations are: a file, or an https URL of the gateway. Repeat
-    /// it for sources that must agree before anything is sent. The relay alone is none: it could
-    /// put in a key of its own, and read everything.
+    /// it for sources that must agree before anything is sent. The relay alone is not enough: it
+    /// could substitute its own key and read everything.
     #[arg(long, value_name = "FILE|URL", env = "CLIENT_KEYS", hide_env = true)]
     keys: Vec<String>,
 
-    /// How many of the sources of keys have to agree; all, unless this says less.
+    /// How many of the sources of keys must agree; by default all.
     #[arg(long, value_name = "COUNT")]
     agree: Option<usize>,
 
     /// The SHA-256 digest that the keys must have, in hexadecimal, as `keys show` prints it. Repeat
-    /// it for the keys to come.
+    /// it for the next keys.
     #[arg(long, value_name = "DIGEST", env = "CLIENT_PIN", hide_env = true)]
     pin: Vec<KeyDigest>,
 
@@ -79,7 +79,7 @@ pub(crate) struct GatewayArgs {
 }
 
 impl GatewayArgs {
-    /// A client that reaches the gateway by way of the relay.
+    /// A client that reaches the gateway through the relay.
     pub(crate) fn layer(
         &self,
         connections: &ConnectionArgs,
@@ -108,10 +108,10 @@ impl GatewayArgs {
         Ok(if self.chunked { layer.in_chunks() } else { layer })
     }
 
-    /// Takes away keys that a gateway has refused, so that the next run fetches others.
+    /// Removes stored keys that a gateway has refused, so that the next run fetches others.
     pub(crate) fn forget_keys(&self) {
         if let Some(path) = &self.key_cache {
-            // What is not there needs not be taken away.
+            // A file that does not exist need not be removed.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -141,7 +141,9 @@ impl GatewayArgs {
             None => KeyCacheBuilder::new(source, TokioTimer),
         };
         let builder = builder.provider(self.provider.provider()?);
-        let builder = match &self.key_cache {
+        // Keys that anybody on the way could have put in are not for later runs.
+        let is_trusted = !connections.is_insecure();
+        let builder = match self.key_cache.as_ref().filter(|_| is_trusted) {
             Some(path) => builder.store(KeyFile::new(path)),
             None => builder,
         };
@@ -153,15 +155,15 @@ impl GatewayArgs {
 fn explain(error: GatewayError) -> anyhow::Error {
     let (message, hint) = match &error {
         GatewayError::Scheme { relay } => (
-            format!("the relay {relay} is not https, so others on the way could take its place"),
+            format!("the relay {relay} is not https, so others on the path could impersonate it"),
             "write https://, or allow it for a test with --allow-http",
         ),
         GatewayError::KeysOfRelay { relay } => (
             format!(
-                "the keys come from the relay {relay} alone, which could put in its own and read \
+                "the keys come only from the relay {relay}, which could substitute its own and read \
                  everything"
             ),
-            "name the gateway's own keys with --keys, another source beside the relay, or the \
+            "name the gateway's own keys with --keys, another source besides the relay, or the \
              digest of the keys with --pin",
         ),
         _ => return Failure::Usage(error.to_string()).into(),

@@ -15,7 +15,7 @@ use crate::connections::ConnectionArgs;
 use crate::failure::Failure;
 use crate::urls::is_url;
 
-/// How keys are got, whatever is done with them.
+/// How keys are obtained, whatever is done with them.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Keys")]
 pub(crate) struct FetchArgs {
@@ -24,13 +24,13 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "ORIGIN_URL")]
     pub(crate) discover: Vec<String>,
 
-    /// The sources have one bare configuration, as older gateways publish it.
+    /// The sources have a single bare configuration, as older gateways publish it.
     #[arg(long, env = "CLIENT_BARE_KEYS", hide_env = true,
         value_parser = clap::builder::BoolishValueParser::new())]
     bare_keys: bool,
 
-    /// Fetch the keys by way of this HTTP proxy, which hides this machine's address from the
-    /// server that has them.
+    /// Fetch the keys through this HTTP proxy, which hides this machine's address from the server
+    /// that has them.
     #[arg(long, value_name = "http://HOST:PORT", env = "CLIENT_KEYS_PROXY", hide_env = true)]
     keys_proxy: Option<Uri>,
 }
@@ -112,7 +112,7 @@ fn explain(error: KeyUrlError) -> anyhow::Error {
     let KeyUrlError::Scheme { uri } = &error else {
         return Failure::Usage(error.to_string()).into();
     };
-    let message = format!("{uri} is not https, so anybody on the way could exchange the keys");
+    let message = format!("{uri} is not https, so anyone on the path could replace the keys");
     let hint = Hint("write https://, or allow it for a test with --allow-http");
     anyhow::Error::from(Failure::Usage(message)).context(hint)
 }

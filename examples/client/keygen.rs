@@ -21,11 +21,11 @@ pub(crate) struct KeygenArgs {
     #[arg(long, value_name = "NAME", default_value = "x25519")]
     kem: KemId,
 
-    /// The number that names the key.
+    /// The number that identifies the key.
     #[arg(long, value_name = "0-255", default_value_t = 1)]
     key_id: u8,
 
-    /// The file for the private key. It must not be there.
+    /// The file for the private key. It must not exist yet.
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
 

@@ -1,5 +1,5 @@
-//! A client in the manner of curl: one request through a relay and a gateway, the answer on
-//! standard output. Beside it, tools for keys and for single messages.
+//! A client in the style of curl: one request through a relay and a gateway, with the answer on
+//! standard output. It also has tools for keys and for single messages.
 //!
 //! ```sh
 //! cargo run --release --example client -- --relay https://relay.example/gateway \
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
-    // One thread is enough for one exchange, and the sooner ready.
+    // One thread is enough for one exchange, and starts sooner.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match &cli.command {
@@ -58,7 +58,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             Some(Command::Man(args)) => manual::run(args),
         }
     });
-    // A look-up that nobody waits for any more must not hold up the end.
+    // A look-up that nobody waits for any more must not delay the exit.
     runtime.shutdown_background();
     outcome
 }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Refused, with an explanation")]
 pub(crate) struct RefusedArgs {
-    /// Redirects are shown, and not followed.
+    /// Redirects are shown, not followed.
     #[arg(short = 'L', long)]
     location: bool,
 

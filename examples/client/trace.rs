@@ -1,5 +1,5 @@
-//! What `-v` shows of the way of a message, and what `-w` can name: sizes, statuses, which key.
-//! Never what is inside, but for what the caller prints itself.
+//! What `-v` shows of a message's journey, and what `-w` can name: sizes, statuses, which key.
+//! Never what is inside, except for what the caller prints itself.
 
 use std::fmt;
 use std::pin::Pin;
@@ -64,7 +64,7 @@ impl Trace {
 
     fn note_sent(&self, bytes: &Bytes) {
         self.sealed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        // What goes out begins with the number of the key and the algorithms (RFC 9458 §4.3).
+        // What is sent begins with the key's id and the algorithms (RFC 9458 §4.3).
         if let (None, Some(header)) = (self.header.get(), RequestHeader::decode(bytes)) {
             let RequestHeader { key_id, kem, suite, .. } = header;
             self.say(format_args!("sealed to key {key_id}: {kem}, {suite}"));

@@ -1,4 +1,4 @@
-//! A binary message, to be read by people.
+//! A binary message, for people to read.
 
 use std::fmt::{self, Write};
 
@@ -33,7 +33,7 @@ pub(crate) fn message(
 
 /// RFC 9292 §3.3.
 fn framing(out: &mut String, message: &[u8]) -> fmt::Result {
-    // An integer in more bytes than it needs has its value in the last.
+    // An integer with more bytes than it needs has its value in the last one.
     let width = message.first().map_or(1, |first| 1 << (first >> 6));
     let kind = match message.get(width - 1).map(|indicator| indicator & 0x3f) {
         Some(0) => "request of known length",
@@ -101,7 +101,7 @@ fn hex(out: &mut String, bytes: &[u8], most: usize) -> fmt::Result {
         writeln!(out, "  {}", text.collect::<String>())?;
     }
     if let Some(more @ 1..) = bytes.len().checked_sub(most) {
-        writeln!(out, "  and {more} bytes more, which --all shows")?;
+        writeln!(out, "  and {more} more bytes, which --all shows")?;
     }
     Ok(())
 }

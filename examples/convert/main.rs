@@ -1,5 +1,5 @@
-//! HTTP/1.1 text to binary HTTP and back, from standard input to standard output, and a dump of a
-//! binary message to be read.
+//! HTTP/1.1 text to binary HTTP and back, from standard input to standard output, and a readable
+//! dump of binary messages.
 //!
 //! ```sh
 //! printf 'GET /hello.txt HTTP/1.1\r\nHost: www.example.com\r\n\r\n' \
@@ -26,9 +26,9 @@ use oblivious_http::bhttp::{
 /// Converts between HTTP/1.1 text and binary HTTP (RFC 9292), from standard input to standard
 /// output.
 ///
-/// Whether a message is a request or a response it tells by itself. Only valid messages are
-/// converted: what one of the two formats cannot hold is an error, never a change. Fields that
-/// concern a connection belong to neither, and are left out.
+/// It detects whether a message is a request or a response. Only valid messages are converted: what
+/// one of the two formats cannot hold is an error, and is never changed to fit. Fields that concern
+/// a connection are left out.
 #[derive(Parser)]
 #[command(name = "convert", version)]
 struct Args {
@@ -52,7 +52,7 @@ enum What {
         #[arg(long, value_name = "N", default_value_t = 0)]
         pad: usize,
 
-        /// The scheme of a request whose text does not say it.
+        /// The scheme of a request whose text does not name one.
         #[arg(long, value_name = "SCHEME", default_value = "https")]
         scheme: String,
 
@@ -61,8 +61,8 @@ enum What {
     },
     /// Binary HTTP to HTTP/1.1 text.
     ///
-    /// The length of the content is said by one field of the program's own, whatever the message
-    /// says. A request for a scheme other than https has its whole URL in the first line.
+    /// The program writes its own field for the length of the content, whatever the message says. A
+    /// request for a scheme other than https has its whole URL in the first line.
     Decode {
         #[command(flatten)]
         answers: Answers,
@@ -72,9 +72,9 @@ enum What {
     },
     /// Shows what a binary message consists of.
     ///
-    /// Of an invalid message it shows what comes before the fault.
+    /// For an invalid message it shows what precedes the fault.
     Dump {
-        /// Show all content, and not only its beginning.
+        /// Show all content, not only its beginning.
         #[arg(long)]
         all: bool,
 
@@ -93,8 +93,8 @@ struct Answers {
 
 #[derive(clap::Args)]
 struct Lenient {
-    /// Accept two faults that some senders make: a framing indicator that is repeated after
-    /// informational responses, and padding that is not zero.
+    /// Accept two faults of some senders: a framing indicator that is repeated after informational
+    /// responses, and padding that is not zero.
     #[arg(long)]
     lenient: bool,
 }
@@ -178,7 +178,7 @@ fn explain(error: DecodeError, lenient: &Lenient) -> anyhow::Error {
     if forgivable && !lenient.lenient {
         error.context(Hint("some senders make this fault; --lenient accepts it"))
     } else if text {
-        error.context(Hint("HTTP/1.1 text is what `encode` takes"))
+        error.context(Hint("this may be HTTP/1.1 text: that is for `encode`"))
     } else {
         error
     }
@@ -187,7 +187,7 @@ fn explain(error: DecodeError, lenient: &Lenient) -> anyhow::Error {
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        // Whoever reads has had enough, as with `| head`.
+        // The reader has had enough, as with `| head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to standard output"),
     }

@@ -66,7 +66,9 @@ fn response(mut text: &[u8], answers: &str) -> anyhow::Result<Response> {
         let head = ResponseHead { status: parsed.code.unwrap_or_default(), fields: kept };
         text = &text[length..];
         match head.status {
-            101 => bail!("after 101 (Switching Protocols) comes another protocol"),
+            101 => {
+                bail!("101 (Switching Protocols) cannot be converted: another protocol follows it")
+            }
             100..=199 => response.informational.push(head),
             status => {
                 // RFC 9112 §6.3.
@@ -90,7 +92,7 @@ fn response(mut text: &[u8], answers: &str) -> anyhow::Result<Response> {
     }
 }
 
-const CUT_OFF: &str = "it ends in the middle of a header; an empty line has to follow the fields";
+const CUT_OFF: &str = "it ends in the middle of a header; an empty line must follow the fields";
 
 fn fields(lines: &[Header<'_>]) -> anyhow::Result<Fields> {
     let mut fields = Fields::new();
@@ -127,7 +129,7 @@ fn body(text: &[u8], header: &Fields, otherwise: Otherwise) -> anyhow::Result<Bo
             text.split_at_checked(length).context("the content is shorter than `content-length`")?
         }
         ([coding], []) if coding.eq_ignore_ascii_case(b"chunked") => return chunked(text),
-        ([_, ..], []) => bail!("the only `transfer-encoding` that can be undone is `chunked`"),
+        ([_, ..], []) => bail!("the only supported `transfer-encoding` is `chunked`"),
         ([], _) => bail!("there is more than one `content-length`"),
         _ => bail!("there is a `content-length` beside a `transfer-encoding`"),
     };
@@ -159,7 +161,7 @@ fn chunked(mut text: &[u8]) -> anyhow::Result<Body> {
         let (chunk, rest) = chunk.context(SHORT)?;
         content.extend_from_slice(chunk);
         let end = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n"));
-        text = end.context("a chunk is longer than it says")?;
+        text = end.context("a chunk is longer than its length says")?;
     }
     let mut lines = [EMPTY_HEADER; MAX_FIELDS];
     let Status::Complete((length, lines)) = httparse::parse_headers(text, &mut lines)? else {

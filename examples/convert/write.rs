@@ -1,6 +1,6 @@
 //! A message to HTTP/1.1 text (RFC 9112).
 //!
-//! The text says once where a message ends, in a field made here: whoever reads it next must not
+//! The text says where a message ends exactly once, in a field made here: the next reader must not
 //! find two answers to that.
 
 use std::io::Write;
@@ -25,14 +25,14 @@ fn request(request: &Request) -> anyhow::Result<Vec<u8>> {
     out.extend_from_slice(head.method());
     out.push(b' ');
     if head.method() == b"CONNECT" {
-        ensure!(head.path().is_empty(), "CONNECT with a path is a matter of HTTP/2 and later");
+        ensure!(head.path().is_empty(), "CONNECT with a path only exists in HTTP/2 and later");
         ensure!(request.content.is_empty(), "CONNECT has no content in HTTP/1.1");
         out.extend_from_slice(authority);
     } else if head.scheme() == b"https" {
         out.extend_from_slice(head.path());
     } else {
-        // RFC 9112 §3.2.2: nothing else in the text tells the scheme.
-        ensure!(!authority.is_empty(), "it has no authority to make a URL of");
+        // RFC 9112 §3.2.2: nothing else in the text gives the scheme.
+        ensure!(!authority.is_empty(), "it has no authority, so it has no URL");
         for part in [head.scheme(), b"://", authority] {
             out.extend_from_slice(part);
         }
@@ -43,7 +43,7 @@ fn request(request: &Request) -> anyhow::Result<Vec<u8>> {
     // RFC 9112 §3.2: it is sent even if there is nothing to say.
     line(&mut out, b"host", authority)?;
     header(&mut out, &head.fields, &["host", "content-length"])?;
-    // RFC 9110 §8.6: no content need not be announced where none is expected.
+    // RFC 9110 §8.6: missing content need not be announced where none is expected.
     let announced = head.fields.get("content-length").is_some() || !request.content.is_empty();
     body(&mut out, &request.content, announced, &request.trailers, &head.fields)?;
     Ok(out)
@@ -52,18 +52,21 @@ fn request(request: &Request) -> anyhow::Result<Vec<u8>> {
 fn response(response: &Response, answers_head: bool) -> anyhow::Result<Vec<u8>> {
     let mut out = Vec::new();
     for head in &response.informational {
-        ensure!(head.status != 101, "after 101 (Switching Protocols) comes another protocol");
+        ensure!(
+            head.status != 101,
+            "101 (Switching Protocols) cannot be converted: another protocol follows it"
+        );
         status_line(&mut out, head.status)?;
         header(&mut out, &head.fields, &["content-length"])?;
         out.extend_from_slice(b"\r\n");
     }
     let head = &response.head;
     status_line(&mut out, head.status)?;
-    // RFC 9112 §6.3: the end of the header is the end of these.
+    // RFC 9112 §6.3: these end with their header.
     if answers_head || matches!(head.status, 204 | 304) {
         let nothing = response.content.is_empty() && response.trailers.is_empty();
         ensure!(nothing, "in HTTP/1.1 this response has neither content nor trailers");
-        // Of those that may have it, decoding has made sure that it is one number.
+        // Where it is allowed, decoding has ensured that it is a single number.
         let framing: &[_] = if head.status == 204 { &["content-length"] } else { &[] };
         header(&mut out, &head.fields, framing)?;
         out.extend_from_slice(b"\r\n");
@@ -95,7 +98,8 @@ fn body(
         out.extend_from_slice(content);
         return Ok(());
     }
-    // RFC 9110 §6.5.1: whoever merges trailers into the header would read the message otherwise.
+    // RFC 9110 §6.5.1: a reader that merges trailers into the header would read a different
+    // message.
     for name in ["content-length", "host"] {
         ensure!(trailers.get(name).is_none(), "there is a `{name}` in the trailers");
     }
@@ -125,7 +129,7 @@ fn lines(
     let mut cookies = Vec::new();
     for field in fields {
         let left_out = connection.contain(field.name, field.value)
-            // RFC 9110 §10.1.4: in HTTP/1.1 it speaks to the next hop.
+            // RFC 9110 §10.1.4: in HTTP/1.1 it is meant for the next hop.
             || field.name == b"te"
             || made_here.iter().any(|name| name.as_bytes() == field.name);
         match field.name {
@@ -144,7 +148,7 @@ fn lines(
 }
 
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> anyhow::Result<()> {
-    // Decoding has let no line end pass; HTTP/1.1 has no other control characters either.
+    // Decoding has refused line ends; HTTP/1.1 allows no other control characters either.
     let control = value.iter().any(|&byte| byte < b' ' && byte != b'\t' || byte == 0x7f);
     ensure!(!control, "the value of `{}` has control characters", name.escape_ascii());
     for part in [name, b": ", value, b"\r\n"] {

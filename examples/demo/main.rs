@@ -1,5 +1,5 @@
-//! Oblivious HTTP on one machine: a client asks a target by way of a relay and a gateway, over
-//! real sockets and TLS, and each party tells what it saw.
+//! Oblivious HTTP on one machine: a client asks a target through a relay and a gateway, over real
+//! sockets and TLS, and each party reports what it saw.
 //!
 //! ```sh
 //! cargo run --release --example demo
@@ -43,7 +43,7 @@ async fn run() -> anyhow::Result<bool> {
     let client = Client::new(&relay, &gateway)?;
     report::introduction(&target, &gateway, &relay);
 
-    // The keys come from the gateway itself: a relay could put its own in their place.
+    // The keys come from the gateway itself: a relay could substitute its own.
     let keys = client.fetch_keys(&gateway).await?;
     let list = KeyConfigList::decode(&keys)?;
     let recipient = Recipient::select(&list, &Preferences::default(), Provider::default())?;

@@ -52,7 +52,7 @@ pub(crate) fn long(message: &Message) -> String {
 fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     let lines: Vec<_> = lines.collect();
     if !lines.is_empty() {
-        // Into a string nothing can fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, ";; {title} SECTION:\n{}\n", lines.join("\n"));
     }
 }

@@ -34,8 +34,11 @@ pub(crate) struct Answer {
 /// The resolver's URL, which may be the URI template that its operator publishes (RFC 8484 §4.1).
 pub(crate) fn resolver(url: &str) -> anyhow::Result<Uri> {
     let url = url.strip_suffix("{?dns}").unwrap_or(url);
-    let uri: Uri = url.parse().with_context(|| format!("{url:?} is no URL"))?;
-    ensure!(uri.scheme().is_some(), "{url:?} is no URL of a resolver: write https://HOST/PATH");
+    let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL"))?;
+    ensure!(
+        uri.scheme().is_some(),
+        "{url:?} is not the URL of a resolver: write https://HOST/PATH"
+    );
     Ok(uri)
 }
 
@@ -58,14 +61,14 @@ pub(crate) async fn ask(
         .body(FullBody::from(question.to_bytes()?))?;
     let (parts, body) = client.oneshot(request).await.map_err(explain)?.into_parts();
     ensure!(parts.status == StatusCode::OK, "the resolver answers with status {}", parts.status);
-    ensure!(is_dns_message(&parts.headers), "the resolver answers with something else than DNS");
+    ensure!(is_dns_message(&parts.headers), "the resolver answers with something other than DNS");
     let data = collect(body, MAX_MESSAGE).await?.data;
-    let mut message = Message::from_vec(&data).context("the answer is no DNS message")?;
+    let mut message = Message::from_vec(&data).context("the answer is not a DNS message")?;
     let metadata = &message.metadata;
     let answers = metadata.message_type == MessageType::Response && metadata.id == 0;
-    // Some say nothing but that they could not read the question.
+    // Some only say that they could not read the question.
     let asked = message.queries.iter().all(|query| *query == question.query);
-    ensure!(answers && asked, "the answer is to another question");
+    ensure!(answers && asked, "the answer is for another question");
     pass_time(&mut message, age(&parts.headers));
     Ok(Answer { message, length: data.len() })
 }
@@ -96,9 +99,11 @@ fn key_source(args: &Args, http_client: &HttpClient) -> anyhow::Result<Box<dyn K
         let list =
             std::fs::read(keys).with_context(|| format!("cannot read the keys in {keys}"))?;
         let list = FixedKeys::new(list);
-        return Ok(Box::new(list.with_context(|| format!("{keys} holds no key configurations"))?));
+        return Ok(Box::new(
+            list.with_context(|| format!("{keys} contains no key configurations"))?,
+        ));
     }
-    let url: Uri = keys.parse().with_context(|| format!("{keys:?} is no URL"))?;
+    let url: Uri = keys.parse().with_context(|| format!("{keys:?} is not a URL"))?;
     let source = if args.allow_http {
         UrlKeys::allowing_http(url, http_client.clone())
     } else {
@@ -113,7 +118,7 @@ fn explain(error: ClientError) -> anyhow::Error {
         ClientError::NotEncapsulated { status: StatusCode::NOT_FOUND } => {
             "the relay knows no gateway at this path: check --relay"
         }
-        ClientError::KeyRejected => "get the gateway's key configurations anew for --keys",
+        ClientError::KeyRejected => "fetch the gateway's key configurations again for --keys",
         _ => return error.into(),
     };
     anyhow::Error::from(error).context(Hint(hint))

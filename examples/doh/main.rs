@@ -1,4 +1,4 @@
-//! DNS over HTTPS (RFC 8484) through Oblivious HTTP, asked like dig: the resolver answers and does
+//! DNS over HTTPS (RFC 8484) through Oblivious HTTP, used like dig: the resolver answers, but does
 //! not learn who asks.
 //!
 //! ```sh
@@ -25,8 +25,8 @@ use crate::question::Question;
 
 /// Asks a resolver for records, through an Oblivious HTTP relay and gateway.
 ///
-/// The relay learns this machine's address and not what is asked; the gateway and the resolver learn
-/// what is asked and not by whom.
+/// The relay learns this machine's address, but not what is asked; the gateway and the resolver
+/// learn what is asked, but not by whom.
 #[derive(Parser)]
 #[command(name = "doh", version)]
 struct Args {
@@ -46,7 +46,7 @@ struct Args {
     #[arg(short = 'x', value_name = "ADDRESS")]
     reverse: Option<std::net::IpAddr>,
 
-    /// Take http URLs as well as https: for tests and closed networks.
+    /// Allow http URLs, for tests and closed networks.
     #[arg(long, env = "DOH_ALLOW_HTTP", hide_env_values = true)]
     allow_http: bool,
 
@@ -70,7 +70,7 @@ struct Args {
     provider: ProviderName,
 
     /// In any order: the name to ask for; a type, A unless given; @URL, the resolver; +short, for
-    /// nothing but the data; +dnssec, for signatures too; +cd, for data that fails validation too.
+    /// only the data; +dnssec, for signatures too; +cd, for data that fails validation too.
     #[arg(value_name = "NAME|TYPE|@URL|+OPTION")]
     words: Vec<String>,
 }
@@ -85,7 +85,7 @@ async fn run(mut args: Args) -> anyhow::Result<()> {
     let question = Question::of_words(&args.words, args.reverse)?;
     let resolver = question.resolver.clone().or(args.resolver.take());
     let resolver = resolver.context(Hint("name one, as @https://dns.example/dns-query"));
-    let resolver = exchange::resolver(&resolver.context("there is no resolver to ask")?)?;
+    let resolver = exchange::resolver(&resolver.context("no resolver is named")?)?;
     let begun = Instant::now();
     let answer = exchange::ask(&args, &resolver, &question).await?;
     if question.short {

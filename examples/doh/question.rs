@@ -1,4 +1,4 @@
-//! What is asked: the words of a command line, and the DNS message that they make.
+//! The question: the words of a command line, and the DNS message that they make.
 
 use std::net::IpAddr;
 
@@ -37,9 +37,9 @@ impl Question {
                 kind = Some(known);
             } else if name.is_none() {
                 let read = Name::from_utf8(word);
-                name = Some(read.with_context(|| format!("{word:?} is no name of a domain"))?);
+                name = Some(read.with_context(|| format!("{word:?} is not a domain name"))?);
             } else {
-                bail!("{word:?} is one name too many, and no type of records");
+                bail!("{word:?} is one name too many, or an unknown type of records");
             }
         }
         // Without a name dig asks for the servers of the root.

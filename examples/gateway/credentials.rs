@@ -1,4 +1,4 @@
-//! What relays have to show, before a request is routed.
+//! What relays must show before a request is routed.
 
 use std::convert::Infallible;
 

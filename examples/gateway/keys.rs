@@ -78,7 +78,7 @@ impl Keys {
     /// An error if there is a state file yet to be made.
     pub(crate) fn ensure_there(&self) -> anyhow::Result<()> {
         let missing = matches!(self, Self::Schedule { create: true, .. });
-        anyhow::ensure!(!missing, "the state file is gone");
+        anyhow::ensure!(!missing, "the state file no longer exists");
         Ok(())
     }
 

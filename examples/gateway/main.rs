@@ -1,10 +1,10 @@
-//! A gateway that forwards decapsulated requests to the targets that it is told to allow.
+//! A gateway that forwards decapsulated requests to the targets that its settings allow.
 //!
 //! ```sh
 //! cargo run --release --example gateway -- --generate-key --allow-target https://example.com
 //! ```
 //!
-//! `--help` tells all settings; each is also a key of the file that `--config` names, and a
+//! `--help` lists all settings; each is also a key of the file that `--config` names, and a
 //! variable: `--body-limit` is `body-limit` there and `GATEWAY_BODY_LIMIT` in the environment.
 
 mod credentials;
@@ -36,7 +36,7 @@ use crate::reloading::Reloading;
 use crate::routes::Parts;
 use crate::settings::Settings;
 
-// Requests are answered by threads of their own.
+// Separate threads answer the requests.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     program::run(Prepared::new, async |prepared: Prepared, _| prepared.run().await).await

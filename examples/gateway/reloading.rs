@@ -38,7 +38,7 @@ impl Reloading {
         let settings = &self.settings;
         let tls = settings.server.tls(settings.relays.client_ca.as_deref())?;
         let credentials = settings.credentials()?;
-        // A key that was generated has no file to be read from.
+        // A generated key has no file to read.
         let rotation = if settings.keys.generate_key {
             None
         } else {

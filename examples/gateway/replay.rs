@@ -47,9 +47,9 @@ fn check_capacity(guard: &MemoryReplayGuard, settings: &Settings) -> anyhow::Res
         );
         tracing::warn!(
             capacity,
-            "requests without a date are remembered forever, since there are keys that never \
+            "requests without a date are remembered forever, since some keys never \
              retire: once the replay guard is full, every request is refused until the gateway is \
-             started anew. Use --require-date, --state-file without --key-file, or --redis-url"
+             restarted. Use --require-date, --state-file without --key-file, or --redis-url"
         );
         return Ok(());
     };
@@ -73,8 +73,8 @@ fn longest_memory(settings: &Settings) -> Option<Duration> {
     if settings.replay.require_date {
         return Some(dates(settings).longest_memory());
     }
-    // A key is accepted a skew before it is published, and a request is remembered a skew after
-    // the key has ended.
+    // A key is accepted one skew before it is published, and a request is remembered one skew after
+    // the key has expired.
     let KeySettings { key_skew, key_interval, key_max_age, key_grace, .. } = settings.keys;
     let lifetime = [key_skew, key_interval, key_max_age, key_grace, key_skew];
     let follow_one_another = settings.keys.state_file.is_some() || settings.keys.rotate;
@@ -85,9 +85,12 @@ fn longest_memory(settings: &Settings) -> Option<Duration> {
 fn redis_guard(settings: &ReplaySettings) -> anyhow::Result<RedisReplayGuard> {
     let url = match (&settings.redis_url, &settings.redis_url_file) {
         (Some(url), None) => {
-            // That of a socket has it among its parameters.
+            // The URL of a socket has it among its parameters.
             let password = url.contains('@') || url.contains("pass=");
-            anyhow::ensure!(!password, "a URL with a password goes to --redis-url-file");
+            anyhow::ensure!(
+                !password,
+                "the URL has a password: put it into a file, and name that with --redis-url-file"
+            );
             url.clone()
         }
         (None, Some(path)) => std::fs::read_to_string(path)

@@ -53,9 +53,9 @@ pub(crate) fn check_paths(settings: &Settings) -> anyhow::Result<()> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         anyhow::ensure!(
             path.starts_with('/') && path.bytes().all(plain),
-            "{flag} must begin with / and have letters, digits and -._~ alone"
+            "{flag} must begin with / and have only letters, digits and -._~"
         );
-        anyhow::ensure!(!taken.contains(&&**path), "{flag} is the path of something else");
+        anyhow::ensure!(!taken.contains(&&**path), "{flag} is already the path of something else");
         taken.push(path);
     }
     Ok(())

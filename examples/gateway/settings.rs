@@ -104,7 +104,7 @@ pub(crate) struct PathSettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Keys")]
 pub(crate) struct KeySettings {
-    /// File from which one key is derived after the other, and which forgets old ones. For
+    /// File from which one key after another is derived, and which forgets old ones. For
     /// production.
     #[arg(long, value_name = "FILE")]
     pub(crate) state_file: Option<PathBuf>,
@@ -113,17 +113,17 @@ pub(crate) struct KeySettings {
     #[arg(long)]
     pub(crate) create_state: bool,
 
-    /// File with the secret from which the key is derived: 64 hexadecimal digits, readable by this
-    /// user alone. The same file gives the same key at every start.
+    /// File with the secret from which the key is derived: 64 hexadecimal digits, readable only by
+    /// this user. The same file gives the same key at every start.
     #[arg(long, value_name = "FILE")]
     pub(crate) seed_file: Option<PathBuf>,
 
-    /// Derive one key after the other from --seed-file. There is no forward secrecy.
+    /// Derive one key after another from --seed-file. There is no forward secrecy.
     #[arg(long)]
     pub(crate) rotate: bool,
 
-    /// Files with fixed keys, one a line: id, KEM, and private key in hexadecimal digits. No other
-    /// protocol may use these keys under the labels of Oblivious HTTP.
+    /// Files with fixed keys, one per line: id, KEM, and private key in hexadecimal digits. Do not
+    /// use these keys for another protocol under the labels of Oblivious HTTP.
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub(crate) key_file: Vec<String>,
 
@@ -132,9 +132,9 @@ pub(crate) struct KeySettings {
     pub(crate) generate_key: bool,
 
     /// KEMs of the keys, each with one published configuration: x25519, x-wing, p256, p384, p521,
-    /// ml-kem-768, ml-kem-1024, mlkem768-p256, mlkem1024-p384. Some clients read the first
-    /// configuration alone. X-Wing is safe from quantum computers; it makes requests 1,088 bytes
-    /// longer than x25519, and the configuration 1,184.
+    /// ml-kem-768, ml-kem-1024, mlkem768-p256, mlkem1024-p384. Some clients only read the first
+    /// configuration. X-Wing is safe from quantum computers; it makes requests 1,088 bytes longer
+    /// than x25519, and the configuration 1,184.
     // In this order: those clients know no KEM but X25519.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "x25519,x-wing")]
     pub(crate) kem: Vec<String>,
@@ -153,12 +153,12 @@ pub(crate) struct KeySettings {
         value_parser = Seconds::above_zero)]
     pub(crate) key_max_age: Seconds,
 
-    /// How long a key is still accepted after that.
+    /// How long a key is still accepted after its last copies have become stale.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(3600),
         value_parser = Seconds::above_zero)]
     pub(crate) key_grace: Seconds,
 
-    /// How far clocks may differ.
+    /// How far the clocks of replicas and clients may differ.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),
         value_parser = Seconds::above_zero)]
     pub(crate) key_skew: Seconds,
@@ -174,7 +174,7 @@ pub(crate) struct KeySettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Relays")]
 pub(crate) struct RelaySettings {
-    /// File with bearer tokens, one a line. Encapsulated requests must come with one of them.
+    /// File with bearer tokens, one per line. Encapsulated requests must come with one of them.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 
@@ -182,7 +182,7 @@ pub(crate) struct RelaySettings {
     #[arg(long, value_name = "FILE")]
     pub(crate) client_ca: Option<PathBuf>,
 
-    /// Take encapsulated requests only over connections with a client certificate.
+    /// Accept encapsulated requests only over connections with a client certificate.
     #[arg(long)]
     pub(crate) require_client_certificate: bool,
 }
@@ -191,13 +191,13 @@ pub(crate) struct RelaySettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Targets")]
 pub(crate) struct TargetSettings {
-    /// Targets that may be asked: scheme, host and port, with *. for subdomains, and a path prefix
-    /// or none, such as https://example.com. All others are refused, and so is a name that leads to
-    /// an address that is not public.
+    /// Targets that may be asked: scheme, host and port, with *. for subdomains and optionally a
+    /// path prefix, such as https://example.com. All others are refused, and so are names that
+    /// resolve to an address that is not public.
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allow_target: Vec<String>,
 
-    /// The same for hosts of your own, whose names may lead to any address.
+    /// The same for your own hosts, whose names may resolve to any address.
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allow_internal_target: Vec<String>,
 
@@ -206,7 +206,7 @@ pub(crate) struct TargetSettings {
     pub(crate) allow_any_target: bool,
 
     /// Send the requests for a host elsewhere, as in example.com=http://localhost:8080. The target
-    /// is told the host that the client named.
+    /// still sees the host that the client named.
     #[arg(long, value_name = "HOST=ORIGIN", value_delimiter = ',')]
     pub(crate) rewrite: Vec<String>,
 
@@ -215,12 +215,12 @@ pub(crate) struct TargetSettings {
     pub(crate) ca: Option<PathBuf>,
 
     /// How many times an encapsulated request inside another may come back to this gateway. By
-    /// default it may not even go out.
+    /// default it is not forwarded at all.
     #[arg(long, value_name = "DEPTH", default_value_t = 0)]
     pub(crate) allow_nesting: usize,
 
     /// Name of this gateway in the Via field of nested requests, the same for all replicas. Random
-    /// unless set.
+    /// by default.
     #[arg(long, value_name = "NAME")]
     pub(crate) via: Option<String>,
 }
@@ -229,11 +229,11 @@ pub(crate) struct TargetSettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Replay")]
 pub(crate) struct ReplaySettings {
-    /// Requests that the replay guard in memory has room for, at about 28 bytes each.
+    /// How many requests the replay guard in memory has room for, at about 28 bytes each.
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     pub(crate) replay_capacity: usize,
 
-    /// Requests per second that the replay guard must withstand. Checked at start if set.
+    /// Requests per second that the replay guard must withstand, which is checked at start.
     #[arg(long, value_name = "N")]
     pub(crate) replay_rate: Option<u64>,
 
@@ -250,7 +250,7 @@ pub(crate) struct ReplaySettings {
     #[arg(long, value_name = "URL")]
     pub(crate) redis_url: Option<String>,
 
-    /// File with that URL, for a URL with a password.
+    /// File with that URL, in case it contains a password.
     #[arg(long, value_name = "FILE")]
     pub(crate) redis_url_file: Option<PathBuf>,
 
@@ -259,7 +259,7 @@ pub(crate) struct ReplaySettings {
         value_parser = Seconds::above_zero)]
     pub(crate) redis_timeout: Seconds,
 
-    /// Serve a request as often as it is sent.
+    /// Serve repeated requests again: no replay protection.
     #[arg(long)]
     pub(crate) no_replay_guard: bool,
 }
@@ -284,11 +284,11 @@ pub(crate) struct LimitSettings {
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
     pub(crate) chunk_limit: usize,
 
-    /// Padding of answers: multiple:N, or buckets:N:N and so on. None unless set.
+    /// Padding of answers: multiple:N, or buckets:N:N and so on. None by default.
     #[arg(long, value_name = "HOW")]
     pub(crate) pad_responses: Option<String>,
 
-    /// Exchanges under way at a time. More are answered with 503 and Retry-After.
+    /// Exchanges under way at a time. Further requests get a 503 with Retry-After.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) concurrency: usize,
 
@@ -302,7 +302,7 @@ pub(crate) struct LimitSettings {
         value_parser = Seconds::above_zero)]
     pub(crate) timeout: Seconds,
 
-    /// How long a message in chunks may stand still, and a client may take nothing of its answer.
+    /// How long a message in chunks may stand still, and a client may read nothing of its answer.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),
         value_parser = Seconds::above_zero)]
     pub(crate) idle_timeout: Seconds,
@@ -314,7 +314,7 @@ pub(crate) struct LimitSettings {
 pub(crate) struct Rule {
     /// As for `allow-target`.
     pub(crate) target: String,
-    /// Methods that are allowed; without any, all are.
+    /// Allowed methods; if none is given, all are.
     #[serde(default)]
     pub(crate) methods: Vec<String>,
     /// Whether the host may have addresses that are not public.
@@ -349,7 +349,7 @@ impl ProgramSettings for Settings {
 }
 
 impl Settings {
-    /// What relays have to show.
+    /// What relays must show.
     pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
         let RelaySettings { token_file, client_ca, require_client_certificate } = &self.relays;
         anyhow::ensure!(
@@ -359,7 +359,7 @@ impl Settings {
         Ok(Credentials::read(*require_client_certificate, token_file.as_deref())?)
     }
 
-    /// Whether the environment of the Go gateway is among the settings.
+    /// Whether the environment of the Go gateway applies.
     pub(crate) fn has_go_env(&self) -> bool {
         self.paths.go_env == Some(true)
     }

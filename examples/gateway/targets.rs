@@ -49,7 +49,7 @@ pub(crate) fn policy(all: &Settings) -> anyhow::Result<TargetPolicy> {
         "no target is allowed: name each with --allow-target ORIGIN, or open the gateway to all \
          public https targets with --allow-any-target{}",
         if all.has_go_env() {
-            " (ALLOWED_TARGET_ORIGINS is not set, which does not mean all here)"
+            "  (ALLOWED_TARGET_ORIGINS is not set, which here does not mean all targets)"
         } else {
             ""
         }

@@ -1,4 +1,4 @@
-//! Where the relay knows its clients from.
+//! How the relay learns its clients' addresses.
 
 use oblivious_http::service::TrustedProxies;
 use oblivious_hyper::ClientAddresses;

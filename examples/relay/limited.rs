@@ -14,7 +14,8 @@ pub(crate) fn relay(
     http_client: HttpClient,
 ) -> anyhow::Result<Relay<HttpClient>> {
     let Settings { gateways, clients, limits, .. } = settings;
-    // The server ends exchanges that take too long in all: here it would be a timer more for each.
+    // The server ends exchanges that take too long in total: here that would cost each another
+    // timer.
     let mut relay = Relay::new(http_client)
         .routes(routes)
         .body_limit(limits.body_limit)

@@ -1,11 +1,11 @@
-//! An Oblivious HTTP relay (RFC 9458): passes encapsulated requests on to gateways, and nothing
-//! that tells whose they are.
+//! An Oblivious HTTP relay (RFC 9458): passes encapsulated requests on to gateways, without
+//! anything that tells whose they are.
 //!
 //! ```sh
 //! cargo run --release --example relay -- --gateway https://gateway.example/gateway
 //! ```
 //!
-//! `--help` tells all settings; each is also a key of the file that `--config` names, and a
+//! `--help` lists all settings; each is also a key of the file that `--config` names, and a
 //! variable: `--body-limit` is `body-limit` there and `RELAY_BODY_LIMIT` in the environment.
 
 mod client_addresses;
@@ -32,7 +32,7 @@ use rustls::ServerConfig;
 use crate::reloading::Reloading;
 use crate::settings::Settings;
 
-// Requests are answered by threads of their own.
+// Separate threads answer the requests.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     program::run(Prepared::new, Prepared::run).await
@@ -70,7 +70,7 @@ impl Prepared {
             tracing::info!(route = route.label(), gateway = route.gateway, "route");
         }
         if tls.is_none() {
-            tracing::warn!("serving http: only a TLS proxy in front may connect to this port");
+            tracing::warn!("serving http: let only a TLS proxy in front connect to this port");
         }
         let tls = tls.map(Live::new);
         let app = Router::new()

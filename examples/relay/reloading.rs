@@ -36,7 +36,7 @@ impl Reloading {
         let tls = settings.server.tls(None)?;
         if settings.to_toml()? != read.to_toml()? {
             tracing::warn!(
-                "settings other than those of routes have changed: they take effect at a restart"
+                "settings other than routes have changed: they take effect after a restart"
             );
         }
         self.client_tls.replace(client_tls);

@@ -28,7 +28,7 @@ pub(crate) struct RouteSettings {
     pub(crate) client_cert: Option<PathBuf>,
     /// A file with its private key.
     pub(crate) client_key: Option<PathBuf>,
-    /// Further protocols whose encapsulated messages are taken.
+    /// Further protocols whose encapsulated messages are accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) payload: Vec<PayloadSettings>,
 }
@@ -42,12 +42,12 @@ pub(crate) struct PayloadSettings {
 }
 
 impl RouteSettings {
-    /// A route with nothing special about it.
+    /// A plain route.
     pub(crate) fn new(path: &str, gateway: &str) -> Self {
         Self { path: Some(path.into()), gateway: gateway.into(), ..Self::default() }
     }
 
-    /// What it is called where an operator sees it.
+    /// Its name for the operator.
     pub(crate) fn label(&self) -> &str {
         let named = self.name.as_deref().or(self.path.as_deref()).or(self.host.as_deref());
         named.unwrap_or("without path and host")

@@ -25,7 +25,7 @@ pub(crate) fn routes(settings: &Settings) -> anyhow::Result<Routes> {
     for one in &all {
         anyhow::ensure!(
             one.path.as_ref() != Some(&settings.server.health_path),
-            "{} is the path of --health-path, and not free for a route",
+            "{} is the path of --health-path, so it cannot be a route",
             settings.server.health_path
         );
         let route = route(one, settings.gateways.allow_http_gateway)
@@ -53,7 +53,7 @@ fn route(settings: &RouteSettings, allow_http: bool) -> anyhow::Result<Route> {
         (Some(path), None) => Route::path(path, gateway)?,
         (Some(path), Some(host)) => Route::path(path, gateway)?.only_host(host)?,
         (None, Some(host)) => Route::host(host, gateway)?,
-        (None, None) => anyhow::bail!("it needs a path or a host"),
+        (None, None) => anyhow::bail!("a route needs a path or a host"),
     };
     if let Some(name) = &settings.name {
         route = route.named(name);
@@ -72,7 +72,7 @@ fn route(settings: &RouteSettings, allow_http: bool) -> anyhow::Result<Route> {
 
 /// A URL of the settings.
 pub(crate) fn url(text: &str) -> anyhow::Result<Uri> {
-    // It could have a password in it.
+    // It could contain a password.
     text.parse().context("a URL is wrong").context(Hint("write it as https://HOST/PATH"))
 }
 

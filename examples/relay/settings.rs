@@ -65,13 +65,12 @@ pub(crate) struct GatewaySettings {
     #[arg(long, value_name = "PATH=URL", value_delimiter = ',')]
     pub(crate) route: Vec<RouteSettings>,
 
-    /// Key configurations of the gateway of --gateway. Clients get them, all the same ones, by GET
-    /// on its path, to compare with what they have from elsewhere.
+    /// URL of the key configurations of the gateway of --gateway. All clients get the same ones
+    /// with GET on its path, to compare with those from elsewhere.
     #[arg(long, value_name = "URL")]
     pub(crate) keys: Option<String>,
 
-    /// File with the bearer token to show to the gateway of --gateway. It is read again every ten
-    /// seconds.
+    /// File with the bearer token for the gateway of --gateway. It is read again every ten seconds.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 
@@ -87,17 +86,18 @@ pub(crate) struct GatewaySettings {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 
-    /// Name of this relay in the Via field that gateways get, by which it knows a loop. Replicas of
-    /// one relay share a name, and so do relays that could call each other. Random unless set.
+    /// Name of this relay in the Via field that gateways get, by which it detects loops. Replicas
+    /// of one relay must share a name, and so must relays that could call each other. Random by
+    /// default.
     #[arg(long, value_name = "NAME")]
     pub(crate) via: Option<String>,
 
-    /// Allow gateways with http URLs: for tests, and for a gateway on the same machine.
+    /// Allow gateways with http URLs, for tests and for a gateway on the same machine.
     #[arg(long)]
     pub(crate) allow_http_gateway: bool,
 
     /// Stop asking a gateway after this many failures in a row: its clients get a 503 at once.
-    /// Never unless set.
+    /// Never by default.
     #[arg(long, value_name = "N")]
     pub(crate) breaker_failures: Option<NonZeroU32>,
 
@@ -106,8 +106,8 @@ pub(crate) struct GatewaySettings {
         value_parser = Seconds::above_zero)]
     pub(crate) breaker_pause: Seconds,
 
-    /// Hold each request and each answer for a random time up to this, so that times do not tell
-    /// who asked what. It helps only if many requests come in that time. No delay unless set.
+    /// Hold each request and each answer for a random time up to this, so that times do not reveal
+    /// who asked what. It only helps if many requests arrive in that time. No delay by default.
     #[arg(long, value_name = "SECONDS", value_parser = Seconds::above_zero)]
     pub(crate) delay: Option<Seconds>,
 }
@@ -116,20 +116,19 @@ pub(crate) struct GatewaySettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Clients")]
 pub(crate) struct ClientSettings {
-    /// Requests per second that each client may send. More are answered with 429. No limit unless
-    /// set.
+    /// Requests per second that each client may send. Further ones get a 429. No limit by default.
     #[arg(long, value_name = "N")]
     pub(crate) client_rate: Option<NonZeroU32>,
 
-    /// Requests that a client may send at once after a pause. As many as in a second, unless set.
+    /// Requests that a client may send at once after a pause. By default as many as in a second.
     #[arg(long, value_name = "N")]
     pub(crate) client_burst: Option<NonZeroU32>,
 
-    /// Clients that are remembered for --client-rate, at 40 bytes each.
+    /// How many clients are remembered for --client-rate, at 40 bytes each.
     #[arg(long, value_name = "N", default_value = "65536")]
     pub(crate) clients_remembered: NonZeroUsize,
 
-    /// Exchanges that each client may have under way at a time. No limit unless set.
+    /// Exchanges that each client may have under way at a time. No limit by default.
     #[arg(long, value_name = "N")]
     pub(crate) client_concurrency: Option<NonZeroU32>,
 
@@ -146,12 +145,12 @@ pub(crate) struct ClientSettings {
     #[arg(long)]
     pub(crate) proxy_protocol: bool,
 
-    /// Networks of proxies in front, such as 10.0.0.0/8, that are believed when they say who the
-    /// client is. Anyone else is a client.
+    /// Networks of proxies in front, such as 10.0.0.0/8, that are trusted to say who the client is.
+    /// Any other peer is itself a client.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
     pub(crate) trusted_proxy: Vec<String>,
 
-    /// Header field in which those proxies say it: Forwarded, or one with addresses alone.
+    /// Header field in which those proxies say it: Forwarded, or one that only has addresses.
     #[arg(long, value_name = "NAME", default_value = "x-forwarded-for")]
     pub(crate) proxy_field: String,
 }
@@ -164,7 +163,7 @@ pub(crate) struct LimitSettings {
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     pub(crate) body_limit: u64,
 
-    /// Exchanges under way at a time. More are answered with 503 and Retry-After.
+    /// Exchanges under way at a time. Further requests get a 503 with Retry-After.
     #[arg(long, value_name = "N", default_value = "10000")]
     pub(crate) concurrency: NonZeroUsize,
 

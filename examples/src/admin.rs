@@ -1,4 +1,5 @@
-//! What operators and their machines ask: how it goes, and whether to send requests here.
+//! What operators and their machines ask: how the program is doing, and whether to send requests
+//! here.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Errors as the programs tell them: what failed, why, and what to do about it.
+//! Errors as the programs report them: what failed, why, and what to do about it.
 
 use std::process::ExitCode;
 

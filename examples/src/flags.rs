@@ -1,4 +1,4 @@
-//! Command lines, each flag of which is a variable in the environment too.
+//! Command lines whose flags are also variables in the environment.
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Command};
@@ -12,7 +12,7 @@ pub(crate) fn with_variables(command: Command, prefix: &str) -> Command {
         // variables follow from the flags.
         let arg = arg.hide_env_values(true).hide_env(true);
         match arg.get_action() {
-            // A variable can only say yes if it has words for it.
+            // A variable needs a word for yes.
             ArgAction::SetTrue => arg.env(variable).value_parser(BoolishValueParser::new()),
             _ => arg.env(variable),
         }

@@ -1,6 +1,6 @@
-//! What the example programs share: settings, logs, metrics, reloads and shutdown; and for those that
-//! show something on one machine, its parties and who stands beside them. Everything else that they
-//! need for the network is in the crate `oblivious-hyper`.
+//! What the example programs share: settings, logs, metrics, reloads and shutdown; and, for those
+//! that show something on one machine, its parties and witnesses. Everything else that they need
+//! for the network is in the crate `oblivious-hyper`.
 
 pub mod admin;
 mod config_file;

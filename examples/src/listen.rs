@@ -1,4 +1,4 @@
-//! Sockets that listen, and where they do, on standard output.
+//! Listening sockets, and their addresses on standard output.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::error_report::Hint;
 
 /// Listens at `address`, which is `HOST:PORT`, and says so on stdout: `listening on
-/// https://ADDRESS`, or `http://` without TLS. With port 0 that line tells the port.
+/// https://ADDRESS`, or `http://` without TLS. With port 0 that line says which port.
 pub async fn listen(address: &str, tls: bool) -> anyhow::Result<TcpListener> {
     let listener =
         bind(address).await.context(Hint("choose another address with --listen HOST:PORT"))?;

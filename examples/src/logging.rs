@@ -21,7 +21,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Libraries whose more talkative log lines tell who connects where.
+/// Libraries whose detailed log lines would reveal who connects where.
 const DISCREET: [&str; 6] = ["h2", "hyper", "hyper_rustls", "hyper_util", "rustls", "tower"];
 
 /// Sends log lines to stderr. `RUST_LOG` chooses which; without it, what `default` says.

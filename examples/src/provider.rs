@@ -1,11 +1,11 @@
-//! The choice of a provider of cryptographic primitives, as the programs take it.
+//! The programs' choice of a provider of cryptographic primitives.
 
 use std::fmt;
 
 use oblivious_http::hpke::Provider;
 use serde::{Deserialize, Serialize};
 
-/// Where the primitives of the cryptography come from.
+/// Where the cryptographic primitives come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProviderName {
@@ -23,7 +23,7 @@ impl ProviderName {
     /// The provider.
     ///
     /// # Errors
-    /// If the program was built without it, or the processor does not run it.
+    /// If the program was built without it, or the processor does not support it.
     pub fn provider(self) -> anyhow::Result<Provider> {
         match self {
             Self::RustCrypto => Ok(Provider::rust_crypto()),

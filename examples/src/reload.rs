@@ -41,7 +41,7 @@ pub fn at_hang_ups(
                 Ok(()) => tracing::info!("{what} were read again"),
                 Err(error) => {
                     let error = format!("{error:#}");
-                    tracing::error!(error, "nothing was read again: what is in use stays");
+                    tracing::error!(error, "reloading failed: everything in use stays");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! A server as both programs are one: where it listens, its TLS, its limits, and how it ends.
+//! The server of both programs: where it listens, its TLS, its limits, and how it shuts down.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -37,7 +37,7 @@ pub struct ServerSettings {
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Threads that answer requests. As many as there are processors, unless set.
+    /// Threads that answer requests. By default one for each processor.
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
 
@@ -45,12 +45,12 @@ pub struct ServerSettings {
     #[arg(long, value_name = "PATH", default_value = "/health")]
     pub health_path: String,
 
-    /// How long to go on taking requests after SIGTERM while /ready already says 503, so that load
-    /// balancers and clients with idle connections notice.
+    /// How long to keep accepting requests after SIGTERM while /ready already answers 503, so that
+    /// load balancers and clients with idle connections notice.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(1))]
     pub lame_duck: Seconds,
 
-    /// How long requests under way have to finish after that.
+    /// How long requests under way then have to finish.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(10))]
     pub drain: Seconds,
 }
@@ -60,7 +60,7 @@ pub struct ServerSettings {
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Limits")]
 pub struct ConnectionLimits {
-    /// Connections open at a time. More have to wait.
+    /// Connections open at a time. Further ones have to wait.
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub max_connections: usize,
 
@@ -73,7 +73,7 @@ pub struct ConnectionLimits {
         value_parser = Seconds::above_zero)]
     pub head_timeout: Seconds,
 
-    /// How long an exchange may take in all.
+    /// How long an exchange may take in total.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(3600),
         value_parser = Seconds::above_zero)]
     pub exchange_timeout: Seconds,
@@ -83,13 +83,13 @@ pub struct ConnectionLimits {
 pub struct Serving {
     /// Limits on connections.
     pub connections: ConnectionLimits,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may read nothing of its answer.
     pub stall: Seconds,
-    /// Where the addresses of clients are known from.
+    /// How the addresses of clients are learned.
     pub client_addresses: ClientAddresses,
     /// The TLS, if there is any.
     pub tls: Option<Live<ServerConfig>>,
-    /// Is told when the end begins.
+    /// Is told when the shutdown begins.
     pub draining: Draining,
 }
 
@@ -106,14 +106,15 @@ impl ServerSettings {
                 anyhow::ensure!(client_ca.is_none(), "--client-ca needs --tls-cert and --tls-key");
                 Ok(None)
             }
-            _ => anyhow::bail!("--tls-cert and --tls-key go together"),
+            _ => anyhow::bail!("--tls-cert and --tls-key must be given together"),
         }
     }
 
-    /// Serves until the program is asked to end and everything has been answered, or it is time.
+    /// Serves until the program is asked to end, and then until everything has been answered or
+    /// time is up.
     ///
     /// # Errors
-    /// If nothing can listen there, or the system gives no threads.
+    /// If the address cannot be listened on, or no threads can be started.
     pub async fn serve<S, B>(&self, serving: Serving, service: S) -> anyhow::Result<()>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,

@@ -17,12 +17,12 @@ use crate::flags::{with_switches, with_variables};
 /// the configuration file: `--body-limit` of a program with the prefix `GATEWAY` is
 /// `GATEWAY_BODY_LIMIT` and `body-limit`. A flag replaces the variable, which replaces the file.
 ///
-/// clap reads all three. A file is as good as flags that stand before all others.
+/// clap reads all three. The file's settings count as flags that precede all others.
 pub trait Settings: CommandFactory + FromArgMatches + Serialize {
     /// What the names of variables begin with, before an underscore.
     const PREFIX: &'static str;
 
-    /// Defaults of shared settings that are others in this program, by the names of their flags.
+    /// Defaults of shared settings that differ in this program, by the names of their flags.
     const DEFAULTS: &'static [(&'static str, &'static str)] = &[];
 
     /// Keys of the file that hold tables.
@@ -31,11 +31,11 @@ pub trait Settings: CommandFactory + FromArgMatches + Serialize {
     /// Takes over the tables from the text of a file.
     ///
     /// # Errors
-    /// If they are not as they should be.
+    /// If they are not valid.
     fn read_tables(&mut self, file: &str) -> Result<(), toml::de::Error>;
 
-    /// A chance to change what the file gives, for settings that come from elsewhere too. Called
-    /// with what would be in effect without that.
+    /// A chance to change what the file gives, for settings that also come from elsewhere. Called
+    /// with what would otherwise be in effect.
     ///
     /// # Errors
     /// If what comes from elsewhere cannot be used.
@@ -55,8 +55,7 @@ pub trait Settings: CommandFactory + FromArgMatches + Serialize {
 // The flags that are no settings. (A doc comment would describe the program in its --help.)
 #[derive(Args)]
 struct SourceFlags {
-    /// File with settings (TOML), each under the name of its flag. Flags and variables replace
-    /// what it says.
+    /// File with settings (TOML), each under the name of its flag. Flags and variables override it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -90,7 +89,7 @@ impl<S: Settings> Source<S> {
         Ok(Self { command, arguments, matches, config, check, settings: PhantomData })
     }
 
-    /// Whether the settings are to be printed and nothing else is to be done.
+    /// Whether only to print the settings.
     pub fn is_check(&self) -> bool {
         self.check
     }
@@ -98,7 +97,7 @@ impl<S: Settings> Source<S> {
     /// The settings in effect, with the file as it is now.
     ///
     /// # Errors
-    /// If the file cannot be read, has a setting that there is not, or a value that cannot be.
+    /// If the file cannot be read, or has an unknown setting or an invalid value.
     pub fn read(&self) -> anyhow::Result<S> {
         let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
         let flags = with_switches(S::command()).disable_help_flag(true).disable_version_flag(true);
@@ -114,7 +113,7 @@ impl<S: Settings> Source<S> {
         Ok(settings)
     }
 
-    /// Puts what is given before the flags, but for what flags or variables replace.
+    /// Puts what is given before the flags, except for what flags or variables override.
     fn merge(&self, given: &Given) -> anyhow::Result<S> {
         let id = |key: &str| {
             let arg = self.command.get_arguments().find(|arg| arg.get_long() == Some(key));
@@ -143,8 +142,8 @@ fn command<S: Settings>() -> Command {
     let command = SourceFlags::augment_args(command.next_help_heading(None::<&str>));
     with_variables(command, S::PREFIX).max_term_width(100).next_line_help(true).after_help(format!(
         "Every flag is also a variable, --some-flag as {}_SOME_FLAG, and a key in the file of \
-         --config. Switches are off unless set; --some-switch=no turns off one that the file turns \
-         on. For a list, put commas between the values, or repeat the flag. RUST_LOG chooses log \
+         --config. Switches are off by default; --some-switch=no turns off one that the file turns \
+         on. For a list, separate the values with commas, or repeat the flag. RUST_LOG chooses log \
          lines, as in RUST_LOG=debug. No line says who asked for what.",
         S::PREFIX
     ))

@@ -1,4 +1,4 @@
-//! The end of a server that nobody should notice: first it says that it will go, then it goes.
+//! A shutdown that nobody should notice: first the server says that it will stop, then it stops.
 
 use std::convert::Infallible;
 use std::sync::Arc;

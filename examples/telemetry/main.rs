@@ -1,6 +1,6 @@
-//! Telemetry that says how an app is doing and not how any one of its users is: many devices report
-//! to a collector, once directly and once through Oblivious HTTP, all on this machine. Who could
-//! link what is counted from what each party really saw.
+//! Telemetry that says how an app is doing, but nothing about any one user: many devices report to
+//! a collector, once directly and once through Oblivious HTTP, all on this machine. Who could link
+//! what is counted from what each party really saw.
 //!
 //! ```sh
 //! cargo run --release --example telemetry -- --devices 100
@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether nobody could link what nobody should.
+/// Returns whether nobody could link what nobody should be able to.
 async fn run(args: &Args) -> anyhow::Result<bool> {
     logging::init(LogFormat::Text, "warn");
     let (devices, reports) = (usize::from(args.devices), usize::from(args.reports));

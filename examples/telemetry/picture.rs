@@ -1,4 +1,4 @@
-//! Shows who could link what, to a reader who has never heard of Oblivious HTTP.
+//! Shows who could link what, for a reader who has never heard of Oblivious HTTP.
 
 use std::collections::BTreeMap;
 

@@ -24,8 +24,8 @@ const SCREENS: [&str; 4] = ["search", "messages", "map", "settings"];
 /// Reports in the order in which they are sent: each device has one in each round, and nobody knows
 /// whose turn it is.
 pub(crate) fn of_devices(devices: usize, each: usize) -> Vec<Report> {
-    // No two are alike, or it could not be told which of them somebody has seen. Whole microseconds
-    // of a second are enough for that, and tell nothing of who measured them.
+    // No two are alike, so that it can be told which of them somebody has seen. Whole microseconds
+    // are enough for that, and do not reveal who measured them.
     let mut times: Vec<u32> = (50_000..1_000_000).collect();
     fastrand::shuffle(&mut times);
     let mut reports = Vec::new();

@@ -168,9 +168,9 @@ fn ambiguous_text_is_refused() {
         ("content-length: 2", "x", "shorter"),
         ("content-length: 1", "xy", "1 bytes after"),
         ("x: y", "x", "1 bytes after"),
-        ("transfer-encoding: gzip, chunked", "0\r\n\r\n", "only `transfer-encoding`"),
+        ("transfer-encoding: gzip, chunked", "0\r\n\r\n", "only supported `transfer-encoding`"),
         ("transfer-encoding: chunked", "z\r\n\r\n", "hexadecimal"),
-        ("transfer-encoding: chunked", "1\r\nxy\r\n0\r\n\r\n", "longer than it says"),
+        ("transfer-encoding: chunked", "1\r\nxy\r\n0\r\n\r\n", "longer than its length says"),
         ("transfer-encoding: chunked", "1\r\nx\r\n", "middle of the chunks"),
         ("transfer-encoding: chunked", "ffffffffffffffff\r\nx", "middle of the chunks"),
         ("transfer-encoding: chunked", "0\r\nx: y\r\n", "middle of the chunks"),
@@ -287,7 +287,7 @@ end
     assert!(dump.contains("\ncontent, 258 bytes\n"));
     assert!(
         dump.ends_with(
-            "\n  and 2 bytes more, which --all shows\ntrailers, 1 fields\n  t: u\nend\n"
+            "\n  and 2 more bytes, which --all shows\ntrailers, 1 fields\n  t: u\nend\n"
         )
     );
     let dump = String::from_utf8(convert(&["dump", "--all"], &long)).unwrap();
@@ -320,7 +320,7 @@ fn leniency_is_asked_for() {
 #[test]
 fn mistakes_are_explained() {
     let error = refusal(&["decode"], b"GET / HTTP/1.1\r\n\r\n");
-    assert!(error.contains("hint: HTTP/1.1 text is what `encode` takes"), "{error}");
+    assert!(error.contains("hint: this may be HTTP/1.1 text: that is for `encode`"), "{error}");
     let output = run(&["encode", "--pad", "many"], b"");
     assert_eq!(output.status.code(), Some(2));
     let output = run(&["encode", "--help"], b"");

@@ -1,4 +1,4 @@
-//! The control data of requests, as decoder and message share it.
+//! The control data of requests, shared by the decoder and whole messages.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -100,7 +100,7 @@ impl PartialEq for ControlData {
 impl Eq for ControlData {}
 
 impl core::fmt::Debug for ControlData {
-    /// Shows how much there is, never what.
+    /// Shows how long the parts are, never what they say.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "ControlData({} bytes)", self.bytes.len())
     }
@@ -110,7 +110,7 @@ impl core::fmt::Debug for ControlData {
 mod tests {
     use super::*;
 
-    /// RFC 3986 §3.1: schemes have no case, and those of the web come out in lower case.
+    /// RFC 3986 §3.1: schemes ignore case, and those of the web come out in lower case.
     #[test]
     fn parts_are_the_same_wherever_they_lie() {
         let wire = Bytes::from_static(b"\x03GET\x05HTTPS\x01a\x02/b");
@@ -122,7 +122,7 @@ mod tests {
         assert_ne!(found, ControlData::join([b"GET", b"https", b"a/", b"b"]));
     }
 
-    /// What lies in a message in lower case already is not copied.
+    /// A scheme that is already in lower case is not copied.
     #[test]
     fn parts_are_slices_of_the_message() {
         let wire = Bytes::from_static(b"\x03GET\x05https\x01a\x02/b");

@@ -14,7 +14,7 @@ pub(crate) trait EncodableFields {
     fn section_len(&self) -> Result<usize, EncodeError>;
     /// Writes the lines without a length or terminator.
     fn put_lines(&self, out: &mut BytesMut);
-    /// Whether it has nothing in it that trailers must not have.
+    /// Whether it may be a trailer section.
     fn may_be_trailers(&self) -> bool;
 }
 
@@ -41,8 +41,8 @@ pub(crate) struct HeadInfo {
 
 impl HeadInfo {
     /// Checks a `content-length` against the length of the content (RFC 9113 §8.1.1). The response
-    /// to HEAD and a 304 have no content whatever the field says, and an encoder is not told what a
-    /// response answers.
+    /// to HEAD and a 304 have no content, whatever the field says, and an encoder does not know
+    /// which request a response answers.
     pub(crate) fn check_content_length(&self, length: u64) -> Result<(), EncodeError> {
         match self.content_length {
             Some(_) if length == 0 && self.kind == Kind::Final => Ok(()),

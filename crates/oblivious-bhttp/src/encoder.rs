@@ -12,9 +12,9 @@ use crate::writer::{Writer, put_zeros};
 
 /// Encodes one message part by part.
 ///
-/// The parts are appended to a buffer that the caller may empty at any time. Empty parts at the
-/// end of a message of known length are left out (RFC 9292 §3.8). One of indeterminate length has
-/// all its terminators: not every receiver takes a message without them.
+/// The parts are appended to a buffer that the caller may empty at any time. Empty parts at the end
+/// of a message of known length are left out (RFC 9292 §3.8). A message of indeterminate length
+/// gets all its terminators, since some receivers need them.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -57,13 +57,12 @@ enum Stage {
 impl Encoder {
     /// An encoder for a message whose content has this length (RFC 9292 §3.1).
     pub fn known_length(content_length: u64) -> Self {
-        // One that is too long is refused with the first content.
+        // A length that is too long is refused with the first content.
         let in_varint = VarInt::new(content_length).unwrap_or(VarInt::MAX);
         Self { length: Some(content_length), ..Self::new(Writer::new(Some(in_varint))) }
     }
 
-    /// An encoder for a message whose content has a length that is not known yet
-    /// (RFC 9292 §3.2).
+    /// An encoder for a message whose content length is not known yet (RFC 9292 §3.2).
     pub fn indeterminate_length() -> Self {
         Self::new(Writer::new(None))
     }
@@ -117,7 +116,8 @@ impl Encoder {
         self.encodable_head(head, out)
     }
 
-    /// Content. In a message of indeterminate length each call makes a chunk; no bytes, no chunk.
+    /// Content. In a message of indeterminate length each call makes a chunk, unless it has no
+    /// bytes.
     ///
     /// # Errors
     /// [`EncodeError::DeclaredLength`] or [`EncodeError::ContentLengthMismatch`] if this is more
@@ -129,8 +129,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// What comes before `length` bytes of content that the caller sends without copying them to
-    /// `out`: they must follow what this writes.
+    /// Writes what precedes `length` bytes of content. The caller sends those bytes itself, right
+    /// after what this writes, without copying them to `out`.
     ///
     /// # Errors
     /// Those of [`content`](Self::content).
@@ -177,7 +177,7 @@ impl Encoder {
             self.encodable_trailers(&Fields::new(), out)?;
         }
         let written = usize::try_from(self.writer.written()).map_err(|_| EncodeError::TooLong)?;
-        // Empty parts that the writer still owes read the same as padding.
+        // Empty parts that have not been written yet read the same as padding.
         put_zeros(out, padding.padded_len(written)? - written);
         Ok(())
     }
@@ -239,8 +239,8 @@ impl Encoder {
         }
     }
 
-    /// Appends the empty parts that were held back, so that what has been written so far shows
-    /// where the head ends.
+    /// Appends the empty parts that were held back, so that the receiver can see where the head
+    /// ends.
     #[cfg(feature = "http")]
     pub(crate) fn flush(&mut self, out: &mut BytesMut) {
         self.writer.write_owed(out);

@@ -1,6 +1,6 @@
 //! What can be wrong with a message, and what to do about it.
 //!
-//! No error holds bytes of the message: what is inside an encapsulation must not reach a log.
+//! No error contains bytes of the message: what is inside an encapsulation must not reach a log.
 
 use thiserror::Error;
 
@@ -8,9 +8,9 @@ use crate::syntax::ControlFault;
 
 /// Why bytes are not a message.
 ///
-/// All but [`Limit`](Self::Limit) and [`PushAfterFinish`](Self::PushAfterFinish) say that the
-/// message is invalid (RFC 9292 §4): nothing of it may be processed any further, including what
-/// the decoder gave out before it came to the error.
+/// All but [`Limit`](Self::Limit) and [`PushAfterFinish`](Self::PushAfterFinish) mean that the
+/// message is invalid (RFC 9292 §4): stop processing it, including what the decoder returned before
+/// the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -26,7 +26,7 @@ pub enum DecodeError {
     /// A request came where a response was expected.
     #[error("the message is a request; decode it as one")]
     ExpectedResponse,
-    /// The framing indicator is there again after an informational response (RFC 9292 §3.5.1).
+    /// The framing indicator is repeated after an informational response (RFC 9292 §3.5.1).
     #[error(
         "the framing indicator is repeated after an informational response; if the sender cannot \
          be fixed, set `accept_repeated_framing`"
@@ -81,7 +81,7 @@ pub enum DecodeError {
          `accept_nonzero_padding`"
     )]
     NonZeroPadding,
-    /// A part is larger than the receiver allows.
+    /// A part exceeds one of the receiver's limits.
     #[error("the message exceeds the limit `{0}`; raise it if such messages are expected")]
     Limit(Limit),
     /// [`Decoder::push`](crate::Decoder::push) was called after
@@ -169,8 +169,8 @@ impl core::fmt::Display for Limit {
     }
 }
 
-/// Why a message cannot be encoded. The fault is the caller's; what has been written to the
-/// output by then is of no use.
+/// Why a message cannot be encoded. The fault is the caller's; discard what has been written to the
+/// output by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -187,9 +187,12 @@ pub enum EncodeError {
     #[error("the path is not one that the method can have; for `https` it begins with a slash")]
     Path,
     /// The status code is outside the range of its kind of response (RFC 9292 §3.5).
-    #[error("the status code is not in 100..=199 for an informational, 200..=599 for a final one")]
+    #[error(
+        "the status code is not in 100..=199 for an informational response, or 200..=599 for a \
+         final one"
+    )]
     Status,
-    /// A field value has blanks at an end (RFC 9292 §3.6); the `http` crate lets such pass.
+    /// A field value has blanks at an end (RFC 9292 §3.6), which the `http` crate allows.
     #[error("a field value has blanks around it, which binary HTTP does not allow; trim it")]
     FieldValue,
     /// A pseudo-field in the trailers (RFC 9292 §3.6).
@@ -208,22 +211,22 @@ pub enum EncodeError {
     /// A request whose URI lacks the scheme or the authority (RFC 9292 §3.4).
     #[error("the request has no absolute URI; give it a scheme and an authority")]
     AbsoluteUriRequired,
-    /// A CONNECT request: it acts on a connection, and there is none here (RFC 9292 §6).
-    #[error("a CONNECT request cannot be sent as a message")]
+    /// A CONNECT request, which needs a connection; there is none here (RFC 9292 §6).
+    #[error("a CONNECT request cannot be sent as a message, since it needs a connection")]
     Connect,
     /// The content is shorter or longer than the length that was given for it.
-    #[error("the content is not as long as was said before it")]
+    #[error("the content does not have the length that was announced for it")]
     DeclaredLength,
-    /// The known-length framing was asked for, and the body does not tell its length.
-    #[error("the body does not tell its length; use the framing of indeterminate length")]
+    /// The known-length framing was chosen, but the body does not give its exact length.
+    #[error("the body does not give its exact length; use the framing of indeterminate length")]
     UnknownLength,
     /// The message is longer than the exact length it should be padded to.
-    #[error("the message is longer than the length to pad it to")]
+    #[error("the message is longer than the length it should be padded to; choose a larger one")]
     PaddingTooShort,
-    /// A length does not fit in 62 bits, or a message not in memory.
+    /// A length does not fit in 62 bits, or the message does not fit in memory.
     #[error("the message is too long to be encoded")]
     TooLong,
-    /// A part was given to an [`Encoder`](crate::Encoder) before or after its turn.
+    /// A part was given to an [`Encoder`](crate::Encoder) out of turn.
     #[error("the parts of the message came in the wrong order")]
     OutOfOrder,
 }
@@ -252,7 +255,7 @@ pub enum FieldError {
     /// The name is one of the five pseudo-fields whose place is the control data.
     #[error("the pseudo-field belongs in the control data")]
     ForbiddenPseudoField,
-    /// The name is that of a pseudo-field, and a regular field came before it.
+    /// The name is that of a pseudo-field, but a regular field came before it.
     #[error("pseudo-fields come before all other fields")]
     MisplacedPseudoField,
 }

@@ -12,8 +12,8 @@ use crate::syntax::{self, UPPER};
 
 /// The lines of a header or trailer section, in order (RFC 9292 §3.6).
 ///
-/// All names are tokens in lower case, all values are valid, pseudo-fields come first. Repeated
-/// names stay as many lines as they were.
+/// All names are tokens in lower case, all values are valid, and pseudo-fields come first. Repeated
+/// names stay separate lines.
 ///
 /// The lines are kept as they are on the wire, checked, in their shortest form: decoding
 /// takes a slice of the message and allocates nothing, encoding copies it, and two sections are
@@ -90,7 +90,7 @@ impl Fields {
         self.iter().filter(same).map(|field| field.value)
     }
 
-    /// A section of these lines, names and values, in their order.
+    /// Makes a section of these lines, names and values, in their order.
     ///
     /// There is no `FromIterator`, since not every name and value can be a line.
     ///
@@ -183,7 +183,7 @@ impl Fields {
         Self { lines: Storage::Shared(rewritten.into()), count }
     }
 
-    /// The lines as `Bytes`, to take slices from, with the ranges that name and value have there.
+    /// The lines as `Bytes`, to take slices from, with the ranges of each name and value.
     #[cfg(feature = "http")]
     pub(crate) fn into_shared(self) -> Bytes {
         match self.lines {
@@ -211,7 +211,7 @@ pub(crate) fn is_pseudo_field(name: &[u8]) -> bool {
     name.first() == Some(&b':')
 }
 
-/// The pseudo-fields of which the control data takes the place (RFC 9292 §3.6).
+/// The pseudo-fields that the control data replaces (RFC 9292 §3.6).
 pub(crate) fn is_forbidden_pseudo_field(name: &[u8]) -> bool {
     [&b":method"[..], b":scheme", b":authority", b":path", b":status"]
         .iter()
@@ -261,7 +261,7 @@ pub(crate) fn line_len(name: &[u8], value: &[u8]) -> usize {
     prefixed_len(name.len()) + prefixed_len(value.len())
 }
 
-/// The number of bytes of something that its length precedes.
+/// The number of bytes of something with its length before it.
 pub(crate) fn prefixed_len(length: usize) -> usize {
     length_varint(length).encoded_len() + length
 }
@@ -281,7 +281,7 @@ pub(crate) fn length_varint(length: usize) -> VarInt {
     VarInt::try_from(length).unwrap_or(VarInt::MAX)
 }
 
-/// What is allocated for lines that are pushed, before there are so many: a few of them.
+/// How much is allocated when the first line is pushed: room for a few.
 const ROOM: usize = 256;
 
 fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -350,7 +350,7 @@ impl<'a> Iterator for FieldIter<'a> {
     }
 }
 
-// Once there is no line to be read, nothing changes any more.
+// Once no line can be read, nothing changes any more.
 impl core::iter::FusedIterator for FieldIter<'_> {}
 
 impl core::fmt::Debug for FieldIter<'_> {
@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(fields, before);
     }
 
-    /// What is decoded can be added to, without a change to what it was decoded from.
+    /// A decoded section can be added to, without changing what it was decoded from.
     #[test]
     fn a_slice_of_a_message_becomes_its_own_when_pushed_to() {
         let message = Bytes::from_static(b"\x01a\x01b");

@@ -1,4 +1,4 @@
-//! The heads of messages, as the incremental codec and whole messages share them.
+//! The heads of messages, shared by the incremental codec and whole messages.
 
 use crate::control::ControlData;
 use crate::fields::Fields;
@@ -14,7 +14,7 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// A head without fields. What it is made of is checked when it is encoded.
+    /// A head without fields. Its parts are checked when it is encoded.
     pub fn new(
         method: impl AsRef<[u8]>,
         scheme: impl AsRef<[u8]>,
@@ -51,7 +51,7 @@ impl RequestHead {
     }
 
     /// What the request is addressed to: the authority of the control data, or else the `host`
-    /// field (RFC 9292 §3.4, RFC 9113 §8.3.1). Decoding has made sure that they agree.
+    /// field (RFC 9292 §3.4, RFC 9113 §8.3.1). Decoding ensures that they agree.
     pub fn effective_authority(&self) -> Option<&[u8]> {
         if self.authority().is_empty() {
             return self.fields.get("host").filter(|host| !host.is_empty());

@@ -1,16 +1,16 @@
-//! The bytes that were pushed into a decoder and not taken out yet.
+//! The bytes that were pushed into a decoder and have not been taken out yet.
 
 use alloc::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use oblivious_wire::VarInt;
 
-/// Pushed pieces, of which the front can be looked at as one slice.
+/// Pushed pieces, whose front can be viewed as one slice.
 ///
-/// Whatever lies within one piece comes out as a slice of it. Only what spans pieces is copied,
-/// and only as many bytes as the caller has made sure belong together.
+/// Whatever lies within one piece comes out as a slice of it. Only what spans pieces is copied, and
+/// only as many bytes as the caller says belong together.
 ///
-/// `Debug` shows how much there is, never what.
+/// `Debug` shows only the length.
 #[derive(Default)]
 pub(crate) struct Input {
     front: Bytes,
@@ -44,7 +44,7 @@ impl Input {
         }
     }
 
-    /// Says that no more pieces come.
+    /// Says that no more pieces will come.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
@@ -64,7 +64,7 @@ impl Input {
         *self = Self { ended: self.ended, ..Self::default() };
     }
 
-    /// What can be looked at without a gap.
+    /// The front, without a gap.
     #[inline]
     pub(crate) fn view(&self) -> &[u8] {
         if self.carry.is_empty() { &self.front } else { &self.carry }
@@ -83,7 +83,8 @@ impl Input {
                 return false;
             }
             if self.carry.is_empty() && self.queue.is_empty() {
-                // Nothing to join it with: leave it where it is, it may come out uncopied.
+                // There is nothing to join it with: leave it in place, so that it may come out
+                // uncopied.
                 return self.front.len() >= need;
             }
             let count = self.front.len().min(need - self.carry.len());

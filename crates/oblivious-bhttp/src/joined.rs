@@ -1,12 +1,12 @@
-//! Content that comes in pieces, as one.
+//! Content that comes in pieces, joined into one.
 
 use bytes::{Bytes, BytesMut};
 
-/// All content of a message that is there as a whole: the only piece as it is, several joined.
+/// All content of a message that is complete in memory: a single piece as it is, several joined.
 pub(crate) struct Joined {
     only: Option<Bytes>,
     joined: BytesMut,
-    /// The length of the message, which is more than all its content.
+    /// The length of the message, which exceeds that of its content.
     most: usize,
 }
 
@@ -22,7 +22,8 @@ impl Joined {
             return;
         }
         if let Some(first) = self.only.take() {
-            // The message is in memory, so its length is more than a claim; and this is the only allocation.
+            // The message is in memory, so its length is not just a claim; and this is the only
+            // allocation.
             self.joined.reserve(self.most);
             self.joined.extend_from_slice(&first);
         }

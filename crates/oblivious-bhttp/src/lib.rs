@@ -1,8 +1,8 @@
-//! Binary HTTP (RFC 9292): the whole of an HTTP message as bytes, `message/bhttp`.
+//! Binary HTTP (RFC 9292): a whole HTTP message as bytes, `message/bhttp`.
 //!
-//! The format is what Oblivious HTTP encrypts, and is useful on its own as well: it needs no
-//! connection, has no ambiguities to smuggle requests through, and is read in one pass. This crate
-//! reads and writes it
+//! It is the format that Oblivious HTTP encrypts, and is useful on its own too: it needs no
+//! connection, has no ambiguities for request smuggling, and is read in one pass. This crate reads
+//! and writes it
 //!
 //! - as whole messages, [`Request`] and [`Response`],
 //! - piece by piece without I/O, [`Decoder`] and [`Encoder`],
@@ -53,15 +53,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A message that `http` cannot hold is a [`ConvertError`], and is never changed to make it fit.
-//! Fields that are for a single connection are left out, as RFC 9292 §3.6 requires. The functions
-//! say what else there is to know.
+//! A message that `http` cannot hold is a [`ConvertError`]; it is never changed to make it fit.
+//! Fields that are for a single connection are left out, as RFC 9292 §3.6 requires. See the
+//! functions for details.
 //!
 //! # Messages from strangers
 //!
 //! No input makes a decoder panic, hang, or allocate by a length that is merely claimed. Every part
-//! has a limit, with a default, in [`Limits`]. An invalid message is a typed error, and no error and
-//! no `Debug` output holds bytes of a message.
+//! has a limit, with a default, in [`Limits`]. An invalid message is a typed error. No error and no
+//! `Debug` output contains bytes of a message.
 //!
 //! # Features
 //!
@@ -69,7 +69,7 @@
 //!
 //! Without it the crate is `no_std` and needs `alloc`.
 
-// Without the feature `http` its items are not there to link to.
+// Without the feature `http` there are no items of it to link to.
 #![cfg_attr(not(feature = "http"), allow(rustdoc::broken_intra_doc_links))]
 #![no_std]
 

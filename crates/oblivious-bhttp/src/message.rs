@@ -38,7 +38,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without fields and content. What it is made of is checked when it is encoded.
+    /// A request without fields and content. Its parts are checked when it is encoded.
     pub fn new(
         method: impl AsRef<[u8]>,
         scheme: impl AsRef<[u8]>,
@@ -63,7 +63,7 @@ impl Request {
     /// A [`DecodeError`] if `message` is not a valid request, or exceeds a limit.
     pub fn decode_with(message: Bytes, options: &DecodeOptions) -> Result<Self, DecodeError> {
         let content = Joined::of(&message);
-        // The return value itself is written to from the start, to move less in the end.
+        // The return value is written in place from the start, to avoid moving it at the end.
         let mut decoded = Ok(Self::default());
         if let Ok(request) = &mut decoded {
             let mut whole = WholeRequest { request, content };
@@ -86,7 +86,7 @@ impl Request {
         Ok(out.freeze())
     }
 
-    /// Encodes the message behind what is in `out`. Padding counts from where the message begins.
+    /// Appends the encoded message to `out`. Padding counts from where the message begins.
     ///
     /// # Errors
     /// An [`EncodeError`] if RFC 9292 does not allow the message, or the padding is too short.
@@ -171,7 +171,7 @@ impl Response {
         Ok(out.freeze())
     }
 
-    /// Encodes the message behind what is in `out`. Padding counts from where the message begins.
+    /// Appends the encoded message to `out`. Padding counts from where the message begins.
     ///
     /// # Errors
     /// An [`EncodeError`] if RFC 9292 does not allow the message, or the padding is too short.

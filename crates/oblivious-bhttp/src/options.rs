@@ -1,13 +1,14 @@
-//! What a decoder takes and how strict it is, and how an encoder writes.
+//! What a decoder accepts, how strict it is, and how an encoder writes.
 
 use crate::padding::Padding;
 
 /// How large the parts of a message may be.
 ///
 /// A message beyond a limit is an error that names it
-/// ([`DecodeError::Limit`](crate::DecodeError::Limit)). Lengths are checked when they are claimed,
-/// before a byte of what they announce is kept; the memory of a [`Decoder`](crate::Decoder) is
-/// bounded by the larger of `control_data` and `field_section`, since content passes through.
+/// ([`DecodeError::Limit`](crate::DecodeError::Limit)). Lengths are checked as soon as they are
+/// claimed, before any byte of what they announce is kept; the memory of a
+/// [`Decoder`](crate::Decoder) is bounded by the larger of `control_data` and `field_section`,
+/// since content passes through.
 ///
 /// ```
 /// use oblivious_bhttp::DecodeOptions;
@@ -43,25 +44,25 @@ impl Default for Limits {
     }
 }
 
-/// The limits of a decoder and what it tolerates. The default is strict.
+/// The limits of a decoder, and what it tolerates. The default is strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
     /// How large the parts of a message may be.
     pub limits: Limits,
-    /// Skips a framing indicator that is repeated between an informational response and the
-    /// control data after it. RFC 9292 §3.5.1 has none there; some Java and Swift libraries write
-    /// it. It cannot be mistaken for a status code. Default: off, and such messages are invalid.
+    /// Skips a framing indicator that is repeated between an informational response and the control
+    /// data after it. RFC 9292 §3.5.1 has none there, but some Java and Swift libraries write it.
+    /// It cannot be mistaken for a status code. Default: off, and such messages are invalid.
     pub accept_repeated_framing: bool,
     /// Does not look at the value of padding bytes, which RFC 9292 §3.8 leaves to the receiver.
-    /// Some clients pad with random bytes. What such a sender leaves out is still read from the
-    /// padding, so this only helps when it writes all sections. Default: off, and padding other
-    /// than zeros is invalid.
+    /// Some clients pad with random bytes. Sections that such a sender leaves out are still read
+    /// from the padding, so this only helps if it writes all of them. Default: off, and padding
+    /// other than zeros is invalid.
     pub accept_nonzero_padding: bool,
 }
 
 impl DecodeOptions {
-    /// As a constant, so that decoding a message does not begin with building them.
+    /// A constant, so that they need not be built for every message.
     pub(crate) const DEFAULT: Self = Self {
         limits: Limits {
             control_data: 16 << 10,
@@ -95,7 +96,7 @@ impl Default for DecodeOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EncodeOptions {
-    /// How the parts of the message are told apart.
+    /// How the parts of the message are delimited.
     pub framing: Framing,
     /// How much padding follows the message.
     pub padding: Padding,
@@ -115,7 +116,7 @@ impl EncodeOptions {
     }
 }
 
-/// How the parts of a message are told apart.
+/// How the parts of a message are delimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// A length before each part (RFC 9292 §3.1): for messages whose content is complete.

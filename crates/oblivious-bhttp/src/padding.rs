@@ -6,7 +6,7 @@ use crate::error::EncodeError;
 
 /// How much padding is written behind a message: always zeros (RFC 9292 §3.8).
 ///
-/// Encryption hides what a message says and not how long it is; padding hides most of that too.
+/// Encryption hides what a message says, but not how long it is; padding hides most of that too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Padding {

@@ -7,10 +7,10 @@ use crate::fields::{decode_length, is_forbidden_pseudo_field, is_pseudo_field};
 use crate::options::Limits;
 use crate::syntax::{self, NOT_TOKEN, UPPER};
 
-/// Checks the lines of one section, and notes what the message as a whole is checked against.
+/// Checks the lines of one section, and notes what the checks of the whole message need.
 ///
-/// The walk can stop where the bytes end and go on when there are more: positions count from the
-/// start of the section, which stays at the start of what the walk is given.
+/// The walk can stop where the bytes end and continue when there are more: positions count from the
+/// start of the section, so always pass the section from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scan {
     /// Where the next line begins.
@@ -33,8 +33,8 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// The start of a header section. A constant is copied; a value that is built first and moved
-    /// then costs a good deal more, three times per message.
+    /// The start of a header section. A constant is copied; building a value and moving it costs a
+    /// good deal more, three times per message.
     pub(crate) const HEADER: Self = Self {
         at: 0,
         need: 0,
@@ -55,14 +55,14 @@ impl Scan {
     /// indeterminate length. Returns the bytes that this length takes; or `None` if `section` ends
     /// before, with the end of a line or within one.
     ///
-    /// A function of its own in the program too: the loop runs faster by itself.
+    /// Never inlined: the loop runs faster in a function of its own.
     #[inline(never)]
     pub(crate) fn lines(
         &mut self,
         section: &[u8],
         limits: &Limits,
     ) -> Result<Option<usize>, DecodeError> {
-        // A copy, for it to be kept in registers.
+        // A copy, so that it stays in registers.
         let mut scan = *self;
         let limits = *limits;
         let terminator = loop {
@@ -81,13 +81,13 @@ impl Scan {
         Ok(terminator)
     }
 
-    /// Reads a whole section, from its start, if it is as nearly all are: short names in lower
-    /// case, lengths in their shortest form, no pseudo-fields, no control characters, all within
-    /// the limits. `false` means that there is anything else, right or wrong, and nothing was
-    /// noted: what it is, [`lines`](Self::lines) tells.
+    /// Reads a whole section, from its start, if it is like nearly all sections: short names in
+    /// lower case, lengths in their shortest form, no pseudo-fields, no control characters, all
+    /// within the limits. `false` means that there is something else, valid or not, and that
+    /// nothing was noted: [`lines`](Self::lines) then finds out.
     ///
-    /// Control characters are not looked for in one value after the other: those of the section
-    /// are counted at once, and must be as many as the lengths that look like some.
+    /// Control characters are not searched for value by value: those of the whole section are
+    /// counted at once, and there must be exactly as many as there are lengths that look like one.
     #[inline(never)]
     pub(crate) fn plain(&mut self, section: &[u8], limits: &Limits) -> bool {
         let mut scan = Self { trailer: self.trailer, ..Self::HEADER };
@@ -223,7 +223,7 @@ impl Scan {
                 self.host = at;
             }
             14 if !self.trailer && self.is(name, b"content-length") => {
-                // RFC 9110 §8.6: repeated values are rejected or merged; merging helps no one.
+                // RFC 9110 §8.6: repeated values are rejected or merged. Merging would help no one.
                 let length = syntax::content_length(value);
                 if length.is_none() || self.content_length.is_some() {
                     return Err(DecodeError::InvalidContentLength);
@@ -235,7 +235,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Whether a name that was checked is this one, in whatever case.
+    /// Whether a name that was checked is this one, in any letter case.
     #[inline(always)]
     fn is(&self, name: &[u8], lower: &[u8]) -> bool {
         name == lower || self.uncanonical && name.eq_ignore_ascii_case(lower)

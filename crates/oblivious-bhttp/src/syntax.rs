@@ -1,7 +1,7 @@
 //! What the parts of a message may be made of.
 //!
-//! Binary HTTP takes its rules from HTTP/2 (RFC 9292 §3.4 and §3.6); the decoder and the encoder
-//! apply the ones here, so that neither accepts what the other refuses.
+//! Binary HTTP takes its rules from HTTP/2 (RFC 9292 §3.4 and §3.6). The decoder and the encoder
+//! both apply the ones here, so neither accepts what the other refuses.
 
 /// Which part of the control data of a request breaks its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,14 @@ pub(crate) fn classes(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |all, &byte| all | CLASS[usize::from(byte)])
 }
 
-/// What [`classes`] says, for a field name: most are made of bytes that have none.
+/// What [`classes`] says, for a field name: most names only have bytes of no class.
 #[inline(always)]
 pub(crate) fn name_classes(name: &[u8]) -> u8 {
     if all_bytes(name, is_common) { 0 } else { classes(name) }
 }
 
-/// The same for the name that the first `length` bytes are. With what is behind it, a short name
-/// is looked at as one block.
+/// The same for the name in the first `length` bytes. Together with the bytes behind it, a short
+/// name is checked as one block.
 #[inline(always)]
 pub(crate) fn name_classes_within(bytes: &[u8], length: usize) -> u8 {
     match (bytes.first_chunk(), FIRST.get(length)) {
@@ -81,7 +81,7 @@ pub(crate) fn name_classes_within(bytes: &[u8], length: usize) -> u8 {
 /// The number of bytes below 0x20.
 #[inline]
 pub(crate) fn count_controls(bytes: &[u8]) -> usize {
-    // Few enough at a time that a byte can count them: so the compiler makes vectors of it.
+    // Few enough at a time for a byte to count them, so that the compiler can vectorize it.
     let count = |few: &[u8]| few.iter().map(|&byte| u8::from(byte < 0x20)).sum::<u8>();
     bytes.chunks(240).map(|few| usize::from(count(few))).sum()
 }
@@ -124,7 +124,7 @@ const fn contains(set: &[u8], byte: u8) -> bool {
 
 /// A scheme (RFC 3986 §3.1).
 fn is_scheme(scheme: &[u8]) -> bool {
-    // Those of nearly every message.
+    // The schemes of nearly every message.
     if matches!(scheme, b"https" | b"http") {
         return true;
     }
@@ -151,8 +151,8 @@ fn is_path(path: &[u8], web: bool, method: &[u8]) -> bool {
         b"*" => !web || method == b"OPTIONS",
         _ => !web,
     };
-    // A path is ASCII without blanks, but bytes beyond ASCII do occur and do no harm. A '#' does:
-    // what follows it is a fragment to anyone who parses the URI, and is dropped.
+    // A path is ASCII without blanks, but bytes beyond ASCII do occur and do no harm. A '#' does
+    // harm: URI parsers take what follows it for a fragment and drop it.
     form && all_bytes(path, |byte| byte > b' ' && byte != 0x7f && byte != b'#')
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn is_field_value(value: &[u8]) -> bool {
         || !value.iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
 }
 
-/// A number of bytes that compilers treat as one value, where the processor can.
+/// A number of bytes that compilers treat as one value, where the processor supports it.
 type Block = [u8; 16];
 
 /// Blocks with a one for each of the first so many bytes.
@@ -194,7 +194,7 @@ fn all_common(block: &Block, mask: &Block) -> bool {
     block.iter().zip(mask).map(uncommon).fold(0, |any, one| any | one) == 0
 }
 
-/// Lower-case letters, digits, hyphen and dot: what most names and authorities are made of.
+/// Lower-case letters, digits, hyphen and dot: most names and authorities have nothing else.
 #[inline(always)]
 fn is_common(byte: u8) -> bool {
     // Without branches, so that a block can be looked at as one value.
@@ -255,9 +255,9 @@ fn without_port<'a>(authority: &'a [u8], port: &[u8]) -> &'a [u8] {
     bare.or_else(|| authority.strip_suffix(b":")).unwrap_or(authority)
 }
 
-/// The port that `http` and `https` imply; of other schemes nothing is known here.
+/// The port that `http` and `https` imply; for other schemes it is unknown.
 pub(crate) fn default_port(scheme: &[u8]) -> Option<&'static [u8]> {
-    // The comparison of nearly every message first: it is a short one.
+    // First the short comparison that decides for nearly every message.
     if scheme == b"https" || scheme.eq_ignore_ascii_case(b"https") {
         Some(b"443")
     } else if scheme.eq_ignore_ascii_case(b"http") {

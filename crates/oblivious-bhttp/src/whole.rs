@@ -39,7 +39,7 @@ impl Measured {
 }
 
 impl<I: EncodableHead, H: EncodableHead, T: EncodableFields> WholeMessage<'_, I, H, T> {
-    /// Encodes the message behind what is in `out`; with an error nothing is written.
+    /// Appends the encoded message to `out`; after an error nothing is written.
     pub(crate) fn encode_into(
         &self,
         options: &EncodeOptions,
@@ -50,7 +50,8 @@ impl<I: EncodableHead, H: EncodableHead, T: EncodableFields> WholeMessage<'_, I,
         Ok(())
     }
 
-    /// Checks all that could be wrong with the message: what has been measured can be written.
+    /// Checks everything that could be wrong with the message, so that a measured message can be
+    /// written.
     pub(crate) fn measure(&self, options: &EncodeOptions) -> Result<Measured, EncodeError> {
         let mut measured = Measured {
             framing: options.framing,
@@ -114,7 +115,8 @@ impl Measured {
             add(section(info.section_len));
         }
         add(self.head.control_len);
-        // RFC 9292 §3.8: of known length, a part is left out when it and all after it are empty.
+        // RFC 9292 §3.8: in a message of known length, a part is left out if it and all after it
+        // are empty.
         let all_parts = self.framing == Framing::IndeterminateLength;
         let (header, trailers) = (self.head.section_len, self.trailers_len);
         if header > 0 || content > 0 || trailers > 0 || all_parts {

@@ -6,8 +6,8 @@ use oblivious_wire::VarInt;
 use crate::encodable::{EncodableFields, EncodableHead, HeadInfo, Kind};
 use crate::fields::length_varint;
 
-/// Writes the parts of one message, in the order in which it is told to: nothing here can fail, so
-/// whoever calls has checked that the message is one.
+/// Writes the parts of one message in the order of the calls. Nothing here can fail, so the caller
+/// must have checked the message.
 ///
 /// Empty parts at the end of a message of known length are left out (RFC 9292 §3.8).
 #[derive(Debug)]
@@ -55,14 +55,14 @@ impl Writer {
         }
     }
 
-    /// What precedes `length` bytes of content, which the caller writes. No bytes, no chunk.
+    /// What precedes `length` bytes of content, which the caller writes. Zero bytes make no chunk.
     pub(crate) fn content_prefix(&mut self, length: usize, out: &mut BytesMut) {
         if length == 0 {
             return;
         }
         self.write_owed(out);
         match self.content_len {
-            // The length of all of it comes once, before the first bytes.
+            // The length of all content comes once, before its first bytes.
             Some(_) if self.has_content => {}
             Some(all) => self.put_varint(all, out),
             None => self.put_varint(length_varint(length), out),

@@ -15,11 +15,11 @@ use oblivious_service::{Sleep, Timeout};
 
 use crate::{ClientBodyError, erased::AnyBody};
 
-/// The content and trailers of a decapsulated response: all there, or opened as it is read.
+/// The content and trailers of a decapsulated response, either complete or opened as they are read.
 ///
-/// What is read in chunks is authentic, and may still break off: only an end without an error is
-/// the end. Dropping it ends the exchange with the relay. To have all of it, read it with
-/// [`collect`](oblivious_service::collect), which takes a limit.
+/// What is read in chunks is authentic, but may still break off: the message is complete only if
+/// the body ends without an error. Dropping it ends the exchange with the relay. To get all of it,
+/// read it with [`collect`](oblivious_service::collect), which takes a limit.
 pub struct ClientBody {
     inner: Inner,
     idle: Option<Idle>,
@@ -39,7 +39,7 @@ pub(crate) type OpenedError = <Opened as Body>::Error;
 /// How long the next frame may take.
 struct Idle {
     timeout: Timeout,
-    /// Running while there is something to wait for.
+    /// Runs while there is something to wait for.
     sleep: Option<Sleep>,
 }
 
@@ -105,7 +105,7 @@ impl Body for ClientBody {
         let Some(idle) = &mut this.idle else { return Poll::Pending };
         let sleep = idle.sleep.get_or_insert_with(|| idle.timeout.start());
         ready!(sleep.as_mut().poll(cx));
-        // Nothing more comes of it: the exchange ends here.
+        // Nothing more will come: the exchange ends here.
         this.inner = Inner::Whole(Content::default());
         Poll::Ready(Some(Err(ClientBodyError::TimedOut)))
     }

@@ -59,7 +59,7 @@ where
         Some(timeout) => timeout.run(exchanging).await.map_err(|_| ClientError::TimedOut)?,
         None => exchanging.await,
     };
-    // Without its end a request is none, whatever somebody answers to it.
+    // Without its end a request is incomplete, whatever is answered to it.
     progress.failure().map_or(outcome, Err)
 }
 

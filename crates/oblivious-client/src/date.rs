@@ -12,7 +12,8 @@ use crate::config::Config;
 /// an exchange takes a moment.
 const SAME: Duration = Duration::from_secs(2);
 
-/// Adds a date, unless there is one, or none is wanted. Returns the time that it was made of.
+/// Adds a date, unless there is one already or none is wanted. Returns the time that it was made
+/// from.
 pub(crate) fn add(config: &Config, headers: &mut HeaderMap) -> Option<SystemTime> {
     let clock = config.clock.as_ref().filter(|_| !headers.contains_key(header::DATE))?;
     let now = clock.now();
@@ -21,11 +22,11 @@ pub(crate) fn add(config: &Config, headers: &mut HeaderMap) -> Option<SystemTime
 }
 
 /// The date with which a refused request may be sent once more (RFC 9458 §6.5.2): that of the
-/// gateway, if the refusal is for the date, and if the gateway's clock really differs from ours.
+/// gateway, if the refusal is for the date, and the gateway's clock really differs from ours.
 ///
-/// `sent` is when the request was made. If the gateway's date lies between then and now, the
-/// clocks agree, and the request was held up: then whoever did it might have had another copy of it
-/// served in the meantime.
+/// `sent` is when the request was made. If the gateway's date lies between then and now, the clocks
+/// agree, and the request was held up: whoever held it up may have had another copy served in the
+/// meantime.
 pub(crate) fn correction(
     config: &Config,
     sent: Option<SystemTime>,
@@ -38,7 +39,7 @@ pub(crate) fn correction(
     (!agree).then(|| value(gateways))
 }
 
-/// The gateway's date, if this is its refusal of another one.
+/// The gateway's date, if this is its refusal of ours.
 fn refused(response: &Response<Content>) -> Option<SystemTime> {
     let status: StatusCode = response.status();
     let is_refusal = status.is_client_error()
@@ -47,7 +48,7 @@ fn refused(response: &Response<Content>) -> Option<SystemTime> {
     let mut dates = response.headers().get_all(header::DATE).iter();
     let (Some(date), None, true) = (dates.next(), dates.next(), is_refusal) else { return None };
     let date = httpdate::parse_http_date(date.to_str().ok()?).ok()?;
-    // Of an answer that was kept somewhere, it is the time at which it was made.
+    // If the answer was kept somewhere, this is when it was made.
     let age = response.headers().get(header::AGE).and_then(|age| age.to_str().ok()?.parse().ok());
     date.checked_add(Duration::from_secs(age.unwrap_or(0))).filter(|date| *date < year_10000())
 }

@@ -1,4 +1,4 @@
-//! Bodies of any kind as those of one kind.
+//! Bodies of any type, as one type.
 
 use std::{
     pin::Pin,
@@ -12,7 +12,7 @@ use oblivious_service::BoxError;
 /// Any body, as one type.
 pub(crate) type AnyBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
 
-/// A body whose data and error are those of all others.
+/// A body with data and error types that all bodies can share.
 pub(crate) struct Erased<R>(Pin<Box<R>>);
 
 impl<R> Erased<R> {

@@ -10,10 +10,10 @@ use thiserror::Error;
 
 use crate::keys::KeySourceError;
 
-/// A request got no answer of the gateway, or one that cannot be used.
+/// A request got no answer from the gateway, or one that cannot be used.
 ///
 /// An answer of the gateway that reports an error, such as a 403 for a target that it does not
-/// ask, is no `ClientError`: it arrives as a response.
+/// allow, is not a `ClientError`: it arrives as a response.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -23,8 +23,7 @@ pub enum ClientError {
          Gateway::allow, and http targets by naming http"
     )]
     NoGateway,
-    /// The request has a field that tells requests of one client from those of others. Nothing was
-    /// sent.
+    /// The request has a field by which the target can recognize a client. Nothing was sent.
     #[error(
         "the request has the field {field}, by which the target can link all requests of this \
          client with each other; remove it, or allow it for this client"
@@ -34,7 +33,7 @@ pub enum ClientError {
         field: HeaderName,
     },
     /// There are no keys to seal the request to. Nothing was sent.
-    #[error("there are no key configurations of the gateway")]
+    #[error("no key configurations of the gateway are available, so nothing was sent")]
     Keys(#[source] Arc<KeySourceError>),
     /// The request's body could not be read.
     #[error("the request's body could not be read")]
@@ -48,10 +47,10 @@ pub enum ClientError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The request asks for a 100 (Continue) (RFC 9458 §5.1).
+    /// The request expects a 100 (Continue) (RFC 9458 §5.1).
     #[error("a request sent through Oblivious HTTP cannot expect 100-continue; remove the field")]
     ExpectContinue,
-    /// The request is not one that binary HTTP can hold.
+    /// Binary HTTP cannot hold the request.
     #[error("the request cannot be encoded as binary HTTP")]
     InvalidRequest(#[from] EncodeError),
     /// The request could not be encapsulated.
@@ -64,12 +63,14 @@ pub enum ClientError {
     #[error("the answer did not arrive in time")]
     TimedOut,
     /// The gateway does not know the key (RFC 9458 §5.3). A [`KeyCache`](crate::KeyCache) fetches
-    /// its configurations again; others have to be fetched by whoever brings them.
-    #[error("the gateway does not accept the key; its key configurations must be fetched again")]
+    /// its configurations again; a program with keys of its own must fetch them itself.
+    #[error("the gateway does not accept the key; fetch its key configurations again")]
     KeyRejected,
     /// The answer is not encapsulated: it is the relay's own, or an error of the gateway outside
     /// the encapsulation.
-    #[error("the relay or gateway answered with status {status} and no encapsulated response")]
+    #[error(
+        "the relay or gateway answered with status {status}, but without an encapsulated response"
+    )]
     NotEncapsulated {
         /// The status of the outer response.
         status: StatusCode,
@@ -80,18 +81,18 @@ pub enum ClientError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The response was altered on its way, or answers another request.
+    /// The response was altered on its way, or it answers another request.
     #[error("the response cannot be opened")]
     Open(#[from] OpenError),
     /// The response in chunks was altered on its way, cut off, or answers another request.
     #[error("the response in chunks cannot be opened")]
     OpenChunk(#[from] ChunkError),
-    /// The gateway sealed something that is no binary HTTP response.
+    /// The gateway sealed something that is not a binary HTTP response.
     #[error("the decapsulated response is not a valid binary HTTP response")]
     InvalidResponse(#[from] ConvertError),
 }
 
-/// The content of a response in chunks broke off. What came before is not all of it.
+/// The content of a response in chunks broke off. What came before is incomplete.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientBodyError {
@@ -104,7 +105,7 @@ pub enum ClientBodyError {
     /// What follows is not binary HTTP.
     #[error("the rest of the response is not valid binary HTTP")]
     Invalid(#[from] ConvertError),
-    /// Nothing came for too long.
+    /// Nothing arrived for too long.
     #[error("the rest of the response did not arrive in time")]
     TimedOut,
 }

@@ -20,7 +20,7 @@ use crate::{
     rules, whole,
 };
 
-/// A refusal of a date is not longer, in bytes.
+/// The longest refusal of a date, in bytes.
 const MAX_PROBLEM: usize = 16 << 10;
 
 /// Sends a request and opens its response.
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// Sends a request that is no binary HTTP, and opens its response.
+/// Sends a request that is not binary HTTP, and opens its response.
 pub(crate) async fn send_payload<S, R>(
     config: &Config,
     payload: &Payload,
@@ -65,7 +65,7 @@ where
     if request.len() > config.request_limit {
         return Err(ClientError::RequestTooLarge { limit: config.request_limit });
     }
-    // Whoever makes such a client gives it a gateway, and these requests name no targets.
+    // Such a client always has a gateway, and these requests name no targets.
     let gateway = config.gateways.first().ok_or(ClientError::NoGateway)?;
     let keys = keys(gateway).await?;
     let recipient = &keys.current.recipient;
@@ -129,7 +129,7 @@ where
     R::Error: Into<BoxError>,
 {
     let sent = date::add(config, &mut parts.headers);
-    // What has gone out cannot be had again, unless there was nothing.
+    // What has been sent cannot be recovered, unless there was no content.
     let again = body.is_end_stream().then(|| (http_client.clone(), repeated(&parts)));
     let request = Request::from_parts(parts, body);
     let response = one_in_chunks(config, gateway, http_client, request, early).await?;
@@ -205,7 +205,7 @@ async fn keys(gateway: &Gateway) -> Result<InUse, ClientError> {
     gateway.keys.in_use().await.map_err(ClientError::Keys)
 }
 
-/// Does an exchange with keys of the gateway, and notes it if they seem to be stale.
+/// Does an exchange with keys of the gateway, and notes if they seem to be stale.
 async fn noting<T>(
     gateway: &Gateway,
     InUse { current, refresh }: &InUse,

@@ -8,10 +8,10 @@ use crate::{
     keys::{KeyUrlError, Keys, check_url},
 };
 
-/// A gateway: where the relay is that leads to it, its keys, and what it may be asked for.
+/// A gateway: the relay that leads to it, its keys, and the targets it may be asked for.
 ///
-/// Whatever is not [allowed](Self::allow) is never sent to it, so that without any target nothing
-/// is.
+/// Requests for targets that are not [allowed](Self::allow) are never sent to it; without any
+/// allowed target, nothing is sent.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     pub(crate) relay: Uri,
@@ -20,19 +20,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// The gateway to which the relay resource at `relay` leads: a URL of https
-    /// (RFC 9458 §6). Keys are a [`KeyCache`](crate::KeyCache), or a
-    /// [`Recipient`](oblivious_hpke::Recipient).
+    /// The gateway behind the relay resource at `relay`, an https URL (RFC 9458 §6). `keys` is a
+    /// [`KeyCache`](crate::KeyCache) or a [`Recipient`](oblivious_hpke::Recipient).
     ///
     /// # Errors
-    /// If the URL is not one of https, or if the keys come from the relay alone: it could put in a
-    /// key of its own, and read everything (RFC 9458 §6.1).
+    /// If the URL is not https, or if the keys come only from the relay: it could substitute its
+    /// own key and read everything (RFC 9458 §6.1).
     pub fn new(relay: Uri, keys: impl Into<Keys>) -> Result<Self, GatewayError> {
         Self::checked(relay, keys.into(), false)
     }
 
-    /// As [`new`](Self::new), and the relay may be one of http. Only for tests and closed networks:
-    /// others on the way see who asks, and can take the relay's place.
+    /// Like [`new`](Self::new), but the relay may be http. Only for tests and closed networks:
+    /// others on the path see who asks, and can impersonate the relay.
     ///
     /// # Errors
     /// Those of [`new`](Self::new).
@@ -60,38 +59,40 @@ impl Gateway {
         self
     }
 
-    /// Whether requests for this target may go through it.
+    /// Whether requests for this target may go through this gateway.
     pub(crate) fn serves(&self, target: &Uri) -> bool {
         self.targets.iter().any(|pattern| pattern.matches(target))
     }
 }
 
-/// A gateway cannot be used like this.
+/// A gateway cannot be used with these settings.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GatewayError {
     /// The relay's URL names no scheme and host.
-    #[error("{relay} is no absolute URL: write https://HOST/PATH")]
+    #[error("{relay} is not an absolute URL: write https://HOST/PATH")]
     NotAbsolute {
         /// The URL as given.
         relay: Uri,
     },
-    /// The relay's URL is not one of https.
+    /// The relay's URL is not https.
     #[error(
-        "the relay {relay} is not https, so others on the way could take its place \
+        "the relay {relay} is not https, so others on the path could impersonate it \
          (RFC 9458 §6); for a test there is Gateway::allowing_http"
     )]
     Scheme {
         /// The URL as given.
         relay: Uri,
     },
-    /// The relay's URL holds a user name or password, which would tell the relay who asks.
-    #[error("the URL of the relay holds a user name or password, which would not be sent")]
-    UserInfo,
-    /// The relay could put in a key of its own, and nothing would show it.
+    /// The relay's URL contains a user name or password, which would tell the relay who asks.
     #[error(
-        "the keys come from the relay {relay} alone, which could put in its own and read \
-         everything: fetch them from the gateway, compare with another source (Agreement), or pin \
+        "the URL of the relay contains a user name or password, which must not be sent; remove it"
+    )]
+    UserInfo,
+    /// The relay could substitute its own key, and nothing would reveal it.
+    #[error(
+        "the keys come only from the relay {relay}, which could substitute its own and read \
+         everything: fetch them from the gateway, compare them with another source (Agreement), or pin \
          their digest (PinnedKeys)"
     )]
     KeysOfRelay {

@@ -7,8 +7,9 @@ use http::Response;
 /// Takes the informational responses (1xx) that precede an answer (RFC 9292 §3.5.1): an extension
 /// of the request.
 ///
-/// In chunks they are given as they come in; of a whole message, with it. Without this extension
-/// they are in the response, as the extension [`Informational`](oblivious_bhttp::Informational).
+/// In chunks they are passed on as they come in; in a whole message, when it has arrived. Without
+/// this extension they are in the response, as the extension
+/// [`Informational`](oblivious_bhttp::Informational).
 ///
 /// ```
 /// use http::Request;

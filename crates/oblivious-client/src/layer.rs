@@ -30,13 +30,13 @@ const DEFAULT_REQUEST_LIMIT: usize = 16 << 20;
 /// The default of [`ClientLayer::response_limit`]: 64 MiB.
 const DEFAULT_RESPONSE_LIMIT: usize = 64 << 20;
 
-/// Sends requests through a relay to a gateway, by way of a service that can POST to the relay.
+/// Sends requests through a relay to a gateway, with a service that can POST to the relay.
 ///
-/// Without further settings messages are whole, requests of 16 MiB and responses of 64 MiB at most;
-/// nothing is padded; requests that have no `Date` get one; neither cookies nor credentials are
-/// sent; and there is no time limit: it needs a timer, which the caller brings.
+/// By default messages are whole, requests have at most 16 MiB and responses 64 MiB; nothing is
+/// padded; requests without a `Date` get one; neither cookies nor credentials are sent; and there
+/// is no time limit, since that needs a timer, which the caller provides.
 ///
-/// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
+/// `P` is what the messages carry: binary HTTP, or the caller's own [`Payload`].
 #[derive(Clone)]
 pub struct ClientLayer<P = BinaryHttp> {
     config: Config,
@@ -44,12 +44,12 @@ pub struct ClientLayer<P = BinaryHttp> {
 }
 
 impl ClientLayer {
-    /// A client that sends to this gateway what it is allowed to serve.
+    /// A client that sends this gateway the requests that it may serve.
     pub fn new(gateway: Gateway) -> Self {
         Self::with_payload(gateway, BinaryHttp)
     }
 
-    /// Adds another gateway. A request goes through the first that may serve its target.
+    /// Adds another gateway. A request goes to the first one that may serve its target.
     #[must_use]
     pub fn gateway(mut self, gateway: Gateway) -> Self {
         self.config.gateways.push(gateway);
@@ -57,13 +57,13 @@ impl ClientLayer {
     }
 
     /// Sends and receives in chunks (draft-ietf-ohai-chunked-ohttp): bodies stream both ways, with
-    /// no more in memory than a chunk or two, and the response can begin before the request has
-    /// ended. All requests of this client go like this; none falls back to a whole message, nor the
-    /// other way round. The gateway and the relay have to take it.
+    /// only a chunk or two in memory, and the response can begin before the request has ended. This
+    /// holds for all requests of this client; there is no fallback from chunks to whole messages or
+    /// back. The gateway and the relay must support it.
     ///
     /// Streams tell more than whole messages: relay and gateway see when each part comes, and how
     /// long it is. And if what comes back decides what is sent next within one request, both can
-    /// measure how far away the client is (§7.2 of the draft): so do not let it, or know why it
+    /// measure how far away the client is (§7.2 of the draft): avoid that, unless you know that it
     /// does no harm.
     #[must_use]
     pub fn in_chunks(mut self) -> Self {
@@ -71,25 +71,25 @@ impl ClientLayer {
         self
     }
 
-    /// Sends `Cookie` fields of requests on, in place of refusing such requests: the target can
-    /// then link all requests with the same cookie with each other, whoever relays them.
+    /// Sends `Cookie` fields of requests instead of refusing such requests. The target can then
+    /// link all requests that have the same cookie, whichever relay they come through.
     #[must_use]
     pub fn allow_cookies(mut self) -> Self {
         self.config.allow_cookies = true;
         self
     }
 
-    /// Sends `Authorization` and `Proxy-Authorization` fields of requests on, in place of refusing
-    /// such requests: the target can then link all requests with the same credentials, and may
-    /// know whose they are.
+    /// Sends `Authorization` and `Proxy-Authorization` fields of requests instead of refusing such
+    /// requests. The target can then link all requests that have the same credentials, and may know
+    /// whose they are.
     #[must_use]
     pub fn allow_authorization(mut self) -> Self {
         self.config.allow_authorization = true;
         self
     }
 
-    /// Sets the clock for the `Date` that requests carry so that the gateway can refuse old ones
-    /// (RFC 9458 §6.5.1).
+    /// Sets the clock for the `Date` of requests, by which the gateway can refuse old ones (RFC
+    /// 9458 §6.5.1).
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.config.clock = Some(Arc::new(clock));
@@ -103,21 +103,22 @@ impl ClientLayer {
         self
     }
 
-    /// Sets how exact the `Date` of requests is, in whole seconds: it is the last multiple of this
-    /// time. A clock that is wrong by some seconds makes a client known again (RFC 9458 §6.8), and
-    /// a date to the minute hides it. The gateway's window must be longer. One second by default.
+    /// Sets how exact the `Date` of requests is, in whole seconds: it is rounded down to a multiple
+    /// of this time. A client can be recognized by a clock that is a few seconds off (RFC 9458
+    /// §6.8); a date to the minute hides that. The gateway's window must be longer. One second by
+    /// default.
     #[must_use]
     pub fn date_precision(mut self, precision: Duration) -> Self {
         self.config.date_precision = precision;
         self
     }
 
-    /// Leaves it to the caller to send a request again that the gateway refuses for its `Date`.
+    /// Leaves it to the caller to repeat a request that the gateway refuses for its `Date`.
     ///
-    /// Otherwise it is sent again once, with the gateway's date and sealed anew, if this client had
-    /// added the date, the clocks really differ, and the content can be had again: of whole
-    /// messages it can, in chunks only if there is none (RFC 9458 §6.5.2). The gateway's date
-    /// serves no other request.
+    /// Otherwise it is sent once more, with the gateway's date and sealed anew, if this client
+    /// added the date, the clocks really differ, and the content is still available: always in
+    /// whole messages, in chunks only if there is none (RFC 9458 §6.5.2). The gateway's date is
+    /// used for no other request.
     #[must_use]
     pub fn without_date_correction(mut self) -> Self {
         self.config.correct_date = false;
@@ -146,8 +147,8 @@ impl ClientLayer {
         self
     }
 
-    /// Sets how long an exchange in chunks may stand still: no part of the request is taken and
-    /// none of the response comes while somebody waits for it.
+    /// Sets how long an exchange in chunks may stand still, that is, how long no part of the
+    /// request may be taken, and none of the response may arrive while it is waited for.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
         self.config.idle_timeout = Some(timeout);
@@ -156,14 +157,14 @@ impl ClientLayer {
 }
 
 impl ClientLayer<Payload> {
-    /// A client for requests that carry something else than binary HTTP (RFC 9458 §4.6), as bytes:
+    /// A client for requests that carry something other than binary HTTP (RFC 9458 §4.6), as bytes:
     /// it takes the [`Bytes`] of a request and returns those of the answer.
     ///
-    /// The keys must have labels of that protocol's own: see
+    /// The keys must have that protocol's own labels: see
     /// [`KeyCacheBuilder::labels`](crate::KeyCacheBuilder::labels) and
     /// [`Recipient::with_labels`](oblivious_hpke::Recipient::with_labels). The relay must pass the
-    /// media types of the payload. Messages are whole, and neither padded nor dated: that is for
-    /// who writes them. Which targets the gateway may serve has no meaning here.
+    /// media types of the payload. Messages are whole, and neither padded nor dated: their author
+    /// has to do that. The gateway's allowed targets have no meaning here.
     pub fn for_payload(gateway: Gateway, payload: Payload) -> Self {
         Self::with_payload(gateway, payload)
     }
@@ -193,8 +194,8 @@ impl<P> ClientLayer<P> {
         }
     }
 
-    /// Adds a field to every outer request, for a relay that asks for one. It must be the same for
-    /// all users, so that it tells nothing of one of them, and have nothing to do with what is
+    /// Adds a field to every outer request, for a relay that requires one. It must be the same for
+    /// all users, so that it reveals nothing about any of them, and be unrelated to what is
     /// encapsulated (RFC 9458 §5).
     ///
     /// # Errors
@@ -249,8 +250,8 @@ impl<S, P: Clone> Layer<S> for ClientLayer<P> {
 
 /// A client over the service `S`, made by [`ClientLayer`].
 ///
-/// A request needs an absolute URI. Informational responses are given to the request's extension
-/// [`OnInformational`](crate::OnInformational), or else are in the response, as its extension
+/// A request needs an absolute URI. Informational responses go to the request's extension
+/// [`OnInformational`](crate::OnInformational), or else into the response's extension
 /// [`Informational`](oblivious_bhttp::Informational).
 ///
 /// Dropping the future or the response's body ends the exchange with the relay.
@@ -262,7 +263,7 @@ pub struct Client<S, P = BinaryHttp> {
 }
 
 impl<S: Clone, P> Client<S, P> {
-    /// The inner service, which is ready; a clone takes its place, to become ready in its turn.
+    /// The inner service, which is ready; a clone takes its place and becomes ready in turn.
     fn take_ready(&mut self) -> S {
         let clone = self.http_client.clone();
         std::mem::replace(&mut self.http_client, clone)

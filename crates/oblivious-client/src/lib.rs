@@ -1,5 +1,5 @@
 //! An Oblivious HTTP client (RFC 9458 §5) as a tower layer: `http` requests in, `http` responses
-//! out, and in between nobody who knows both who asks and what is asked.
+//! out, and nobody in between knows both who asks and what is asked.
 //!
 //! [`ClientLayer`] goes round any service that can POST to the relay. A [`Gateway`] says where the
 //! relay is, what the keys are, and which targets may be asked through it.
@@ -78,26 +78,26 @@
 //!
 //! # Keys
 //!
-//! What a client seals to, it must have from the gateway unchanged (RFC 9458 §6.1), and it must be
-//! what all clients have, or else the gateway knows each by its key (§7). A [`KeySource`] says where
-//! keys come from: [`UrlKeys`] from a URL, or discovered (RFC 9540); [`FixedKeys`] from the program.
-//! [`Agreement`] compares sources with each other, [`PinnedKeys`] one with a digest. A [`KeyCache`]
-//! fetches them when they have to be, keeps them, and chooses among them: post-quantum first, where
-//! it is offered. A client whose keys come from its relay alone cannot be built.
+//! A client must have the gateway's keys unchanged (RFC 9458 §6.1), and the same keys as all other
+//! clients, or else the gateway can tell them apart by their keys (§7). A [`KeySource`] says where
+//! keys come from: [`UrlKeys`] from a URL, or discovered (RFC 9540); [`FixedKeys`] from the
+//! program. [`Agreement`] compares sources with each other, [`PinnedKeys`] compares one with a
+//! digest. A [`KeyCache`] fetches keys when necessary, keeps them, and chooses among them,
+//! post-quantum first. A client whose keys come only from its relay cannot be built.
 //!
 //! A program with keys of its own passes a [`Recipient`](oblivious_hpke::Recipient) instead.
 //!
 //! # What the outer request shows
 //!
-//! The relay's URI, the content type, and a length; no other field comes from here but what
-//! [`ClientLayer::outer_field`] adds for all users alike (RFC 9458 §5 and §6.1). Whatever the inner
-//! service adds by itself, such as a `User-Agent` or cookies, the relay sees.
+//! The relay's URI, the content type, and a length, and any fields that
+//! [`ClientLayer::outer_field`] adds for all users alike (RFC 9458 §5 and §6.1). The relay also
+//! sees whatever the inner service adds by itself, such as a `User-Agent` or cookies.
 //! [`ClientLayer::pad_requests`] blurs the length.
 //!
 //! # What the target sees
 //!
-//! The request, without its connection fields. Cookies and credentials in it would let a target
-//! link the requests of a client with each other, so requests with them are refused unless they are
+//! The request, without its connection fields. Cookies and credentials would let a target link the
+//! requests of a client, so requests that have them are refused unless they are
 //! [allowed](ClientLayer::allow_cookies).
 //!
 //! # In chunks
@@ -106,27 +106,27 @@
 //!
 //! # Other payloads
 //!
-//! [`ClientLayer::for_payload`] carries messages of any other protocol, as bytes, under labels and
-//! media types of that protocol's own (RFC 9458 §4.6).
+//! [`ClientLayer::for_payload`] carries messages of any other protocol, as bytes, under that
+//! protocol's own labels and media types (RFC 9458 §4.6).
 //!
 //! # Retries
 //!
-//! Nothing is sent twice (RFC 9458 §6.5), with one exception: a request that the gateway itself has
+//! Nothing is sent twice (RFC 9458 §6.5), with one exception: a request that the gateway itself
 //! refused for its date ([`ClientLayer::without_date_correction`]). The inner service must not
-//! repeat anything either: many clients send a request again when a connection breaks, and that has
-//! to be switched off.
+//! repeat anything either: many HTTP clients send a request again when a connection breaks, and
+//! that must be switched off.
 //!
 //! # Features
 //!
 //! - `reqwest`: an adaptor for that HTTP client. For hyper there is `oblivious-hyper`.
-//! - `extended-keys`: the draft of a format in which keys say when they are valid.
+//! - `extended-keys`: a draft format in which keys say when they are valid.
 //!
 //! Both are off by default.
 //!
 //! # What it logs
 //!
-//! Events of `tracing`, at the level of debug: sizes, statuses, and which key is in use. Nothing of
-//! what is inside a message.
+//! Events of `tracing` at the level debug: sizes, statuses, and which key is in use. They never
+//! contain anything from inside a message.
 
 mod body;
 mod chunked;

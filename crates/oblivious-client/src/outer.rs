@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::{ClientError, Gateway, config::Config, erased::AnyBody};
 
-/// More of an answer that is not encapsulated is not read, in bytes.
+/// How much of an answer that is not encapsulated is read, in bytes.
 const MAX_PROBLEM: usize = 16 << 10;
 
 const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
@@ -94,7 +94,7 @@ pub(crate) fn request(
     let headers = outer.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     if in_chunks {
-        // RFC 10036: whoever passes it on is not to wait for the end.
+        // RFC 10036: intermediaries should not wait for the end.
         headers.insert(INCREMENTAL, HeaderValue::from_static("?1"));
     }
     for (name, value) in &config.outer_fields {
@@ -102,6 +102,8 @@ pub(crate) fn request(
     }
     outer
 }
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Adds a field to all outer requests.
 pub(crate) fn add_field(
@@ -125,25 +127,26 @@ pub(crate) fn add_field(
     if framing.contains(&name) {
         return Err(OuterFieldError::Reserved { name });
     }
-    if name == header::COOKIE {
+    let identifying = [header::COOKIE, header::FORWARDED, header::FROM, header::VIA, FORWARDED_FOR];
+    if identifying.contains(&name) {
         return Err(OuterFieldError::Identifying { name });
     }
     fields.append(name, value);
     Ok(())
 }
 
-/// A field cannot be in all outer requests.
+/// A field cannot be added to all outer requests.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OuterFieldError {
     /// The client or its transport sets it.
-    #[error("the field {name} of outer requests is set by the client itself")]
+    #[error("the client itself sets the field {name} of outer requests; leave it out")]
     Reserved {
         /// The name of the field.
         name: HeaderName,
     },
     /// It exists to tell clients apart.
-    #[error("the field {name} would tell the relay one client from another")]
+    #[error("the field {name} would let the relay tell clients apart; leave it out")]
     Identifying {
         /// The name of the field.
         name: HeaderName,
@@ -159,8 +162,8 @@ pub(crate) fn is_encapsulated(
     status == StatusCode::OK && has_type(headers) && !has_content_coding(headers)
 }
 
-/// What an answer outside of the encapsulation means (RFC 9458 §5.3): peers send the key's problem
-/// with different statuses, so its type is the signal.
+/// What an answer outside the encapsulation means (RFC 9458 §5.3). Peers report a key problem with
+/// different statuses, so the problem's type is the signal.
 pub(crate) async fn not_encapsulated<R>(
     status: StatusCode,
     headers: &HeaderMap,

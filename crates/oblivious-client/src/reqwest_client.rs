@@ -15,10 +15,10 @@ use tower_service::Service;
 
 use crate::erased::{AnyBody, Erased};
 
-/// The HTTP client reqwest as what posts to the relay and fetches keys: it follows no redirects,
-/// sends nothing twice, names no page that it comes from, and streams both ways.
+/// The HTTP client reqwest, to post to the relay and fetch keys: it follows no redirects, sends
+/// nothing twice, sends no `Referer`, and streams both ways.
 ///
-/// What else it tells a server is up to the builder: give it no cookies, and no `User-Agent` that
+/// What else it tells a server depends on the builder: give it no cookies, and no `User-Agent` that
 /// differs between users. Features of reqwest that decompress responses add an `Accept-Encoding`.
 ///
 /// ```no_run
@@ -40,7 +40,7 @@ impl ReqwestClient {
     /// # Errors
     /// If reqwest cannot be set up like this.
     pub fn new(builder: ClientBuilder) -> Result<Self, reqwest::Error> {
-        // RFC 9458 §6.5: whoever repeats a request may have it done twice.
+        // RFC 9458 §6.5: a repeated request may be processed twice.
         let builder = builder.redirect(redirect::Policy::none()).retry(retry::never());
         Ok(Self { client: builder.referer(false).build()? })
     }
@@ -66,7 +66,7 @@ where
     }
 }
 
-/// A body that can be shared among threads, as reqwest wants it: nobody ever waits for the lock.
+/// A body that can be shared among threads, as reqwest requires. The lock is never contended.
 struct Shareable(Mutex<AnyBody>);
 
 impl Shareable {

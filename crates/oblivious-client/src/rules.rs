@@ -11,8 +11,8 @@ pub(crate) fn apply(config: &Config, headers: &mut HeaderMap) -> Result<(), Clie
     if expects_continue(headers) {
         return Err(ClientError::ExpectContinue);
     }
-    // A target that can link the requests of a client needs no more than one of them that says who
-    // it is, and the relay has been in vain (RFC 9458 §7).
+    // If a target can link the requests of a client, one that says who it is undoes what the relay
+    // protects (RFC 9458 §7).
     let present = |allowed: bool, fields: &[HeaderName]| {
         fields.iter().find(|field| !allowed && headers.contains_key(*field)).cloned()
     };

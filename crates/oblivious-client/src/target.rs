@@ -10,8 +10,8 @@ use thiserror::Error;
 
 /// Targets that may go through a gateway: an origin, all subdomains of a host, or every target.
 ///
-/// A gateway reads the requests that it serves. So a client has to say which gateway is to read
-/// which of them (RFC 9458 §6.1): one that the target's operator has chosen, as a rule.
+/// A gateway can read the requests that it serves, so a client must say which gateway may read
+/// which of them (RFC 9458 §6.1). Usually it is one that the target's operator has chosen.
 ///
 /// ```
 /// use oblivious_client::TargetPattern;
@@ -34,7 +34,7 @@ enum Hosts {
         host: String,
         port: u16,
     },
-    /// All below this one, without itself.
+    /// All below this one, but not the host itself.
     Subdomains {
         host: String,
         port: u16,
@@ -42,17 +42,17 @@ enum Hosts {
 }
 
 impl TargetPattern {
-    /// Every target of `https`: for a gateway that may read whatever this client asks.
+    /// Every `https` target: for a gateway that may read whatever this client asks.
     pub fn any_https() -> Self {
         Self { scheme: Scheme::HTTPS, hosts: Hosts::Any }
     }
 
-    /// Every target of `http`, over which the gateway asks in clear.
+    /// Every `http` target, which the gateway asks in clear.
     pub fn any_http() -> Self {
         Self { scheme: Scheme::HTTP, hosts: Hosts::Any }
     }
 
-    /// Whether it is for the target with this URI.
+    /// Whether it covers the target with this URI.
     pub fn matches(&self, target: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (target.scheme(), target.authority()) else {
             return false;
@@ -102,7 +102,7 @@ impl FromStr for TargetPattern {
             return Err(invalid());
         };
         let known = *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP;
-        // More than an origin would promise a rule that is not kept.
+        // Anything beyond an origin would suggest a rule that is not enforced.
         let bare = uri.path_and_query().is_none_or(|path| path == "/") && !text.contains('#');
         let (host, port) = host_and_port(scheme, authority).ok_or_else(invalid)?;
         if !known || !bare || host.contains('*') {
@@ -126,11 +126,11 @@ impl fmt::Display for TargetPattern {
     }
 }
 
-/// The text is no pattern for targets.
+/// The text is not a pattern for targets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} names no targets: write a scheme (https or http), a host, with *. before it for all its \
-     subdomains, and a port or none, as in https://example.com or https://*.example.com"
+    "{0:?} is not a pattern for targets: write a scheme (https or http), a host, with *. before it \
+     for all its subdomains, and optionally a port, as in https://example.com or https://*.example.com"
 )]
 pub struct TargetPatternError(String);
 

@@ -39,7 +39,7 @@ struct Shared {
     failure: Mutex<Option<ClientError>>,
 }
 
-/// What the transport is told; what really happened is for the caller.
+/// What the transport is told; the caller learns what really happened.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("the body of the encapsulated request failed")]
 struct UploadError;

@@ -54,7 +54,7 @@ where
     Ok(decode_response(opened.freeze(), request.get_ref().method(), &config.decode_options)?)
 }
 
-/// Sends a request that is no binary HTTP, and opens its response.
+/// Sends a request that is not binary HTTP, and opens its response.
 pub(crate) async fn exchange_payload<S, R>(
     config: &Config,
     gateway: &Gateway,
@@ -92,7 +92,7 @@ fn encapsulate(
     Ok((sealed, pending))
 }
 
-/// Posts the encapsulated request and reads the encapsulated response, in the time that there is.
+/// Posts the encapsulated request and reads the encapsulated response, within the time limit.
 async fn post<S, R>(
     config: &Config,
     mut http_client: S,

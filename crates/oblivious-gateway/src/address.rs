@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whether `address` is one of the public internet, that is, globally reachable unicast
 /// (RFC 6890 and the IANA special-purpose address registries).
 ///
-/// Everything else leads into the gateway's own network, to the gateway itself, or nowhere:
-/// private and shared networks, loopback, link-local (with the metadata service of cloud hosts at
+/// All others lead into the gateway's own network, to the gateway itself, or nowhere: private and
+/// shared networks, loopback, link-local (with the metadata service of cloud hosts at
 /// 169.254.169.254; that at fd00:ec2::254 is a unique local address), multicast, broadcast,
-/// documentation, benchmarking, unspecified and reserved addresses. An IPv6 address that carries
-/// an IPv4 address (mapped, compatible, translated by NAT64, 6to4, Teredo) is public only if that
-/// one is, since it may end up there.
+/// documentation, benchmarking, unspecified and reserved addresses. An IPv6 address that carries an
+/// IPv4 address (mapped, compatible, translated by NAT64, 6to4, Teredo) is public only if that one
+/// is, since it may end up there.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -131,7 +131,7 @@ mod tests {
             "255.255.255.255",
         ] {
             assert!(!is_public(other.parse().unwrap()), "{other}");
-            // However it is dressed up.
+            // In whatever form it is written.
             for prefix in ["::ffff:", "::ffff:0:", "::", "64:ff9b::"] {
                 let dressed = format!("{prefix}{other}");
                 assert!(!is_public(dressed.parse().unwrap()), "{dressed}");

@@ -9,23 +9,23 @@ use crate::{
     refusal::InnerRefusal,
 };
 
-/// What tells a decapsulated request from all others.
+/// What identifies a decapsulated request.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened<'a> {
     pub(crate) header: RequestHeader,
     pub(crate) enc: &'a [u8],
-    /// The way that it has come by.
+    /// The path that it has taken.
     pub(crate) hops: Hops,
 }
 
-/// Decides whether the target may see the request, and takes away what it must not see.
+/// Decides whether the target may see the request, and removes what it must not see.
 pub(crate) async fn admit<B>(
     config: &Config,
     opened: Opened<'_>,
     mut request: Request<B>,
 ) -> Result<Request<B>, InnerRefusal> {
     guard(config, &opened, request.headers()).await?;
-    // RFC 9458 §5.1: there is nobody to send a 100 (Continue) in time.
+    // RFC 9458 §5.1: a 100 (Continue) could not arrive in time.
     if expects_continue(request.headers()) {
         return Err(InnerRefusal::ExpectContinue);
     }
@@ -34,8 +34,8 @@ pub(crate) async fn admit<B>(
     max_forwards::count(&method, request.headers_mut())?;
     strip_connection_fields(request.headers_mut());
     strip_forwarding_fields(request.headers_mut());
-    // Each layer of a nested request costs its sender a few bytes, and the gateways that may ask
-    // each other a whole exchange.
+    // Each layer of a nested request costs its sender a few bytes, but costs the gateways a whole
+    // exchange.
     config.nesting.pass(opened.hops, request.headers_mut())?;
     *request.uri_mut() = admitted.uri;
     if let Some(host) = admitted.host {
@@ -45,9 +45,9 @@ pub(crate) async fn admit<B>(
     Ok(request)
 }
 
-/// Refuses what would have to be remembered after its key's end, what was seen before, then what
-/// has no acceptable date; in that order, so that the answer to a copy says nothing of dates
-/// (RFC 9458 §6.5.2).
+/// Refuses what would have to be remembered after its key expires, then what was seen before, then
+/// what has no acceptable date; in that order, so that the answer to a copy says nothing about
+/// dates (RFC 9458 §6.5.2).
 pub(crate) async fn guard(
     config: &Config,
     opened: &Opened<'_>,
@@ -58,8 +58,8 @@ pub(crate) async fn guard(
     if let Some(guard) = &config.guard {
         let key_id = opened.header.key_id;
         let accepted_until = config.keys.current().accepted_until(key_id);
-        // One in chunks was opened when it began, and copies of it may have been held open all the
-        // time. Nothing is remembered for them beyond the key's end.
+        // A request in chunks was opened when it began, and copies of it may have been held open
+        // since. Nothing is remembered for them after the key has expired.
         if accepted_until.is_some_and(|last| last < now) {
             return Err(InnerRefusal::KeyEnded);
         }

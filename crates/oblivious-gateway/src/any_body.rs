@@ -1,11 +1,11 @@
-//! Bodies that a stream is made of.
+//! The bodies that streams are made from.
 
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use oblivious_service::BoxError;
 
-/// A body of no particular type: those that a stream is made of outlive the call that got them.
+/// A body of any type: the bodies that a stream is made from outlive the call that received them.
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 
 pub(crate) fn any_body<B>(body: B) -> AnyBody

@@ -18,7 +18,7 @@ use crate::{
     time_limits::Renewal,
 };
 
-/// The content of a decapsulated request, with its trailers: what the target gets to read.
+/// The content of a decapsulated request, with its trailers, as the target reads it.
 ///
 /// The content of a request that came in chunks is decrypted while it is read, and nothing is read
 /// ahead. If the rest of such a request does not arrive or does not decrypt, this body ends with an
@@ -48,8 +48,8 @@ impl GatewayBody {
         Self { content: RequestContent::Whole(content) }
     }
 
-    /// What goes wrong while this is read is noted in `fault` as well, and what the target takes
-    /// renews the time that it has.
+    /// Faults while this is read are also noted in `fault`, and each part that the target takes
+    /// renews its time limit.
     pub(crate) fn streamed(
         message: MessageBody<OpenedRequest>,
         fault: Fault,
@@ -59,8 +59,8 @@ impl GatewayBody {
     }
 }
 
-/// Takes away what the target must not see: the same as in the header section (RFC 9458 §6.3), and
-/// `host`, which says nothing there that the URI does not.
+/// Removes what the target must not see: the same as in the header section (RFC 9458 §6.3), and
+/// `host`, which only repeats the URI.
 fn strip_trailers(trailers: &mut HeaderMap) {
     strip_connection_fields(trailers);
     strip_forwarding_fields(trailers);

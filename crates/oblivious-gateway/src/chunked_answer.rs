@@ -1,4 +1,4 @@
-//! An answer in chunks, sealed while it is made.
+//! An answer in chunks, sealed while it is produced.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ use crate::{
     time_limits::{Idle, has_passed},
 };
 
-/// The target's answer, while it is waited for.
+/// The target's answer, still awaited.
 pub(crate) type Asking = Pin<Box<dyn Future<Output = Asked> + Send>>;
 
 /// The target's answer, or why there is none.
@@ -33,17 +33,17 @@ pub(crate) struct Asked {
     pub(crate) answer: Result<Response<AnyBody>, InnerRefusal>,
     /// Whether it answers HEAD.
     pub(crate) is_head: bool,
-    /// The end of the whole exchange, if that has not passed.
+    /// The deadline of the whole exchange, until it has passed.
     pub(crate) deadline: Option<Sleep>,
 }
 
-/// An encapsulated answer in the making: asks the target, then seals what it sends, piece by piece
-/// and only as it is asked for.
+/// An encapsulated answer while it is produced: asks the target, then seals what it sends, piece by
+/// piece and only on demand.
 pub(crate) struct ChunkedAnswer {
     sealed: SealingBody<AnswerMessage>,
     observer: Arc<Observer>,
-    /// Held until the answer is over.
-    _permit: Permit,
+    /// Held until answer and request are over.
+    _permit: Arc<Permit>,
 }
 
 impl ChunkedAnswer {
@@ -52,7 +52,7 @@ impl ChunkedAnswer {
         prefix: BytesMut,
         sealer: ChunkSealer,
         message: AnswerMessage,
-        permit: Permit,
+        permit: Arc<Permit>,
     ) -> Self {
         let observer = Arc::clone(&message.observer);
         Self { sealed: SealingBody::new(prefix, sealer, message), observer, _permit: permit }
@@ -79,7 +79,7 @@ impl ChunkedAnswer {
 }
 
 /// The binary HTTP of an answer: informational responses as they come, then the target's answer, or
-/// what is said in its place.
+/// the gateway's own in its place.
 pub(crate) struct AnswerMessage {
     state: State,
     informational: InformationalSender,
@@ -87,7 +87,8 @@ pub(crate) struct AnswerMessage {
     /// The most bytes still to come.
     left: u64,
     idle: Idle,
-    /// The end of the whole exchange; who asks the target watches it till there is an answer.
+    /// The deadline of the whole exchange; until there is an answer, the call to the target watches
+    /// it.
     deadline: Option<Sleep>,
     observer: Arc<Observer>,
 }
@@ -98,14 +99,14 @@ enum State {
     Over,
 }
 
-/// Why an answer was broken off. It tells nothing of the answer.
+/// Why an answer was broken off. It reveals nothing about the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum CutOff {
     #[error("the target's answer broke off")]
     TargetFailed,
     #[error("the target stopped sending")]
     TargetStalled,
-    #[error("the answer is longer than this gateway takes")]
+    #[error("the target's answer is longer than the gateway's limit")]
     TooLarge,
     #[error("the exchange took too long")]
     TooSlow,
@@ -131,13 +132,13 @@ impl AnswerMessage {
         }
     }
 
-    /// The next of what the target says before its answer; `None` once that has begun.
+    /// The next informational response; `None` once the answer itself has begun.
     fn poll_early(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CutOff>>> {
         let State::Asking(asking, encoder) = &mut self.state else { return Poll::Ready(None) };
         let asked = asking.as_mut().poll(cx);
         let mut early = BytesMut::new();
         for response in self.informational.poll_take(cx) {
-            // What binary HTTP cannot hold is left out: it was a hint at most.
+            // What binary HTTP cannot hold is left out: it was only a hint.
             let _ = encoder.informational(&response, &mut early);
         }
         let is_answered = asked.is_ready();
@@ -151,7 +152,7 @@ impl AnswerMessage {
         }
     }
 
-    /// Takes the target's answer, or what is said in its place, as what comes from now on.
+    /// Continues with the target's answer, or with the gateway's own in its place.
     fn begin(&mut self, Asked { answer, is_head, deadline }: Asked) -> Result<(), CutOff> {
         let State::Asking(_, encoder) = std::mem::replace(&mut self.state, State::Over) else {
             return Ok(());
@@ -177,7 +178,8 @@ impl AnswerMessage {
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CutOff>>> {
         let State::Answering(answer) = &mut self.state else { return Poll::Ready(None) };
-        // First, since a target that always has more would never let it be looked at.
+        // Checked first, since a target that always has more data would keep it from ever being
+        // checked.
         if has_passed(&mut self.deadline, cx) {
             return Poll::Ready(Some(Err(CutOff::TooSlow)));
         }

@@ -25,10 +25,10 @@ impl Concurrency {
         Self { limit, under_way: Arc::default() }
     }
 
-    /// Counts one more exchange; `None` if there are as many as there may be.
+    /// Counts one more exchange; `None` if the limit is reached.
     pub(crate) fn enter(&self) -> Option<Permit> {
         let before = self.under_way.fetch_add(1, Ordering::Relaxed);
-        // Made before the check, so that it takes back what was added.
+        // Made before the check, so that dropping it undoes the addition.
         let permit = Permit { under_way: Arc::clone(&self.under_way) };
         metrics::gauge!(IN_FLIGHT).increment(1.0);
         (before < self.limit).then_some(permit)
@@ -38,8 +38,8 @@ impl Concurrency {
 impl Permit {
     /// The same bytes, and an exchange that is counted until they are dropped.
     ///
-    /// A server drops a body as soon as it has taken the last bytes from it, and the bytes once
-    /// they are sent, so it is these that have to hold on to the permit.
+    /// A server drops a body as soon as it has taken the last bytes from it, but the bytes only
+    /// once they are sent, so the bytes must hold the permit.
     pub(crate) fn held_by(self, data: Bytes) -> Bytes {
         Bytes::from_owner(Counted { data, _permit: self })
     }

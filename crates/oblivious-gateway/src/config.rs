@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) idle_timeout: Option<Timeout>,
     pub(crate) exchange_timeout: Option<Timeout>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// None without protection.
+    /// `None` without replay protection.
     pub(crate) guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) dates: DatePolicy,
     pub(crate) nesting: Nesting,
@@ -40,8 +40,8 @@ impl Config {
         self.clock.now().into()
     }
 
-    /// How a request of which no more than `limit` bytes are taken is read. The default of the
-    /// limit on content is not to undercut what was said about whole requests and chunks.
+    /// How a request of at most `limit` bytes is read. A default limit on content must not undercut
+    /// the limits that were set for whole requests and chunks.
     pub(crate) fn decode_options(&self, limit: u64) -> DecodeOptions {
         let mut options = self.decode_options;
         if options.limits.content == DecodeOptions::default().limits.content {

@@ -9,9 +9,9 @@ use thiserror::Error;
 
 /// Which dates of requests are accepted.
 ///
-/// A client that sends a `Date` inside its encapsulated request lets the gateway forget the
-/// request soon: a copy that comes later than the window allows is refused for its date. The
-/// window is no secret (RFC 9458 §6.5.1).
+/// If a client sends a `Date` inside its encapsulated request, the gateway can forget the request
+/// soon: a copy that comes later than the window allows is refused for its date. The window is not
+/// a secret (RFC 9458 §6.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatePolicy {
     window: Duration,
@@ -27,8 +27,8 @@ impl Default for DatePolicy {
 
 impl DatePolicy {
     /// Sets how far a date may be from the gateway's clock, in either direction; counted in whole
-    /// seconds. It must leave room for the time a request is under way and for clocks that are
-    /// wrong; a longer one makes the guard larger. Five minutes by default.
+    /// seconds. It must allow for the time that a request is under way and for wrong clocks; a
+    /// longer window makes the guard larger. Five minutes by default.
     #[must_use]
     pub const fn with_window(mut self, window: Duration) -> Self {
         self.window = window;
@@ -43,10 +43,10 @@ impl DatePolicy {
         self
     }
 
-    /// Sets how far the clocks of two replicas may be apart, and how far that of one machine may be
-    /// set back; a part of a second counts as a whole one. Requests are remembered so much longer:
-    /// the replica that is ahead would forget, while the other one still accepts a copy. So not
-    /// less than [that of the keys](crate::ScheduleSettings::with_skew). One minute by default.
+    /// Sets how far apart the clocks of two replicas may be, and how far a machine's clock may be
+    /// set back, rounded up to whole seconds. Requests are remembered that much longer: otherwise
+    /// the replica that is ahead would forget while the other one still accepts a copy. It must not
+    /// be less than [that of the keys](crate::ScheduleSettings::with_skew). One minute by default.
     #[must_use]
     pub const fn with_skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
@@ -69,9 +69,9 @@ impl DatePolicy {
         Ok(Some(date.into()))
     }
 
-    /// Judges the date of a request that is no copy, and returns it.
+    /// Judges the date of a request that is not a copy, and returns it.
     ///
-    /// `remembers_since` is what the guard says of itself.
+    /// `remembers_since` is what the guard reports.
     ///
     /// # Errors
     ///
@@ -97,17 +97,17 @@ impl DatePolicy {
         }
     }
 
-    /// Until when a request must be remembered, by the clock that says it is `now`: the last second
-    /// at which a copy could be accepted, and [`skew`](Self::skew) more, for
-    /// replicas whose clocks are so far behind. `None` means without end.
+    /// Until when a request must be remembered, by the clock that says `now`: the last second at
+    /// which a copy could be accepted, plus the skew, for replicas whose clocks are behind. `None`
+    /// means forever.
     ///
-    /// `date` is what [`read`](Self::read) says; of a request whose date cannot be read pass
-    /// `Some(now)`, since a copy is refused as well. `key_accepted_until` is the last second at
-    /// which the key that opened the request opens others.
+    /// `date` is what [`read`](Self::read) returns; if the date cannot be read, pass `Some(now)`,
+    /// since a copy is refused as well. `key_accepted_until` is the last second at which the key
+    /// that opened the request opens others.
     ///
-    /// - A request with a date is remembered until its date leaves the window, also when it is
-    ///   dated ahead; but not longer than its key.
-    /// - Without one, until its key retires, or where dates are required as if it had one.
+    /// - A request with a date is remembered until its date leaves the window, even if it is dated
+    ///   ahead; but not longer than its key.
+    /// - Without one, until its key retires, or as if it had one where dates are required.
     pub(crate) fn remember_until(
         &self,
         date: Option<UnixSeconds>,
@@ -123,14 +123,14 @@ impl DatePolicy {
         Some(last + self.skew_seconds())
     }
 
-    /// The longest time for which a request is remembered whose date is accepted: twice the window,
-    /// if it is dated as far ahead as may be, and the skew of clocks.
+    /// The longest time for which a request with an accepted date is remembered: twice the window,
+    /// for one dated as far ahead as allowed, plus the skew of clocks.
     pub fn longest_memory(&self) -> Duration {
         let seconds = self.window.as_secs().saturating_mul(2);
         Duration::from_secs(seconds.saturating_add(self.skew_seconds()))
     }
 
-    /// Counted up, since less would be forgotten too soon.
+    /// Rounded up, since otherwise requests would be forgotten too soon.
     fn skew_seconds(&self) -> u64 {
         let begun = u64::from(self.skew.subsec_nanos() > 0);
         self.skew.as_secs().saturating_add(begun)
@@ -147,7 +147,7 @@ pub enum DateError {
     /// There are several.
     #[error("the request has more than one date")]
     Several,
-    /// It is no date of HTTP (RFC 9110 §5.6.7).
+    /// It is not an HTTP date (RFC 9110 §5.6.7).
     #[error("the date of the request is not an HTTP date")]
     Unreadable,
     /// It is too long ago.
@@ -165,7 +165,7 @@ impl DateError {
     /// The answer, to be sent encapsulated: the problem `date`, with the gateway's own `Date`
     /// (RFC 9458 §6.5.2). It is the same whatever the reason.
     ///
-    /// A time that HTTP cannot write, after the year 9999, leaves the field out.
+    /// A time that HTTP cannot express, after the year 9999, leaves the field out.
     pub(crate) fn into_response(self, now: UnixSeconds) -> Response<FullBody> {
         let mut response = Problem::Date.into_response();
         if let Some(date) = field_value(now) {
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(endless.remember_until(Some(NOW), NOW, None), Some(UnixSeconds::NEVER));
     }
 
-    /// A schedule and the dates are told of one skew.
+    /// A schedule and the dates use one skew.
     #[test]
     fn the_skew_is_that_of_key_schedules() {
         assert_eq!(DatePolicy::default().skew, crate::ScheduleSettings::default().skew);

@@ -15,8 +15,8 @@ use crate::{
 
 const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 
-/// Makes an answer ready to be written as binary HTTP, which cannot hold all: not one with the
-/// status 999.
+/// Makes an answer ready to be written as binary HTTP, which cannot hold every answer, such as one
+/// with the status 999.
 pub(crate) fn encodable(
     mut answer: Response<Content>,
     is_head: bool,
@@ -46,10 +46,10 @@ pub(crate) fn encapsulate(
     Ok(response(MediaType::OhttpResponse, body.into()))
 }
 
-/// An answer that is sealed while it is made.
+/// An answer that is sealed while it is produced.
 pub(crate) fn encapsulate_in_chunks(answer: ChunkedAnswer) -> Response<EncapsulatedBody> {
     let mut response = response(MediaType::OhttpChunkedResponse, answer.into());
-    // RFC 10036: whoever passes this on should not wait for its end.
+    // RFC 10036: intermediaries should not wait for the end.
     response.headers_mut().insert(INCREMENTAL, HeaderValue::from_static("?1"));
     response
 }

@@ -1,4 +1,4 @@
-//! The way of a request through the gateway, from top to bottom: outer request → decapsulate →
+//! The path of a request through the gateway, from top to bottom: outer request → decapsulate →
 //! guard → policy → target → encapsulate, for whole messages and for messages in chunks.
 
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::{
     time_limits::{TargetTime, until},
 };
 
-/// Serves a request: what goes wrong before it is decapsulated is answered in clear, everything
-/// after encapsulated (RFC 9458 §5.2).
+/// Serves a request. What goes wrong before decapsulation is answered in clear, everything after it
+/// encapsulated (RFC 9458 §5.2).
 pub(crate) async fn serve<T: Target, B: SendBody>(
     config: Arc<Config>,
     target: T,
@@ -41,7 +41,7 @@ pub(crate) async fn serve<T: Target, B: SendBody>(
     })
 }
 
-/// Looks at what the request is outside, and at nothing else.
+/// Looks only at the outer request.
 async fn dispatch<T: Target, B: SendBody>(
     config: Arc<Config>,
     target: T,
@@ -68,12 +68,12 @@ async fn dispatch<T: Target, B: SendBody>(
     }
 }
 
-/// One exchange, and all that it needs on its way.
+/// One exchange, and all that it needs.
 struct Exchange<T> {
     config: Arc<Config>,
     target: T,
     observer: Arc<Observer>,
-    /// The way that the encapsulated request has come by.
+    /// The path that the encapsulated request has taken.
     hops: Hops,
 }
 
@@ -127,8 +127,8 @@ impl<T: Target> Exchange<T> {
     }
 
     /// Messages in chunks (draft-ietf-ohai-chunked-ohttp): both stream, and memory is bounded by a
-    /// chunk, whatever their length. The response begins once the first chunk has been opened: all
-    /// that can go wrong later is told inside, or breaks it off.
+    /// chunk, whatever their length. The response begins once the first chunk has been opened:
+    /// whatever goes wrong later is reported inside, or breaks it off.
     async fn chunked<B: SendBody>(
         self,
         body: B,
@@ -137,7 +137,10 @@ impl<T: Target> Exchange<T> {
         let Self { config, target, observer, hops } = self;
         let mut deadline = config.exchange_timeout.as_ref().map(Timeout::start);
         let mut stopwatch = Stopwatch::start();
-        let (opened, reply) = receive_first_chunk(&config, any_body(body), &mut deadline).await?;
+        let permit = Arc::new(permit);
+        let (opened, reply) =
+            receive_first_chunk(&config, any_body(body), &mut deadline, Arc::clone(&permit))
+                .await?;
         stopwatch.end(Stage::Receive);
         observer.decapsulated(reply.header().key_id);
 

@@ -25,13 +25,13 @@ struct Queue {
     waiting: Vec<Response<()>>,
     /// How many were sent, those already taken among them.
     sent: usize,
-    /// Who passes them on as they come.
+    /// The task that passes them on as they come.
     taker: Option<Waker>,
 }
 
 impl InformationalSender {
-    /// Sends an informational response. The answer to a request in chunks carries it at once, the
-    /// answer to a whole request together with the final response.
+    /// Sends an informational response. In answer to a request in chunks it is passed on at once,
+    /// in answer to a whole request together with the final response.
     ///
     /// Responses that are not informational, and 101 (Switching Protocols), which has no meaning
     /// here, are left out; so is what exceeds 16 responses.
@@ -46,7 +46,7 @@ impl InformationalSender {
             queue.sent += 1;
             queue.waiting.push(response);
             let taker = queue.taker.take();
-            // A waker may run anything, so not under the lock.
+            // A waker may run anything, so it is not called under the lock.
             drop(queue);
             if let Some(taker) = taker {
                 taker.wake();

@@ -31,18 +31,18 @@ const DEFAULT_GUARD_CAPACITY: usize = 1 << 20;
 /// The default of [`GatewayLayer::stream_limit`]: 2 GiB.
 const DEFAULT_STREAM_LIMIT: u64 = 2 << 30;
 
-/// Puts a gateway round a service that answers requests.
+/// Wraps a gateway around a service that answers requests.
 ///
-/// Without further settings it denies every target, takes encapsulated requests of 4 MiB and
-/// responses of 16 MiB, in chunks 2 GiB of either, does not pad, and sets no time limit: time
-/// limits need a timer, which the caller brings.
+/// By default it denies every target, accepts encapsulated requests of up to 4 MiB and responses of
+/// up to 16 MiB, or 2 GiB of either in chunks, does not pad, and has no time limits, since those
+/// need a timer, which the caller provides.
 ///
-/// `P` is what the messages carry: binary HTTP, or a [`Payload`] of the caller's.
+/// `P` is what the messages carry: binary HTTP, or the caller's own [`Payload`].
 #[derive(Clone, Debug)]
 pub struct GatewayLayer<P = BinaryHttp> {
     config: Config,
     payload: P,
-    /// Whether the guard is the one that was made unasked.
+    /// Whether the guard is the default one.
     has_default_guard: bool,
 }
 
@@ -60,13 +60,13 @@ impl GatewayLayer {
         self
     }
 
-    /// Lets requests that are encapsulated themselves go on to their targets, unless they have
-    /// come by this gateway `depth` times before. By default none may: each is a 508 inside.
+    /// Lets requests that are themselves encapsulated go on to their targets, unless they have
+    /// passed this gateway `depth` times before. By default none may: each gets a 508 inside.
     ///
-    /// The gateway leaves `pseudonym` in the `Via` field of the nested requests that it forwards,
-    /// besides what is there already, and counts it in the outer fields of what it gets
-    /// (RFC 9110 §7.6.3). Replicas must have the same. A relay passes no `Via` on, so a way that
-    /// leads back by a relay is not seen: do not allow relays as targets.
+    /// The gateway adds `pseudonym` to the `Via` field of the nested requests that it forwards, and
+    /// counts it in the outer fields of what it receives (RFC 9110 §7.6.3). Replicas must use the
+    /// same. A relay does not pass `Via` on, so a loop through a relay is not detected: do not
+    /// allow relays as targets.
     #[must_use]
     pub fn allow_nesting(mut self, depth: usize, pseudonym: Pseudonym) -> Self {
         self.config.nesting = Nesting::new(depth, pseudonym);
@@ -80,9 +80,9 @@ impl GatewayLayer {
         self
     }
 
-    /// Sets the most bytes of a message in chunks, of a request as it arrives, of an answer before
-    /// it is sealed. A longer request is answered with a 413, inside once the answer has begun; a
-    /// longer answer is broken off.
+    /// Sets the most bytes of a message in chunks: of a request as it arrives, or of an answer
+    /// before it is sealed. A longer request is answered with a 413, inside once the answer has
+    /// begun; a longer answer is broken off.
     #[must_use]
     pub fn stream_limit(mut self, bytes: u64) -> Self {
         self.config.stream_limit = bytes;
@@ -96,28 +96,28 @@ impl GatewayLayer {
         self
     }
 
-    /// Takes no requests in chunks: they are answered with a 415.
+    /// Refuses requests in chunks: they are answered with a 415.
     #[must_use]
     pub fn without_chunked(mut self) -> Self {
         self.config.chunked = false;
         self
     }
 
-    /// Sets how long a message in chunks may stand still: a request of which nothing arrives is a
-    /// 408 inside, an answer of which nothing comes is broken off.
+    /// Sets how long a message in chunks may stand still: a request that stalls gets a 408 inside,
+    /// and an answer that stalls is broken off.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
         self.config.idle_timeout = Some(timeout);
         self
     }
 
-    /// Sets how long an exchange in chunks may take. What is not complete by then is broken off;
-    /// before the target has answered it is a 504 inside, and before the first chunk of the request
-    /// has arrived a 408. Whole messages are bounded by the other limits.
+    /// Sets how long an exchange in chunks may take. What is not complete by then is broken off.
+    /// Before the target has answered, the client gets a 504 inside; before the first chunk of the
+    /// request has arrived, a 408. The other limits bound whole messages.
     ///
-    /// The limit is noticed when the body of the response is asked for more, so it does not end an
-    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
-    /// long it waits for a reader.
+    /// The limit only takes effect when more of the response's body is asked for, so it does not
+    /// end an exchange whose client reads nothing: the server needs its own limit on how long it
+    /// waits for a reader.
     #[must_use]
     pub fn exchange_timeout(mut self, timeout: Timeout) -> Self {
         self.config.exchange_timeout = Some(timeout);
@@ -135,8 +135,8 @@ impl GatewayLayer {
     /// Sets how responses are padded, so that their length tells less about them
     /// (RFC 9458 §6.2.3).
     ///
-    /// [`Padding::ToExact`] is taken as [`Padding::ToMultiple`]: a response that is longer could not
-    /// be given at all otherwise, and by then the target has acted on the request.
+    /// [`Padding::ToExact`] is treated as [`Padding::ToMultiple`]: otherwise a longer response
+    /// could not be sent at all, after the target has already acted on the request.
     #[must_use]
     pub fn pad_responses(mut self, padding: Padding) -> Self {
         self.config.encode_options.padding = match padding {
@@ -147,7 +147,7 @@ impl GatewayLayer {
     }
 
     /// Sets the limits, and the leniency, with which decapsulated requests are read. Content over
-    /// its limit is answered with a 413 inside, what exceeds another limit with a 400.
+    /// its limit is answered with a 413 inside; anything over another limit, with a 400.
     ///
     /// A limit on content that is left at its default does not count: then
     /// [`body_limit`](Self::body_limit) and [`stream_limit`](Self::stream_limit) bound the content.
@@ -159,15 +159,15 @@ impl GatewayLayer {
 }
 
 impl GatewayLayer<Payload> {
-    /// A gateway for requests that carry something else than binary HTTP (RFC 9458 §4.6), as
+    /// A gateway for requests that carry something other than binary HTTP (RFC 9458 §4.6), as
     /// bytes: its service takes the [`Bytes`](bytes::Bytes) of a request and returns those of the
     /// answer.
     ///
     /// The keys must be in a ring [with labels](oblivious_hpke::KeyRing::with_labels) of that
-    /// protocol's own. Messages are whole, and there is no policy of targets and no date, since
-    /// nothing is known of what a request says. Nor is there a form in which the gateway could
-    /// refuse inside: a request that was sent before is a 409 in clear, a service that fails a 500.
-    /// What is nobody else's business the service has to tell with its answer.
+    /// protocol's own. Messages are whole, and there is no policy for targets or dates, since the
+    /// gateway cannot read the requests. Nor can it refuse anything inside the encapsulation: a
+    /// repeated request gets a 409 in clear, a service that fails a 500. Errors that only the
+    /// client may see are for the service to put into its answer.
     pub fn for_payload(keys: impl Into<Live<GatewayKeys>>, payload: Payload) -> Self {
         Self::with_payload(keys.into(), payload)
     }
@@ -210,17 +210,17 @@ impl<P> GatewayLayer<P> {
     }
 
     /// Sets how many exchanges may be under way at once, over all services that this layer makes;
-    /// what exceeds them is answered with a 503 and `Retry-After`. By default there is no limit.
+    /// further requests are answered with a 503 and `Retry-After`. By default there is no limit.
     ///
-    /// An exchange is under way until its encapsulated answer has been sent, or given up: in chunks
-    /// until the body of the response is dropped, as a whole until the bytes of it are.
+    /// An exchange is under way until its encapsulated answer has been sent or abandoned: in chunks
+    /// until the body of the response is dropped, as a whole until its bytes are.
     #[must_use]
     pub fn concurrency_limit(mut self, exchanges: usize) -> Self {
         self.config.concurrency = Concurrency::new(exchanges);
         self
     }
 
-    /// Sets how long an encapsulated request, or the first chunk of one in chunks, may take to
+    /// Sets how long a whole encapsulated request, or the first chunk of one in chunks, may take to
     /// arrive; a slower one is answered with a 408.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Timeout) -> Self {
@@ -228,13 +228,13 @@ impl<P> GatewayLayer<P> {
         self
     }
 
-    /// Sets how long the target may take for its whole answer, or to a request in chunks for the
-    /// head of its answer; a slower one becomes a 504.
+    /// Sets how long the target may take for its whole answer, or, if the request is in chunks, for
+    /// the head of its answer; a slower one becomes a 504.
     ///
-    /// For a request in chunks the time begins anew whenever the target has taken a part of it, so
+    /// For a request in chunks the time starts again whenever the target has read a part of it, so
     /// a long request may take its time to arrive. A client that pauses for longer than this limit
-    /// is taken for a target that does not answer, unless
-    /// [`idle_timeout`](Self::idle_timeout) is shorter.
+    /// looks like a target that does not answer, unless [`idle_timeout`](Self::idle_timeout) is
+    /// shorter.
     #[must_use]
     pub fn target_timeout(mut self, timeout: Timeout) -> Self {
         self.config.target_timeout = Some(timeout);
@@ -242,13 +242,12 @@ impl<P> GatewayLayer<P> {
     }
 
     /// Sets what remembers requests, so that none is served twice (RFC 9458 §6.5). A request that
-    /// was seen before is answered with a 409 inside, and one of which the guard cannot tell with
-    /// a 503 inside.
+    /// was seen before is answered with a 409 inside; if the guard cannot tell, with a 503 inside.
     ///
-    /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests. That is for keys that
-    /// retire, or for [dates that are required](DatePolicy::with_required_date): with neither, what has been
-    /// seen is remembered forever, and after 2^20 requests every one is a 503 until the process is
-    /// started anew. See [how to size a guard](MemoryReplayGuard#how-to-size-it).
+    /// By default it is a [`MemoryReplayGuard`] with room for 2^20 requests. That suits keys that
+    /// retire, or [required dates](DatePolicy::with_required_date): with neither, requests are
+    /// remembered forever, and after 2^20 of them every request gets a 503 until the process is
+    /// restarted. See [how to size a guard](MemoryReplayGuard#how-to-size-it).
     #[must_use]
     pub fn replay_guard(mut self, guard: impl ReplayGuard) -> Self {
         self.config.guard = Some(Arc::new(guard));
@@ -256,8 +255,8 @@ impl<P> GatewayLayer<P> {
         self
     }
 
-    /// Serves a request as often as it is sent, by whoever sends it. It is for targets for which
-    /// that does no harm, and a warning is logged.
+    /// Serves a request as often as it is sent, whoever sends it. Only for targets where that does
+    /// no harm. A warning is logged.
     #[must_use]
     pub fn without_replay_guard(mut self) -> Self {
         tracing::warn!("no replay protection: a relay can have a request processed more than once");
@@ -266,11 +265,11 @@ impl<P> GatewayLayer<P> {
         self
     }
 
-    /// Sets the clock that tells which keys and dates are valid. By default it is that of the system.
+    /// Sets the clock that decides which keys and dates are valid. By default it is the system's.
     ///
-    /// A guard that was made by default is made anew, to remember since the time of this clock. A
-    /// [`MemoryReplayGuard`] that is set must have been told the time of this clock as well: while
-    /// its start is still to come, it has every date refused and forgets nothing.
+    /// A default guard is made anew, starting at the time of this clock. A [`MemoryReplayGuard`] of
+    /// your own must have been started with the time of this clock as well: while its start lies in
+    /// the future, every date is refused and nothing is forgotten.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         if self.has_default_guard {
@@ -281,7 +280,7 @@ impl<P> GatewayLayer<P> {
     }
 }
 
-/// The guard of a gateway that was told of none.
+/// The default guard.
 fn default_guard(started: UnixSeconds) -> Arc<dyn ReplayGuard> {
     match MemoryReplayGuard::new(DEFAULT_GUARD_CAPACITY, started) {
         Ok(guard) => Arc::new(guard),
@@ -292,7 +291,7 @@ fn default_guard(started: UnixSeconds) -> Arc<dyn ReplayGuard> {
     }
 }
 
-/// Stands where a guard should be and could not be made.
+/// Takes the place of a guard that could not be made.
 struct NoGuard;
 
 impl ReplayGuard for NoGuard {
@@ -318,9 +317,9 @@ impl<S, P: Clone> Layer<S> for GatewayLayer<P> {
     }
 }
 
-/// A gateway round the service `S`, made by [`GatewayLayer`].
+/// A gateway around the service `S`, made by [`GatewayLayer`].
 ///
-/// It takes a POST of an encapsulated request at any path, so the path is for a router to decide;
+/// It accepts a POST of an encapsulated request at any path, so a router decides on the path;
 /// `/.well-known/ohttp-gateway` is the one that clients can guess (RFC 9540 §5).
 ///
 /// It is always ready, and waits for the target's readiness within the exchange: even a target

@@ -1,9 +1,9 @@
 //! An Oblivious HTTP gateway (RFC 9458 §5) as a tower layer.
 //!
-//! [`GatewayLayer`] goes round any service that answers `http` requests: a router in the same
-//! process, or a client that forwards to other servers. The layer decapsulates each request, hands
-//! it to that service, and encapsulates the answer. [`PublishKeys`] serves the key configurations
-//! that clients need.
+//! [`GatewayLayer`] wraps any service that answers `http` requests: a router in the same process,
+//! or a client that forwards to other servers. The layer decapsulates each request, passes it to
+//! that service, and encapsulates the answer. [`PublishKeys`] serves the key configurations that
+//! clients need.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -35,18 +35,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Errors and who sees them
+//! # Errors, and who sees them
 //!
-//! What is wrong with the outer request is answered in clear, with a 4xx that says no more than it
-//! must: all failed decryptions look alike. Once a request has been decapsulated every answer goes
-//! back encapsulated in a 200, errors of the target among them, so that the relay cannot tell them
-//! apart from any other (RFC 9458 §5.2).
+//! Errors in the outer request are answered in clear, with a 4xx that says no more than it must:
+//! all failed decryptions look alike. Once a request has been decapsulated, every answer goes back
+//! encapsulated in a 200, including errors of the target, so that the relay cannot tell them from
+//! other answers (RFC 9458 §5.2).
 //!
 //! # Keys
 //!
-//! [`GatewayKeys`] are what a gateway has at a moment; it is handed a [`Live`] handle to them.
-//! The example's never change. In production they should (RFC 9458 §6.4 and §6.6): a
-//! [`KeySchedule`] derives one key after the other, either from a state file that forgets
+//! [`GatewayKeys`] are the keys of a gateway at one time; the gateway gets a [`Live`] handle to
+//! them. In the example they never change. In production they should (RFC 9458 §6.4 and §6.6): a
+//! [`KeySchedule`] derives one key after another, either from a state file that forgets
 //! ([`KeySchedule::ratchet`]) or from a seed ([`KeySchedule::seed`]), and a [`KeyRotation`] puts
 //! them in use. [`FixedKey`]s come from files, [`go_gateway_key`] from the settings of the Go
 //! gateway.
@@ -55,8 +55,8 @@
 //!
 //! # Replay
 //!
-//! Whoever carries an encapsulated request can send it again, so each is remembered and served
-//! once (RFC 9458 §6.5). By default a [`MemoryReplayGuard`] does so, with room for a million
+//! Anyone who handles an encapsulated request can send it again, so each is remembered and served
+//! only once (RFC 9458 §6.5). By default a [`MemoryReplayGuard`] does so, with room for a million
 //! requests; [`GatewayLayer::replay_guard`] sets one of another size, or one that replicas share.
 //! [`DatePolicy`] bounds how long a request is remembered.
 //!
@@ -64,25 +64,25 @@
 //!
 //! Requests come whole (`message/ohttp-req`) or in chunks (`message/ohttp-chunked-req`), and are
 //! answered alike. Whole messages are held in memory, up to a limit. Chunks stream: the target
-//! reads a body that is decrypted while it is read, its answer is encrypted while it is sent, who
-//! does not read slows down who sends, and no more than a few chunks are held.
+//! reads a body that is decrypted while it is read, its answer is encrypted while it is sent, a
+//! slow reader slows down the sender, and only a few chunks are held in memory.
 //!
 //! # Loops
 //!
-//! A request that is encapsulated itself, whatever its target, is answered with a 508 inside: a
-//! gateway that can reach itself would serve one small request as many times as there are layers in
-//! it. To allow nesting, set a depth with [`GatewayLayer::allow_nesting`]. `Max-Forwards` is counted
-//! (RFC 9110 §7.6.2).
+//! A request that is itself encapsulated is answered with a 508 inside, whatever its target: a
+//! gateway that can reach itself would otherwise serve one small request as many times as it has
+//! layers. To allow nesting, set a depth with [`GatewayLayer::allow_nesting`]. `Max-Forwards` is
+//! counted (RFC 9110 §7.6.2).
 //!
 //! # Other payloads
 //!
-//! [`GatewayLayer::for_payload`] carries messages of any other protocol, as bytes, under labels and
-//! media types of that protocol's own (RFC 9458 §4.6).
+//! [`GatewayLayer::for_payload`] carries messages of any other protocol, as bytes, under that
+//! protocol's own labels and media types (RFC 9458 §4.6).
 //!
 //! # What an operator sees
 //!
-//! Metrics by way of the `metrics` facade, listed at [`describe_metrics`], and spans by way of
-//! `tracing` at the level debug. Neither has anything of a request in it.
+//! Metrics through the `metrics` facade, listed at [`describe_metrics`], and spans through
+//! `tracing` at the level debug. Neither contains anything from a request.
 //!
 //! # Features
 //!

@@ -7,7 +7,7 @@ use crate::refusal::InnerRefusal;
 /// Counts one forwarding, if the request says how many there may be.
 ///
 /// The field is for OPTIONS and TRACE, and TRACE is never forwarded. A recipient may ignore it in
-/// other requests; here it counts in all of them, since whoever sends it wants them to stop.
+/// other requests; here it counts in all of them, since its sender wants a limit.
 pub(crate) fn count(method: &Method, headers: &mut HeaderMap) -> Result<(), InnerRefusal> {
     let mut fields = headers.get_all(MAX_FORWARDS).iter();
     let Some(field) = fields.next() else { return Ok(()) };
@@ -25,7 +25,7 @@ pub(crate) fn count(method: &Method, headers: &mut HeaderMap) -> Result<(), Inne
     }
 }
 
-/// A number in decimal digits. One that is too large to be held is as good as the largest.
+/// A number in decimal digits. One that is too large to hold counts as the largest.
 fn parse(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;

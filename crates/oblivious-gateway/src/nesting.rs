@@ -1,4 +1,4 @@
-//! Encapsulated requests inside of encapsulated requests.
+//! Encapsulated requests inside encapsulated requests.
 
 use http::{
     HeaderMap, HeaderValue,
@@ -8,17 +8,17 @@ use oblivious_service::{MediaType, Pseudonym};
 
 use crate::refusal::InnerRefusal;
 
-/// How often a request may come by this gateway again, each time inside of another.
+/// How often a request may pass this gateway again, each time inside another.
 ///
-/// What is inside is fresh for every guard, so only the outer `Via` fields can tell: a gateway that
-/// forwards a nested request leaves its pseudonym there (RFC 9110 §7.6.3).
+/// The inner request is fresh to every guard, so only the outer `Via` fields can tell: a gateway
+/// that forwards a nested request adds its pseudonym there (RFC 9110 §7.6.3).
 #[derive(Clone, Debug)]
 pub(crate) struct Nesting {
     depth: usize,
     pseudonym: Pseudonym,
 }
 
-/// The way that a request has come by, according to its outer fields.
+/// The path that a request has taken, according to its outer fields.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hops {
     via: Vec<HeaderValue>,
@@ -40,8 +40,8 @@ impl Nesting {
         Hops { via, own: self.pseudonym.count_in(outer) }
     }
 
-    /// Refuses a request that is encapsulated itself, if it is nested too deep; otherwise notes in
-    /// it that it was here.
+    /// Refuses a request that is itself encapsulated, if it is nested too deep; otherwise adds the
+    /// pseudonym to it.
     pub(crate) fn pass(&self, hops: Hops, inner: &mut HeaderMap) -> Result<(), InnerRefusal> {
         if !is_encapsulated(inner) {
             return Ok(());

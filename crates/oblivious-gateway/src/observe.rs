@@ -1,5 +1,5 @@
-//! What an operator sees of exchanges: metrics by way of the `metrics` facade, spans by way of
-//! `tracing`. Neither has anything of a request or an answer in it but the target's status class.
+//! What an operator sees of exchanges: metrics through the `metrics` facade, spans through
+//! `tracing`. All that they contain of a request or an answer is the class of the target's status.
 
 use std::time::Instant;
 
@@ -22,8 +22,8 @@ const GUARD_ENTRIES: &str = "ohttp_gateway_replay_entries";
 const GUARD_CAPACITY: &str = "ohttp_gateway_replay_capacity";
 const STAGES: &str = "ohttp_gateway_stage_seconds";
 
-/// Describes the metrics of a gateway to the recorder that is installed: to be called once, after
-/// that, by programs that publish the descriptions.
+/// Describes the metrics of a gateway to the installed recorder. Programs that publish the
+/// descriptions call it once, after installing the recorder.
 ///
 /// | metric | labels |
 /// | --- | --- |
@@ -31,7 +31,7 @@ const STAGES: &str = "ohttp_gateway_stage_seconds";
 /// | `ohttp_gateway_decapsulation_failures_total` | `kind`: `truncated`, `unknown_key`, `failed` |
 /// | `ohttp_gateway_key_requests_total` | `key_id`: 0 to 255, of requests that decapsulated |
 /// | `ohttp_gateway_replays_total` | |
-/// | `ohttp_gateway_target_responses_total` | `class`: `2xx` to `5xx`, of answers in chunks also `other` |
+/// | `ohttp_gateway_target_responses_total` | `class`: `2xx` to `5xx`; for answers in chunks also `other` |
 /// | `ohttp_gateway_answers_cut_off_total` | `reason` |
 /// | `ohttp_gateway_stage_seconds` | `stage`: `receive`, `decapsulate`, `admit`, `target`, `encapsulate`, `total` |
 /// | `ohttp_gateway_in_flight` | |
@@ -39,15 +39,15 @@ const STAGES: &str = "ohttp_gateway_stage_seconds";
 ///
 /// Every label has a fixed set of values, whatever clients send.
 ///
-/// Of a stage that is not reached nothing is recorded. `admit` is reading the decrypted request,
-/// replay guard, date and policy, also if one of them refuses it; `target` is from the call to the
-/// whole answer, or to what is said in its place.
+/// Stages that are not reached are not recorded. `admit` covers reading the decrypted request,
+/// replay guard, date and policy, even if one of them refuses it; `target` lasts from the call to
+/// the whole answer, or to the gateway's own in its place.
 ///
-/// An exchange in chunks has no `decapsulate` and no `encapsulate`, which go on for as long as the
-/// chunks do. Its `receive` is until the first chunk has been decrypted, its `admit` until the
-/// target is called, and is not recorded if the request is refused; its `target` is to the head of
-/// the answer. It counts as `answered` once there is that head, even if its status is none that
-/// can be sent, and the client gets a 502.
+/// An exchange in chunks has no `decapsulate` and no `encapsulate`, which last as long as the
+/// chunks do. Its `receive` lasts until the first chunk has been decrypted; its `admit` until the
+/// target is called, and is not recorded if the request is refused; its `target` until the head of
+/// the answer. It counts as `answered` once that head has arrived, even if its status cannot be
+/// sent and the client gets a 502.
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!(REQUESTS, "Encapsulated requests, by what became of them.");
@@ -113,13 +113,13 @@ impl Observer {
         self.span.clone()
     }
 
-    /// A key opened the request.
+    /// A key has opened the request.
     pub(crate) fn decapsulated(&self, key_id: u8) {
         self.span.record("key_id", key_id);
         metrics::counter!(KEYS, "key_id" => key_id.to_string()).increment(1);
     }
 
-    /// There is an answer to go inside.
+    /// There is an answer to encapsulate.
     pub(crate) fn answered(&self, answer: Result<StatusCode, &InnerRefusal>) {
         let outcome = match answer {
             Ok(status) => {
@@ -137,7 +137,7 @@ impl Observer {
         self.outcome(outcome);
     }
 
-    /// There is an answer of the caller's own kind.
+    /// There is an answer in the caller's own protocol.
     pub(crate) fn payload_answered(&self) {
         self.outcome("answered");
     }

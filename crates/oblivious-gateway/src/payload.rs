@@ -1,5 +1,5 @@
-//! Exchanges that carry something else than binary HTTP (RFC 9458 §4.6): whole messages, whose
-//! bytes the target service reads and writes by itself.
+//! Exchanges that carry something other than binary HTTP (RFC 9458 §4.6): whole messages, whose
+//! bytes only the target service reads and writes.
 
 use std::future::poll_fn;
 
@@ -20,7 +20,7 @@ use crate::{
     refusal::{InnerRefusal, OuterRefusal},
 };
 
-/// Serves a request. All that is wrong is told in clear: inside, only the target service can speak.
+/// Serves a request. All errors are reported in clear: inside, only the target service can speak.
 pub(crate) async fn serve<S, B>(
     config: &Config,
     payload: &Payload,
@@ -87,7 +87,7 @@ where
         None => Ok(asking.await),
     };
     stopwatch.end(Stage::Target);
-    // The error's own text may tell of the request, so it goes nowhere.
+    // The error's text may reveal something about the request, so it is not used.
     let answer = asked.map_err(OuterRefusal::Opened)?.map_err(|_| OuterRefusal::PayloadFailed)?;
     let sealed = reply.seal(&answer).map_err(|_| OuterRefusal::CannotSeal)?;
     stopwatch.end(Stage::Encapsulate);

@@ -24,17 +24,17 @@ use crate::keys::GatewayKeys;
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(3600);
 /// How much of the hash is in an entity tag, in bytes.
 const ETAG_LEN: usize = 16;
-/// What a legacy endpoint has always sent: no type says that it is one bare configuration.
+/// What legacy endpoints have always sent: there is no media type for one bare configuration.
 const BARE_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// Answers GET and HEAD with the key configurations in use, as `application/ohttp-keys`.
 ///
-/// `Cache-Control` names the [`max_age`](Self::max_age), or less when one of the keys ends before:
+/// `Cache-Control` gives the [`max_age`](Self::max_age), or less if one of the keys expires before:
 /// no copy outlives a key. The `ETag` changes with the list, and with `If-None-Match` a client that
 /// has it gets a 304. Without a key the answer is a 503.
 ///
-/// Clients must get the list in a way that they can trust, over TLS from the gateway itself for
-/// instance: who can exchange the key can read the requests (RFC 9458 §6.1).
+/// Clients must get the list in a way that they can trust, for instance over TLS from the gateway
+/// itself: anyone who can replace the key can read the requests (RFC 9458 §6.1).
 #[derive(Clone)]
 pub struct PublishKeys {
     keys: Live<GatewayKeys>,
@@ -54,8 +54,8 @@ impl PublishKeys {
         }
     }
 
-    /// Sets how long clients may keep the configurations without asking again; whole seconds
-    /// count. With a schedule it is that of
+    /// Sets how long clients may keep the configurations without asking again, in whole seconds.
+    /// With a schedule, set it to that of
     /// [`ScheduleSettings::max_age`](crate::ScheduleSettings::max_age).
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
@@ -63,7 +63,7 @@ impl PublishKeys {
         self
     }
 
-    /// Publishes the first configuration of a KEM alone, without the length before it and as
+    /// Publishes only the first configuration of a KEM, without the length before it and as
     /// `application/octet-stream`: the form that older clients fetch from a legacy endpoint, such
     /// as `/ohttp-configs` of the Go gateway.
     #[must_use]

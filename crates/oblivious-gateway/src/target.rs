@@ -12,8 +12,9 @@ use crate::{GatewayBody, InformationalSender, TargetError, config::Config, refus
 /// The service that a [`Gateway`](crate::Gateway) asks: an application's own router, or a client
 /// that forwards.
 ///
-/// Every service from `http::Request<GatewayBody>` to `http::Response<B>` is one, if it is `Clone`
-/// and can be sent to another thread, as its futures and `B` can; the name stands for the bounds.
+/// A shorthand for these bounds: every service from `http::Request<GatewayBody>` to
+/// `http::Response<B>` implements it if it is `Clone` and `Send`, and its futures and `B` are
+/// `Send`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the target of a gateway",
     note = "a target is a tower service from `http::Request<GatewayBody>` to `http::Response<B>`, \
@@ -46,15 +47,15 @@ where
     type Body = B;
 }
 
-/// Calls the target, as soon as it is ready, and waits for the head of its answer.
+/// Calls the target as soon as it is ready, and waits for the head of its answer.
 ///
-/// The fields that concern a connection are still there, for the encoder to leave out: without
+/// The fields that concern a connection are still there. The encoder leaves them out: without
 /// `connection` it would not know what to leave out of the trailers.
 pub(crate) async fn call<T: Target>(
     mut target: T,
     request: Request<GatewayBody>,
 ) -> Result<Response<T::Body>, InnerRefusal> {
-    // The errors' own text may name the target, which belongs in no log and no answer.
+    // The error's own text may name the target, which must not get into a log or an answer.
     let failed = |error: T::Error| InnerRefusal::Target(TargetError::of(&*error.into()));
     poll_fn(|cx| target.poll_ready(cx)).await.map_err(failed)?;
     let mut response = target.call(request).await.map_err(failed)?;
@@ -62,7 +63,7 @@ pub(crate) async fn call<T: Target>(
         return Err(InnerRefusal::Target(TargetError::InvalidResponse));
     }
     join_content_lengths(response.headers_mut());
-    // Nothing of what a service notes for others in the same process belongs on the wire.
+    // What a service leaves here for others in the same process does not belong on the wire.
     response.extensions_mut().clear();
     Ok(response)
 }
@@ -96,8 +97,8 @@ pub(crate) async fn call_for_whole<T: Target>(
     Ok(response)
 }
 
-/// Makes one field of lengths that are all the same: RFC 9110 §8.6 lets a recipient do so. Others
-/// stay as they are, for the encoder to refuse.
+/// Merges lengths that are all the same into one field, as RFC 9110 §8.6 allows. Others stay as
+/// they are, and the encoder refuses them.
 fn join_content_lengths(headers: &mut HeaderMap) {
     let joined = {
         let mut lengths = headers

@@ -1,14 +1,14 @@
-//! What a target service can say about a target that gave no response.
+//! What a target service can report about a target that gave no response.
 
 use std::error::Error;
 
 use thiserror::Error as ThisError;
 
-/// Why there is no response of the target.
+/// Why there is no response from the target.
 ///
-/// A target service may return this as its error, or as a cause of its error, and so may the body
-/// of its response: the client is then told inside which of them it was. The status is a 502 in
-/// any case. The text of other errors may name the target, so it goes nowhere.
+/// A target service may return this as its error or as a cause of its error, and so may the body of
+/// its response. The client is then told inside which of these it was. The status is always 502.
+/// The text of other errors may name the target, so it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -18,7 +18,7 @@ pub enum TargetError {
     /// The connection ended before the response was complete.
     #[error("the target broke off before its response was complete")]
     BrokeOff,
-    /// What the target sent is no valid HTTP response.
+    /// What the target sent is not a valid HTTP response.
     #[error("the target's response is not a valid HTTP response")]
     InvalidResponse,
     /// Anything else.
@@ -27,7 +27,7 @@ pub enum TargetError {
 }
 
 impl TargetError {
-    /// The one that `error` is or has among its causes; [`Other`](Self::Other) if there is none.
+    /// Finds one in `error` or its causes; [`Other`](Self::Other) if there is none.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {

@@ -28,7 +28,7 @@ impl ChunkLimits {
     /// [`ChunkSealer::MAX_CHUNK_LEN`], 16,384 bytes.
     ///
     /// # Errors
-    /// If it is less than the default: every receiver has to take chunks of that length
+    /// If it is less than the default: every receiver must accept chunks of that length
     /// (draft-ietf-ohai-chunked-ohttp §3).
     pub fn with_max_chunk_len(self, bytes: usize) -> Result<Self, ChunkLimitError> {
         if bytes < ChunkSealer::MAX_CHUNK_LEN {
@@ -37,16 +37,16 @@ impl ChunkLimits {
         Ok(Self { max_chunk_len: bytes, ..self })
     }
 
-    /// Sets a limit on the length of chunks that no receiver may have, for fuzzing: with it short
-    /// inputs come to the limit.
+    /// Sets a chunk limit below what a receiver must accept. For fuzzing: short inputs can then
+    /// reach it.
     #[cfg(fuzzing)]
     #[must_use]
     pub fn with_any_max_chunk_len(self, bytes: usize) -> Self {
         Self { max_chunk_len: bytes, ..self }
     }
 
-    /// Sets the most chunks in one message, sealed or opened. The default is 2^32; the numbers in
-    /// the nonces end far beyond that.
+    /// Sets how many chunks one message may have, sealed or opened. The default is 2^32, far below
+    /// what the nonces can count.
     #[must_use]
     pub fn with_max_chunks(self, chunks: u64) -> Self {
         Self { max_chunks: chunks, ..self }
@@ -71,15 +71,14 @@ impl Default for ChunkLimits {
 
 /// Seals a message chunk by chunk.
 ///
-/// A message that is not [finished](Self::finish) is one that its receiver refuses: dropping this
-/// is how to break off.
+/// The receiver refuses a message that was not [finished](Self::finish), so drop this to break off.
 pub struct ChunkSealer {
     sealer: Box<dyn SealChunk>,
     chunks_left: u64,
 }
 
 impl ChunkSealer {
-    /// The longest chunk that is sealed, in bytes of plaintext: what every receiver takes.
+    /// The longest chunk that is sealed, in bytes of plaintext: what every receiver must accept.
     pub const MAX_CHUNK_LEN: usize = 1 << 14;
 
     pub(crate) fn new(sealer: Box<dyn SealChunk>, limits: &ChunkLimits) -> Self {
@@ -87,7 +86,7 @@ impl ChunkSealer {
     }
 
     /// Appends `data` to `out`, sealed. More than [`MAX_CHUNK_LEN`](Self::MAX_CHUNK_LEN) bytes
-    /// become several chunks; none at all become no chunk, since an empty one would be refused.
+    /// become several chunks. No bytes make no chunk, since an empty one would be refused.
     ///
     /// # Errors
     /// If the message has too many chunks. Then `out` may have some of the data, sealed.
@@ -131,13 +130,13 @@ impl ChunkSealer {
 
 /// Opens a message chunk by chunk, from bytes that come in pieces.
 ///
-/// Push bytes, in any division; pull chunks until there is none; say when the bytes have come to
-/// their end. Only after [`next_chunk`](Self::next_chunk) has returned a chunk that
-/// [is final](Chunk::is_final) has the whole message arrived: whoever stops before that has a part
-/// of one, and cannot know what is missing.
+/// Push bytes, divided in any way; pull chunks until there are none; say when the bytes have ended.
+/// The whole message has arrived only after [`next_chunk`](Self::next_chunk) has returned a chunk
+/// that [is final](Chunk::is_final): if you stop before that, you have part of a message and cannot
+/// know what is missing.
 ///
-/// Push and pull in turn: what is pulled is bounded by the [`ChunkLimits`], while what is pushed
-/// and not pulled for is simply kept.
+/// Push and pull in turn: the [`ChunkLimits`] bound what is pulled, but everything that is pushed
+/// is kept until it is pulled.
 pub struct ChunkOpener {
     buffer: BytesMut,
     ended: bool,
@@ -161,7 +160,7 @@ enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chunk {
-    /// The plaintext. Only a final chunk can be empty. How a message is divided means nothing.
+    /// The plaintext. Only a final chunk can be empty. How a message is divided has no meaning.
     pub data: Bytes,
     /// Whether the message ends with this chunk.
     pub is_final: bool,
@@ -187,7 +186,7 @@ impl ChunkOpener {
         Self { buffer, ended: false, chunks_left: max_chunks, max_chunk_len, state }
     }
 
-    /// Adds bytes of the stream. After [`finish`](Self::finish) there are none.
+    /// Adds bytes of the stream. Do not call it after [`finish`](Self::finish).
     pub fn push(&mut self, bytes: &[u8]) {
         if matches!(self.state, State::Failed(_)) || bytes.is_empty() {
             return;
@@ -199,7 +198,7 @@ impl ChunkOpener {
         }
     }
 
-    /// Says that the stream has come to its end.
+    /// Says that the stream has ended.
     pub fn finish(&mut self) {
         self.ended = true;
     }
@@ -207,8 +206,8 @@ impl ChunkOpener {
     /// The next chunk; `None` if more bytes are needed, or after the final chunk.
     ///
     /// # Errors
-    /// If the stream is damaged, cut off or exceeds a limit; then every further call returns the
-    /// same error. What was returned before is authentic, and still not the whole message.
+    /// If the stream is damaged, is cut off or exceeds a limit. Every further call then returns the
+    /// same error. What was returned before is authentic, but not the whole message.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let advanced = self.advance();
         if let Err(error) = &advanced {
@@ -270,18 +269,18 @@ impl ChunkOpener {
         }
     }
 
-    /// There is nothing to pull; at the end of the stream that means it was cut off.
+    /// There is nothing to pull. At the end of the stream this means that it was cut off.
     fn need_more(&self) -> Result<Option<Chunk>, ChunkError> {
         if self.ended { Err(ChunkError::Truncated) } else { Ok(None) }
     }
 
-    /// The length of a sealed chunk that is not final, if it is one that is taken.
+    /// The length of a sealed chunk that is not final, if it is acceptable.
     fn checked_len(&self, announced: VarInt) -> Result<usize, ChunkError> {
         let too_long = ChunkError::ChunkTooLong { limit: self.max_chunk_len };
         let sealed_len = usize::try_from(announced.get()).map_err(|_| too_long)?;
         match sealed_len.checked_sub(TAG_LEN) {
-            // An empty chunk would be an easy way to keep a receiver busy, so it counts as one
-            // that does not open; what is shorter than a tag cannot.
+            // An empty chunk would be an easy way to keep a receiver busy, so it is treated like
+            // one that does not open. A chunk shorter than a tag cannot open.
             None | Some(0) => Err(ChunkError::Failed),
             Some(len) if len > self.max_chunk_len => Err(too_long),
             Some(_) => Ok(sealed_len),

@@ -1,5 +1,5 @@
-//! What can go wrong: an enum for each operation, so that a peer's fault and a caller's are told
-//! apart.
+//! What can go wrong: an enum for each operation, which keeps a peer's faults apart from a
+//! caller's.
 
 use oblivious_keys::{KdfId, KemId, KeyConfigError, SelectError, SymmetricSuite};
 use thiserror::Error;
@@ -28,7 +28,7 @@ pub enum RecipientError {
         /// The suite asked for.
         suite: SymmetricSuite,
     },
-    /// The public key is not one of its KEM.
+    /// The public key is not valid for its KEM.
     #[error("the public key in the key configuration is not valid; fetch the configuration again")]
     InvalidPublicKey,
 }
@@ -38,15 +38,15 @@ pub enum RecipientError {
 #[non_exhaustive]
 pub enum SealError {
     /// The provider's source of randomness gave none.
-    #[error("there is no randomness, so nothing was encrypted")]
+    #[error("no randomness is available, so nothing was encrypted")]
     Randomness,
     /// The key or the message cannot be used: the recipient's public key, or its X25519 half, has a
-    /// low order, so that the shared secret would be known to everybody, or the message is longer
-    /// than the AEAD takes.
-    #[error("encryption is impossible with this public key, or for a message of this length")]
+    /// low order, so anyone would know the shared secret; or the message is longer than the AEAD
+    /// allows.
+    #[error("this public key is unsafe to use, or the message is too long for the AEAD")]
     Refused,
-    /// The request is to be in chunks, and the [`Labels`](crate::Labels) have none for that.
-    #[error("the labels of this protocol are for whole messages alone; add some for chunks")]
+    /// The request is to be sent in chunks, but the [`Labels`](crate::Labels) have none for chunks.
+    #[error("the labels of this protocol are only for whole messages; add labels for chunks")]
     NoChunkedLabels,
     /// The message has more chunks than [`ChunkLimits`](crate::ChunkLimits) allows.
     #[error("the message has more chunks than the limit allows; raise the limit or send less")]
@@ -58,18 +58,18 @@ pub enum SealError {
 
 /// An encapsulated request could not be decapsulated.
 ///
-/// What a gateway answers: [`Truncated`](Self::Truncated) is a 400, and
-/// [`NoChunkedLabels`](Self::NoChunkedLabels) a 415. The other two get one and the same answer, so
-/// that nobody learns more from it (RFC 9458 §5.3 and §6.4).
+/// What a gateway answers: a 400 for [`Truncated`](Self::Truncated), a 415 for
+/// [`NoChunkedLabels`](Self::NoChunkedLabels). The other two get the same answer, so that it
+/// reveals nothing more (RFC 9458 §5.3 and §6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecapsulateError {
-    /// The request is shorter than its own structure.
+    /// The request is too short for the parts that it must have.
     #[error("the encapsulated request is cut short")]
     Truncated,
-    /// A request in chunks is to be opened, and the ring's [`Labels`](crate::Labels) have none for
-    /// that: no message that comes in chunks can be meant for it.
-    #[error("the labels of this key ring are for whole messages alone; add some for chunks")]
+    /// The request is in chunks, but the ring's [`Labels`](crate::Labels) have none for chunks: no
+    /// message in chunks can be meant for it.
+    #[error("the labels of this key ring are only for whole messages; add labels for chunks")]
     NoChunkedLabels,
     /// No key in the ring has this id, KEM and suite.
     #[error("the encapsulated request is for a key or suite that is not in use here")]
@@ -83,18 +83,18 @@ pub enum DecapsulateError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The response is shorter than its own structure.
+    /// The response is too short for the parts that it must have.
     #[error("the encapsulated response is cut short")]
     Truncated,
-    /// The response does not open: it was altered, or answers another request.
+    /// The response does not open: it was altered, or it answers another request.
     #[error("the encapsulated response cannot be decrypted")]
     Failed,
 }
 
 /// A message in chunks could not be opened to its end.
 ///
-/// What a gateway answers as long as it has nothing to answer encapsulated: the same as to a
-/// [`DecapsulateError::Failed`]. Later the answer is broken off.
+/// A gateway that has not begun its encapsulated answer responds as it does to
+/// [`DecapsulateError::Failed`]. Later it breaks the answer off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChunkError {
@@ -114,16 +114,16 @@ pub enum ChunkError {
     /// There are more chunks than the limit.
     #[error("the message has more chunks than the limit allows")]
     TooManyChunks,
-    /// The caller pushed bytes after it had said that there are no more.
+    /// The caller pushed bytes after it had announced the end of the stream.
     #[error("bytes were pushed after the end of the stream had been announced")]
     PushAfterFinish,
 }
 
-/// A limit on the length of chunks is below what every receiver has to take
+/// A limit on the length of chunks is below what every receiver must accept
 /// (draft-ietf-ohai-chunked-ohttp §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "chunks may not be limited to {bytes} bytes: every receiver must take 16384; set that or more"
+    "a chunk limit of {bytes} bytes is too low: every receiver must accept 16384; set that or more"
 )]
 pub struct ChunkLimitError {
     /// The limit that was asked for, in bytes of plaintext.
@@ -138,7 +138,9 @@ pub enum KeyPairError {
     #[error("the KEM {0} is not supported by this provider")]
     UnsupportedKem(KemId),
     /// The private key's bytes are not a key of the KEM.
-    #[error("a private key of {kem} has {expected} bytes that form a valid key")]
+    #[error(
+        "this is not a valid private key for {kem}, which has {expected} bytes; check its encoding"
+    )]
     InvalidSecretKey {
         /// The KEM asked for.
         kem: KemId,
@@ -146,7 +148,7 @@ pub enum KeyPairError {
         expected: usize,
     },
     /// The seed is shorter than a private key, so a key from it would be weaker than the KEM.
-    #[error("a seed for {kem} needs at least {at_least} bytes of good randomness")]
+    #[error("the seed is too short: {kem} needs at least {at_least} random bytes")]
     ShortSeed {
         /// The KEM asked for.
         kem: KemId,
@@ -154,7 +156,7 @@ pub enum KeyPairError {
         at_least: usize,
     },
     /// The provider's source of randomness gave none.
-    #[error("there is no randomness, so no key was made")]
+    #[error("no randomness is available, so no key was made")]
     Randomness,
 }
 
@@ -163,7 +165,7 @@ pub enum KeyPairError {
 #[non_exhaustive]
 pub enum KeyRingError {
     /// Another key of the ring has this id.
-    #[error("the key id {0} is taken by another key of this ring")]
+    #[error("the key id {0} belongs to another key of this ring; choose another id")]
     DuplicateKeyId(u8),
     /// The KDF has one stage alone.
     #[error(
@@ -179,7 +181,7 @@ pub enum KeyRingError {
         /// The suite asked for.
         suite: SymmetricSuite,
     },
-    /// The key and suites make no key configuration.
+    /// The key and suites do not form a key configuration.
     #[error(transparent)]
     Config(#[from] KeyConfigError),
 }

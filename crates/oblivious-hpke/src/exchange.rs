@@ -7,7 +7,7 @@ use crate::suite::{Failed, OpenChunk, ResponseCipher, ResponseSecret, SealChunk}
 /// What both sides know after a request: enough to derive the response's key and nonce.
 pub(crate) struct Exchange {
     secret: ResponseSecret,
-    /// With room for the response nonce, which makes it the salt of Extract.
+    /// With room for the response nonce, which completes the salt of Extract.
     enc: Vec<u8>,
     pub(crate) cipher: &'static dyn ResponseCipher,
 }

@@ -1,5 +1,5 @@
-//! Primitives without any security, in fuzzing builds alone: with real ones a fuzzer would never
-//! get past a tag, and what lies behind it would go untested.
+//! Primitives without any security, only in fuzzing builds: with real ones a fuzzer would never get
+//! past a tag, and the code behind it would go untested.
 
 use aes_gcm::aead::{
     AeadCore, AeadInOut, Error, Key, KeyInit, KeySizeUser, Nonce, Tag, TagPosition,
@@ -49,8 +49,8 @@ impl Group for ToyGroup {
     }
 }
 
-/// An AEAD that leaves the message as it is. Its tag tells the length of the additional data, and
-/// nothing else.
+/// An AEAD that leaves the message as it is. Its tag encodes only the length of the additional
+/// data.
 #[derive(Clone)]
 pub(crate) struct Plain;
 

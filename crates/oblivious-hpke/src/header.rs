@@ -5,7 +5,7 @@ use oblivious_keys::{AeadId, KdfId, KemId, SymmetricSuite};
 /// The seven bytes in front of every encapsulated request: which key it is for, and which
 /// algorithms it uses (RFC 9458 §4.3).
 ///
-/// A gateway can read it without any key, for instance to choose where to send the request.
+/// It can be read without any key, for instance to decide where to send the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestHeader {

@@ -1,4 +1,4 @@
-//! The shape that requests and responses share: a prefix in clear, a message encrypted in place, a
+//! The layout that requests and responses share: a clear prefix, a message encrypted in place, a
 //! tag.
 
 use bytes::{Buf, BytesMut};
@@ -51,7 +51,7 @@ pub(crate) fn append(out: &mut BytesMut, message: &[u8]) -> Result<(), SealError
     Ok(())
 }
 
-/// Runs `seal` with randomness. If there is none, what was appended to `out` is taken back.
+/// Runs `seal` with randomness. If there is none, removes what was appended to `out`.
 pub(crate) fn with_random<T, E: From<SealError>>(
     random: &'static dyn Random,
     out: &mut BytesMut,
@@ -59,7 +59,7 @@ pub(crate) fn with_random<T, E: From<SealError>>(
 ) -> Result<T, E> {
     let (start, mut generator) = (out.len(), Generator::new(random));
     let sealed = seal(out, &mut generator);
-    // First, since a failure of the generator is what other failures come from.
+    // Checked first, since a failed generator causes the other failures.
     if let Err(error) = generator.check() {
         undo(out, start);
         return Err(SealError::from(error).into());
@@ -67,7 +67,7 @@ pub(crate) fn with_random<T, E: From<SealError>>(
     sealed
 }
 
-/// Takes back what was appended behind `start`, and wipes it.
+/// Wipes and removes what was appended behind `start`.
 fn undo(out: &mut BytesMut, start: usize) {
     if let Some(appended) = out.get_mut(start..) {
         appended.fill(0);
@@ -85,7 +85,7 @@ pub(crate) fn split(
     Some((prefix, message, tag))
 }
 
-/// What is left of a buffer that was opened in place: the message alone.
+/// Reduces a buffer that was opened in place to the message.
 pub(crate) fn strip(mut opened: BytesMut, prefix_len: usize) -> BytesMut {
     opened.truncate(opened.len() - TAG_LEN);
     opened.advance(prefix_len);

@@ -14,13 +14,13 @@ use crate::{
 
 /// A private key of a KEM, together with its public key.
 ///
-/// A key that is used here must not serve another protocol under the same labels (RFC 9458 §6.4):
-/// what was sealed for the one could be opened as the other. Another protocol with HPKE gets a key
-/// of its own; another protocol with this encapsulation gets [`Labels`](crate::Labels) of its own,
-/// if not its own key.
+/// Do not use the key for another protocol under the same labels (RFC 9458 §6.4): a message sealed
+/// for one could be opened as the other. Another protocol over HPKE needs its own key; another
+/// protocol over this encapsulation needs its own [`Labels`](crate::Labels), and better its own
+/// key.
 ///
 /// The private key is overwritten when the pair is dropped. It cannot be cloned, and `Debug` shows
-/// the public half alone.
+/// only the public half.
 pub struct KeyPair {
     kem: &'static KemTable,
     random: &'static dyn Random,
@@ -44,7 +44,7 @@ impl KeyPair {
     ///
     /// # Errors
     /// If the provider does not have the KEM, or the seed is shorter than a private key. Its bytes
-    /// must be random: a password is no seed.
+    /// must be random: do not use a password.
     pub fn derive(kem: KemId, seed: &[u8], provider: Provider) -> Result<Self, KeyPairError> {
         let table = table_of(kem, provider)?;
         if seed.len() < (table.secret_key_len)() {
@@ -78,7 +78,7 @@ impl KeyPair {
         &self.pair.public_key
     }
 
-    /// The private key, serialized as RFC 9180 §7.1.2 says: for saving it, and for nothing else.
+    /// The private key, serialized as RFC 9180 §7.1.2 says. Only for saving it.
     pub fn expose_secret_key(&self) -> &[u8] {
         &self.pair.secret_key
     }

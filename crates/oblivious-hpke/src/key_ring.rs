@@ -15,10 +15,10 @@ use crate::{
     suite::{Receiver, ResponseCipher, TAG_LEN},
 };
 
-/// The keys that a gateway decapsulates with, each under its id, with the suites it accepts, and
-/// with the time it may be used.
+/// The keys that a gateway decapsulates with, each under its id, with the suites it accepts and the
+/// time during which it may be used.
 ///
-/// Which key is used depends on what stands in clear in a request and never on a secret.
+/// Which key is used depends only on the clear header of a request, never on a secret.
 #[derive(Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
@@ -65,7 +65,7 @@ impl KeyRing {
         self.add_valid(key_id, pair, suites, Validity::ALWAYS)
     }
 
-    /// [`add`](Self::add) for a key that may be used only during a time.
+    /// [`add`](Self::add) for a key that may only be used for a limited time.
     ///
     /// # Errors
     /// Those of [`add`](Self::add).
@@ -126,7 +126,7 @@ impl KeyRing {
     }
 }
 
-/// A [`KeyRing`] at a time.
+/// A [`KeyRing`] at a point in time.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRingAt<'a> {
     ring: &'a KeyRing,
@@ -190,8 +190,8 @@ impl<'ring> KeyRingAt<'ring> {
     ///
     /// # Errors
     /// If the request is for no key that is valid, `enc` is not one of its KEM, or the ring's
-    /// [`Labels`] have none for chunks. That the sender knew what it was doing is known only after
-    /// the first chunk has been opened.
+    /// [`Labels`] have none for chunks. Only an opened first chunk proves that the sender sealed to
+    /// the key.
     pub fn decapsulate_chunked(
         &self,
         received: &mut BytesMut,

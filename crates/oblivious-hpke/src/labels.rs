@@ -1,4 +1,4 @@
-//! What the messages are, said to HPKE (RFC 9458 §4.3, §4.4, §4.6).
+//! What HPKE is told about the messages (RFC 9458 §4.3, §4.4, §4.6).
 
 use alloc::vec::Vec;
 
@@ -8,9 +8,9 @@ use crate::RequestHeader;
 
 /// The labels that bind an exchange to what its messages are.
 ///
-/// Binary HTTP has the labels of [`BINARY_HTTP`](Self::BINARY_HTTP), the default. A protocol that
-/// carries something else, DNS messages for instance, needs labels of its own, so that what is
-/// sealed for one is never opened as the other (RFC 9458 §4.6).
+/// Binary HTTP uses [`BINARY_HTTP`](Self::BINARY_HTTP), the default. A protocol that carries
+/// something else, such as DNS messages, needs its own labels, so that a message sealed for one is
+/// never opened as the other (RFC 9458 §4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labels {
     whole: [&'static str; 2],
@@ -25,7 +25,7 @@ impl Labels {
         chunked: Some(["message/bhttp chunked request", "message/bhttp chunked response"]),
     };
 
-    /// Labels of another protocol, for whole messages. Messages in chunks are then a mistake: see
+    /// Labels of another protocol, for whole messages. Messages in chunks are then an error: see
     /// [`with_chunked`](Self::with_chunked).
     ///
     /// RFC 9458 §4.6 recommends the media types of request and response. A zero byte in a label
@@ -37,7 +37,7 @@ impl Labels {
         Self { whole: [request, response], chunked: None }.checked()
     }
 
-    /// The same with labels for messages in chunks, in a protocol that has such.
+    /// Adds labels for messages in chunks, if the protocol has them.
     ///
     /// # Errors
     /// If two of the four labels are the same, or one is empty or has a zero byte.
@@ -72,7 +72,7 @@ impl Default for Labels {
 
 /// The labels do not tell request and response, or whole and chunked messages, apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the labels must all be different, and none of them empty or with a zero byte")]
+#[error("labels must all be different, and none may be empty or contain a zero byte")]
 pub struct LabelsError;
 
 /// What HPKE is told about messages under one key and suite, computed once.

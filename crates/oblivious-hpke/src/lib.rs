@@ -30,15 +30,15 @@
 //! Misuse does not compile: [`Reply`] and [`PendingResponse`] are consumed by the one response
 //! they are for.
 //!
-//! The messages themselves are bytes to this crate; `oblivious-bhttp` makes and reads them. Where
-//! a message is large, [`Recipient::encapsulate_into`] and [`Reply::seal_into`] let it be written
-//! right where it will be encrypted, and [`KeyRingAt::decapsulate`] and [`PendingResponse::open`]
-//! decrypt in the buffer that came from the network.
+//! The messages themselves are bytes to this crate; `oblivious-bhttp` makes and reads them. For
+//! large messages, [`Recipient::encapsulate_into`] and [`Reply::seal_into`] let you write directly
+//! where the message will be encrypted, and [`KeyRingAt::decapsulate`] and
+//! [`PendingResponse::open`] decrypt in the buffer that came from the network.
 //!
 //! The key schedule comes from the `hpke` crate, primitives and randomness from a [`Provider`].
-//! Written here is what joins them: DHKEM over each provider's groups, the hybrid KEMs, which
-//! combine two shared secrets with one hash, and the keys of a response (RFC 9458 §4.4). The crate
-//! is `no_std` and needs `alloc`; the feature `std`, on by default, adds the system's clock.
+//! This crate joins them: DHKEM over each provider's groups, the hybrid KEMs, which combine two
+//! shared secrets with one hash, and the keys of a response (RFC 9458 §4.4). The crate is `no_std`
+//! and needs `alloc`; the feature `std`, on by default, adds the system's clock.
 
 #![no_std]
 

@@ -9,20 +9,20 @@ use crate::SealError;
 
 /// A source of randomness for keys and nonces.
 ///
-/// A [`Provider`](crate::Provider) draws from the operating system unless it
-/// [is given](crate::Provider::with_random) one of these: on a system without such a generator, or
-/// to reproduce what is in a test vector. Whoever can foresee what it gives can read the messages.
+/// A [`Provider`](crate::Provider) draws from the operating system unless it [is
+/// given](crate::Provider::with_random) one of these: on a system without such a generator, or to
+/// reproduce a test vector. Anyone who can predict its output can read the messages.
 pub trait Random: Send + Sync {
-    /// Fills all of `out` with bytes that nobody else can foresee.
+    /// Fills all of `out` with bytes that nobody else can predict.
     ///
     /// # Errors
-    /// If there is no randomness. What was made with `out` is then thrown away.
+    /// If there is no randomness. Whatever was made from `out` is then discarded.
     fn fill(&self, out: &mut [u8]) -> Result<(), RandomError>;
 }
 
 /// There is no randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("there is no randomness: the generator of the provider gives none")]
+#[error("no randomness is available: the provider's generator failed, or there is none")]
 pub struct RandomError;
 
 /// The operating system's generator. Without the feature `getrandom` there is none.
@@ -41,9 +41,9 @@ impl Random for SystemRandom {
     }
 }
 
-/// A source of randomness as the infallible generator that the KEMs ask for.
+/// A source of randomness, as the infallible generator that the KEMs need.
 ///
-/// It remembers a failure instead of panicking: [`check`](Self::check) comes before anything that
+/// It remembers a failure instead of panicking: call [`check`](Self::check) before anything that
 /// was made with it is used.
 pub(crate) struct Generator {
     random: &'static dyn Random,
@@ -55,7 +55,7 @@ impl Generator {
         Self { random, outcome: Ok(()) }
     }
 
-    /// Whether all that was asked for was random.
+    /// Whether all bytes that were asked for were random.
     pub(crate) fn check(&self) -> Result<(), RandomError> {
         self.outcome
     }

@@ -90,10 +90,10 @@ impl Recipient {
     /// then takes about half the time, and with X-Wing two thirds, over
     /// [`rust_crypto`](Provider::rust_crypto).
     ///
-    /// It takes the time of some twenty encapsulations and about 30 KiB, so it is for clients that
-    /// send many requests to one key. Where there is nothing to gain, with other KEMs and with a
-    /// public key on the twist of the curve, the recipient stays as it is. The public key of ML-KEM
-    /// is expanded once in any case, to about 6 KiB.
+    /// It takes as long as about twenty encapsulations, and about 30 KiB, so it is for clients that
+    /// send many requests to one key. The recipient stays as it is where there is nothing to gain:
+    /// with other KEMs, and with a public key on the twist of the curve. The public key of ML-KEM
+    /// is always expanded once, to about 6 KiB.
     #[must_use]
     pub fn precomputed(mut self) -> Self {
         self.sender.precompute();
@@ -105,7 +105,7 @@ impl Recipient {
         self.header
     }
 
-    /// By how many bytes an encapsulated request is longer than the request itself.
+    /// How many bytes longer an encapsulated request is than the request itself.
     pub fn overhead(&self) -> usize {
         self.prefix_len() + TAG_LEN
     }

@@ -64,7 +64,7 @@ impl PendingChunkedResponse {
         Self(exchange)
     }
 
-    /// Begins to open the response. It is to be pushed from its first byte.
+    /// Begins to open the response. Push it from its first byte on.
     pub fn open(self, limits: &ChunkLimits) -> ChunkOpener {
         ChunkOpener::response(self.0, limits)
     }
@@ -90,7 +90,7 @@ impl Reply {
         self.exchange.enc()
     }
 
-    /// By how many bytes an encapsulated response is longer than the response itself.
+    /// How many bytes longer an encapsulated response is than the response itself.
     pub fn overhead(&self) -> usize {
         self.exchange.nonce_len() + TAG_LEN
     }
@@ -163,7 +163,7 @@ impl ChunkedReply {
     }
 }
 
-/// Shows nothing but the type, or the header that was in clear.
+/// Shows only the type, or the header that was in clear.
 macro_rules! discreet_debug {
     ($($type:ident { $($field:ident)? })*) => {$(
         impl fmt::Debug for $type {

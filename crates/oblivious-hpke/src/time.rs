@@ -7,13 +7,13 @@ use core::{
 #[cfg(feature = "std")]
 use std::time::SystemTime;
 
-/// A time in whole seconds since the Unix epoch, leap seconds not counted.
+/// A time in whole seconds since the Unix epoch, not counting leap seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(pub u64);
 
 impl UnixSeconds {
-    /// The epoch itself. It will do where a time is asked for and there is no clock, for keys that
-    /// are [always valid](Validity::ALWAYS).
+    /// The epoch itself. Without a clock it can serve as the time, for keys that are [always
+    /// valid](Validity::ALWAYS).
     pub const EPOCH: Self = Self(0);
 
     /// A time that never comes.
@@ -40,7 +40,7 @@ impl From<SystemTime> for UnixSeconds {
     }
 }
 
-/// So many seconds later; [`NEVER`](UnixSeconds::NEVER) if that is out of range.
+/// This many seconds later; [`NEVER`](UnixSeconds::NEVER) if that is out of range.
 impl Add<u64> for UnixSeconds {
     type Output = Self;
 
@@ -49,7 +49,7 @@ impl Add<u64> for UnixSeconds {
     }
 }
 
-/// So many seconds earlier, but not before the [epoch](UnixSeconds::EPOCH).
+/// This many seconds earlier, but not before the [epoch](UnixSeconds::EPOCH).
 impl Sub<u64> for UnixSeconds {
     type Output = Self;
 

@@ -15,10 +15,10 @@
 //! | [`keys`] | `keys` | key configurations: what a gateway publishes |
 //! | [`bhttp`] | `bhttp` | binary HTTP (RFC 9292), to and from `http` types |
 //!
-//! The feature `hyper`, off by default, adds the network side, `tokio` the timer for programs that
-//! run on tokio, `aws-lc` and `graviola` faster providers of primitives, the second without a C
-//! compiler, and `reqwest` that HTTP client as a client's. The features `nist` and `post-quantum` are the KEMs beyond X25519. The three services
-//! and all KEMs are on by default.
+//! The three services and all KEMs are on by default; `nist` and `post-quantum` are the KEMs beyond
+//! X25519. Off by default are `hyper`, the network side; `tokio`, the timer for programs on tokio;
+//! `aws-lc` and `graviola`, faster providers of primitives, the latter without a C compiler; and
+//! `reqwest`, to send a client's requests with that HTTP client.
 //!
 //! # A whole exchange
 //!
@@ -76,9 +76,9 @@
 //!
 //! # What each party must be
 //!
-//! The split only protects anybody if relay and gateway are run by different people who do not
+//! The split only protects people if relay and gateway are run by different parties that do not
 //! pool what they see (RFC 9458 §6), and if the client gets the gateway's key in a way that the
-//! relay cannot tamper with: a relay that could put its own key there could read everything.
+//! relay cannot tamper with: a relay that could substitute its own key could read everything.
 
 #[cfg(feature = "bhttp")]
 pub use oblivious_bhttp as bhttp;

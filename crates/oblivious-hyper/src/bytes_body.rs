@@ -9,8 +9,8 @@ use oblivious_service::BoxError;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// A body whose data are `Bytes`: those that are already are not copied. What it says of its
-    /// length stays, unlike with `BodyExt::map_frame`, so that a message of known length has a
+    /// A body whose data are `Bytes`; data that already are `Bytes` are not copied. Its size hint
+    /// is kept, unlike with `BodyExt::map_frame`, so that a message of known length has a
     /// `content-length`.
     pub(crate) struct BytesBody<B> {
         #[pin]

@@ -1,4 +1,4 @@
-//! An HTTP client: hyper's, with what Oblivious HTTP asks of it.
+//! An HTTP client: hyper's, with what Oblivious HTTP requires.
 
 use std::fmt;
 use std::io;
@@ -29,29 +29,29 @@ use crate::connector::{Connector, ProxyError};
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
-/// How long an idle connection is kept. Shorter than servers wait, as a rule, so that a request
-/// seldom meets a connection that is just being closed: once a byte of it is written it fails with
-/// that connection, and is not sent again.
+/// How long an idle connection is kept. Usually shorter than servers wait, so that a request seldom
+/// meets a connection that is just being closed: once a byte of it has been written, it fails with
+/// that connection and is not sent again.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long it may take until a connection stands: from the look-up of the name to the end of the
-/// TLS handshake.
+/// How long it may take to open a connection, from the look-up of the name to the end of the TLS
+/// handshake.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often an HTTP/2 connection with requests under way is tried.
+/// How often an HTTP/2 connection with requests under way is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the answer to that may take.
+/// How long the answer to a ping may take.
 const PING_LIMIT: Duration = Duration::from_secs(5);
 
-/// A tower service that sends requests over HTTP/1.1 or HTTP/2, as TLS agrees.
+/// A tower service that sends requests over HTTP/1.1 or HTTP/2, as negotiated in TLS.
 ///
-/// It follows no redirects, adds no header fields but `host` and those that tell where the content
-/// ends, and sends no byte of a request twice (RFC 9458 §6.5). It has no limit on the time that a
-/// whole exchange takes: the layers above have.
+/// It follows no redirects, adds no header fields but `host` and those that delimit the content,
+/// and sends no byte of a request twice (RFC 9458 §6.5). It does not limit the time of a whole
+/// exchange: the layers above do.
 ///
-/// Clones share their connections, and each thread has its own: what a thread asks for is answered
-/// without another one having to wake up.
+/// Clones share their connections, but each thread has its own, so that no exchange has to wake up
+/// another thread.
 #[derive(Clone)]
 pub struct HttpClient {
     inner: Arc<Inner>,
@@ -67,39 +67,41 @@ type Pool = Client<Tls, UnsyncBoxBody<Bytes, BoxError>>;
 
 impl HttpClient {
     /// A client with this TLS, for instance that of
-    /// [`tls::client_config`](crate::tls::client_config). It connects to whatever it is asked for;
-    /// a gateway wants one that is [guarded](Self::guarded).
+    /// [`tls::client_config`](crate::tls::client_config). It connects to any server; a gateway
+    /// needs a [guarded](Self::guarded) client instead.
     pub fn new(tls: rustls::ClientConfig) -> Self {
         Self::with_live_tls(Live::new(tls.into()))
     }
 
-    /// As [`new`](Self::new), with TLS that may differ from server to server, and be replaced:
-    /// connections that stand already are kept as they are.
+    /// Like [`new`](Self::new), with TLS that may differ between servers and can be replaced:
+    /// existing connections stay as they are.
     pub fn with_live_tls(tls: Live<ClientTls>) -> Self {
         Self::connected_by(tls, Connector::unguarded())
     }
 
-    /// A client whose connections all go by way of an HTTP proxy: see
-    /// [`Connector::through_proxy`].
+    /// A client whose connections all go through an HTTP proxy: see
+    /// [`Connector::through_proxy`]. TLS sessions are not resumed, since a server would know the
+    /// client again by its ticket, which a proxy is there to prevent.
     ///
     /// # Errors
     /// If the URL is not that of a proxy.
-    pub fn through_proxy(tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+    pub fn through_proxy(mut tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
+        tls.resumption = rustls::client::Resumption::disabled();
         Ok(Self::with_connector(tls, Connector::through_proxy(proxy)?))
     }
 
-    /// A client whose connections go only where `policy` permits, on the address really connected
-    /// to. Names are looked up as the system does.
+    /// A client that only connects where `policy` permits; the address really connected to is
+    /// checked. The system looks up names.
     ///
-    /// A request to a target that has no permitted address fails as if the target could not be
-    /// reached: the gateway answers with an encapsulated 502, from which nobody learns what names
-    /// lead to inside.
+    /// A request to a target without a permitted address fails as if the target could not be
+    /// reached: the gateway answers with an encapsulated 502, which does not reveal what internal
+    /// names resolve to.
     #[cfg(feature = "egress")]
     pub fn guarded(policy: oblivious_gateway::TargetPolicy, tls: rustls::ClientConfig) -> Self {
         Self::with_connector(tls, Connector::guarded(policy))
     }
 
-    /// As [`guarded`](Self::guarded), with a resolver of its own.
+    /// Like [`guarded`](Self::guarded), but with your own resolver.
     #[cfg(feature = "egress")]
     pub fn guarded_with_resolver(
         policy: oblivious_gateway::TargetPolicy,
@@ -110,8 +112,8 @@ impl HttpClient {
         Self::with_connector(tls, connector)
     }
 
-    /// A client whose connections are opened by `tcp`: with a resolver of its own, by way of a
-    /// proxy, or to given addresses.
+    /// A client whose connections are opened by `tcp`: with your own resolver, through a proxy, or
+    /// to given addresses.
     pub fn with_connector(tls: rustls::ClientConfig, tcp: Connector) -> Self {
         Self::connected_by(Live::new(tls.into()), tcp)
     }
@@ -126,15 +128,15 @@ impl HttpClient {
         let Inner { connector, pools } = &*self.inner;
         pools.get_or(|| {
             Client::builder(TokioExecutor::new())
-                // RFC 9458 §6.5 forbids to repeat a request that may have been processed. This
+                // RFC 9458 §6.5 forbids repeating a request that may have been processed. This
                 // repeats none: hyper hands back a request only if it wrote nothing of it, because
-                // the idle connection chosen for it was closed already. Such a request goes out
-                // for the first time, on another connection.
+                // the idle connection chosen for it was closed already. Such a request goes out for
+                // the first time, on another connection.
                 .retry_canceled_requests(true)
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_LIMIT)
-                // A connection that is dead without saying so would get every request.
+                // Otherwise a connection that died silently would get every request.
                 .http2_keep_alive_interval(PING_INTERVAL)
                 .http2_keep_alive_timeout(PING_LIMIT)
                 .http2_initial_stream_window_size(STREAM_WINDOW)
@@ -177,8 +179,8 @@ impl Service<Uri> for Tls {
             false => https.enable_all_versions().wrap_connector(tcp.clone()),
         };
         let connecting = connector.call(uri);
-        // hyper goes on with a connection that nobody waits for any more, so that the limits of
-        // whoever has asked for it do not end one whose server says nothing.
+        // hyper continues to open a connection that nobody waits for any more, so the caller's
+        // limits do not end one whose server says nothing.
         Box::pin(async {
             let limited = timeout(CONNECT_LIMIT, connecting).await;
             limited.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
@@ -208,10 +210,10 @@ where
     }
 }
 
-/// Whether the server expects to be told that there is no content, and is not: RFC 9110 §8.6 has it
-/// so for methods that give content a meaning, and many servers answer 411 otherwise.
+/// Whether the server expects to be told that there is no content, and is not. RFC 9110 §8.6
+/// requires it for methods that give content a meaning, and many servers answer 411 otherwise.
 fn expects_length(method: &Method, headers: &HeaderMap) -> bool {
-    // Those that give it none, or seldom; every other may.
+    // These give content no meaning, or seldom do; any other method may.
     !matches!(
         *method,
         Method::GET
@@ -231,7 +233,7 @@ pub enum HttpError {
     /// The server was not reached, broke off, or sent no HTTP.
     #[error(transparent)]
     Failed(#[from] legacy::Error),
-    /// The content has a transfer coding that is not understood here (RFC 9112 §6.1).
+    /// The content has an unsupported transfer coding (RFC 9112 §6.1).
     #[error("the response has a transfer coding other than `chunked`")]
     TransferCoding,
 }

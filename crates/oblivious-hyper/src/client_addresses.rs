@@ -1,4 +1,4 @@
-//! Where a server knows the addresses of its clients from.
+//! How a server learns the addresses of its clients.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use oblivious_service::{ClientAddress, TrustedProxies};
 /// Where a server knows the addresses of its clients from, which it puts into the extensions of
 /// requests as [`ClientAddress`]es.
 ///
-/// Choose what the machines in front really do. An address that anybody can claim is worse than
+/// Choose what the machines in front really do. An address that anyone can claim is worse than
 /// none.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -18,10 +18,10 @@ pub enum ClientAddresses {
     #[default]
     Socket,
     /// From the header of the PROXY protocol, version 1 or 2, that every connection begins with,
-    /// before TLS. One without is closed, so that nobody else than the balancer gets through; let
-    /// nobody else connect to this port all the same.
+    /// before TLS. A connection without one is closed, so only the balancer gets through; still,
+    /// let nothing else connect to this port.
     ProxyProtocol,
-    /// From a field of the request, if the connection is that of a proxy in these networks.
+    /// From a field of the request, if the connection comes from a proxy in these networks.
     Proxies(Arc<TrustedProxies>),
 }
 
@@ -31,12 +31,12 @@ impl From<TrustedProxies> for ClientAddresses {
     }
 }
 
-/// What is known of the client once a connection stands.
+/// What is known of the client once it has connected.
 #[derive(Clone)]
 pub(crate) enum ConnectionClient {
     Known(ClientAddress),
     Unknown,
-    /// Each request tells.
+    /// Each request says.
     Told {
         peer: IpAddr,
         proxies: Arc<TrustedProxies>,

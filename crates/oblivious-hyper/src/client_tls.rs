@@ -6,22 +6,20 @@ use std::fmt;
 use http::Uri;
 use rustls::ClientConfig;
 
-/// The TLS of connections to servers: one for all, and others for some, such as a gateway that asks
-/// its relay for a certificate.
+/// The TLS of connections to servers: one configuration for all, and others for some, such as a
+/// gateway that asks its relay for a certificate.
 ///
 /// ```no_run
 /// use oblivious_hyper::{ClientTls, HttpClient, tls};
 /// use oblivious_hyper::tls::{Identity, Roots};
 /// use oblivious_service::Live;
 ///
-/// let identity =
-///     Identity { certificate: "relay.pem".as_ref(), key: "relay-key.pem".as_ref() };
-/// let pinned = Roots::Only("gateway-ca.pem".as_ref());
-/// let tls = ClientTls::new(tls::client_config(None)?)
-///     .with(&"https://gateway.example".parse()?, tls::client_config_with(pinned, Some(identity))?);
-/// // Replaced, for instance when certificates have been renewed, it is for connections to come.
-/// let tls = Live::new(tls);
-/// let http_client = HttpClient::with_live_tls(tls.clone());
+/// let identity = Identity { certificate: "relay.pem".as_ref(), key: "relay-key.pem".as_ref() };
+/// let pinned = Roots::Only("gateway-ca.pem".as_ref()); let tls =
+/// ClientTls::new(tls::client_config(None)?) .with(&"https://gateway.example".parse()?,
+/// tls::client_config_with(pinned, Some(identity))?); // It can be replaced, for instance when
+/// certificates have been renewed, for new connections. let tls = Live::new(tls); let http_client =
+/// HttpClient::with_live_tls(tls.clone());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -41,7 +39,7 @@ impl ClientTls {
         Self { default, by_server: HashMap::new() }
     }
 
-    /// Another one for the server of `uri`, of which host and port count.
+    /// Another configuration for the server of `uri`, of which host and port count.
     #[must_use]
     pub fn with(mut self, uri: &Uri, mut config: ClientConfig) -> Self {
         config.alpn_protocols.clear();

@@ -1,8 +1,8 @@
-//! Connections, for a gateway only to addresses that its policy permits.
+//! Connections; for a gateway, only to addresses that its policy permits.
 //!
-//! A name is looked up once for each connection, the addresses that the policy does not permit
-//! are dropped, and the connection goes to one of the others. There is no second look-up between
-//! the check and the connection whose answer could be a different one (DNS rebinding).
+//! A name is looked up once for each connection, the addresses that the policy does not permit are
+//! dropped, and the connection goes to one of the others. Between the check and the connection
+//! there is no second look-up, which could give a different answer (DNS rebinding).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -27,20 +27,20 @@ use tokio::net::TcpStream;
 use tower::service_fn;
 use tower_service::Service;
 
-/// How long it may take until a TCP connection stands.
+/// How long opening a TCP connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Looks up the addresses of a name.
 pub type Resolver = Arc<dyn Fn(String) -> Resolving + Send + Sync>;
 
-/// The addresses of a name, when they are known.
+/// The addresses of a name, once they are known.
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
 }
 
-/// Every address of the target is one that the policy does not permit.
+/// The policy permits none of the target's addresses.
 #[derive(Clone, Copy, Debug, Error)]
 #[error(
     "the target has no address that the policy permits: name the address in a rule, or mark the \
@@ -48,26 +48,23 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
 )]
 pub struct AddressError;
 
-/// The URL is not that of a proxy.
+/// The URL is not one of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("write the proxy as http://HOST:PORT, without a user name")]
+#[error("this is not the URL of a proxy: write http://HOST:PORT, without a user name")]
 pub struct ProxyError;
 
-/// Opens TCP connections, to the addresses that a policy permits if there is one: a connector for
+/// Opens TCP connections, if there is a policy only to addresses that it permits: a connector for
 /// hyper's clients.
 ///
 /// ```
 /// use oblivious_gateway::{Origin, TargetPolicy};
 /// use oblivious_hyper::Connector;
 ///
-/// let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?);
-/// // Over it comes TLS, as over any other connector, and then hyper's client.
-/// let tls = oblivious_hyper::tls::client_config(None)?;
-/// let connector = hyper_rustls::HttpsConnectorBuilder::new()
-///     .with_tls_config(tls)
-///     .https_only()
-///     .enable_all_versions()
-///     .wrap_connector(Connector::guarded(policy));
+/// let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?); // TLS goes on top of
+/// it, as with any other connector, and then hyper's client. let tls =
+/// oblivious_hyper::tls::client_config(None)?; let connector =
+/// hyper_rustls::HttpsConnectorBuilder::new() .with_tls_config(tls) .https_only()
+/// .enable_all_versions() .wrap_connector(Connector::guarded(policy));
 /// # let _ = connector;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -76,13 +73,13 @@ pub struct Connector {
     #[cfg(feature = "egress")]
     policy: Option<Arc<TargetPolicy>>,
     resolver: Resolver,
-    /// Addresses of servers that are not looked up, by host in lower case and port.
+    /// Fixed addresses of servers, which are not looked up, by host in lower case and port.
     known: HashMap<(String, u16), Vec<IpAddr>>,
     proxy: Option<Uri>,
 }
 
 impl Connector {
-    /// Connects to whatever it is asked for.
+    /// Connects to any server.
     pub fn unguarded() -> Self {
         Self {
             #[cfg(feature = "egress")]
@@ -93,14 +90,14 @@ impl Connector {
         }
     }
 
-    /// Connects to whatever it is asked for by way of an HTTP proxy, with CONNECT (RFC 9110
-    /// §9.3.6), as a client wants it that fetches keys without showing its address.
+    /// Connects to any server through an HTTP proxy, with CONNECT (RFC 9110 §9.3.6), for clients
+    /// that fetch keys without showing their address.
     ///
-    /// The proxy learns the name of the server and looks it up, which sees the proxy's address. TLS
-    /// ends at the server.
+    /// The proxy learns the name of the server and looks it up; the server sees the proxy's
+    /// address. TLS ends at the server.
     ///
     /// # Errors
-    /// If the URL of the proxy is not one of http with a host. A proxy behind TLS is not supported.
+    /// If the URL of the proxy is not an http URL with a host. Proxies over TLS are not supported.
     pub fn through_proxy(proxy: Uri) -> Result<Self, ProxyError> {
         let is_http = proxy.scheme() == Some(&Scheme::HTTP);
         let host = proxy.authority().filter(|authority| !authority.as_str().contains('@'));
@@ -116,15 +113,15 @@ impl Connector {
         Self { policy: Some(Arc::new(policy)), ..Self::unguarded() }
     }
 
-    /// Looks names up with `resolver`, and not as the system does.
+    /// Looks names up with `resolver` instead of the system's.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Connects to these addresses for this name and port, and looks up nothing. The certificate
-    /// must still be that of the name.
+    /// Connects to these addresses for this name and port, without looking it up. The certificate
+    /// must still be for the name.
     #[must_use]
     pub fn with_addresses(mut self, host: &str, port: u16, addresses: Vec<IpAddr>) -> Self {
         self.known.insert((host.to_ascii_lowercase(), port), addresses);
@@ -144,7 +141,7 @@ impl Connector {
         }
     }
 
-    /// Whether requests to `uri` may have a `host` for which HTTP/2 has no place.
+    /// Whether requests to `uri` may have a `host` that HTTP/2 cannot express.
     #[cfg(feature = "egress")]
     pub(crate) fn needs_http1(&self, uri: &Uri) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.is_destination(uri))
@@ -155,7 +152,7 @@ impl Connector {
         false
     }
 
-    /// Those of `addresses` that a connection for `uri` may go to.
+    /// The `addresses` that a connection for `uri` may go to.
     #[cfg(feature = "egress")]
     fn permitted(&self, uri: &Uri, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, AddressError> {
         let Some(policy) = &self.policy else { return Ok(addresses) };
@@ -183,7 +180,7 @@ impl Connector {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = self.permitted(&uri, self.addresses(&uri, bare).await?)?;
-        // An address in the URI is taken from there, and it is the one just checked.
+        // An address in the URI is used as it is, and is the one just checked.
         let addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect();
         let mut tcp = HttpConnector::new_with_resolver(service_fn(move |_: Name| {
             let addresses = addresses.clone();

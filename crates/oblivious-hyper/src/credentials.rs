@@ -1,4 +1,4 @@
-//! Tells the relays that may use a gateway from everyone else.
+//! Recognizes the relays that may use a gateway.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const MIN_TOKEN_LEN: usize = 32;
 /// A bearer token, wiped from memory when it is dropped.
 type Token = Zeroizing<Box<[u8]>>;
 
-/// What a relay must show. By default that is nothing. Tokens are in no `Debug` output.
+/// What a relay must show, by default nothing. `Debug` output never shows tokens.
 #[derive(Clone, Default)]
 pub struct Credentials {
     certificate: bool,
@@ -26,22 +26,22 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// With `certificate` a client certificate of a trusted authority must be shown; with
-    /// `tokens`, a file, one of its bearer tokens must. With both, both must.
+    /// With `certificate`, a relay must show a client certificate of a trusted authority; with
+    /// `tokens`, a bearer token from this file. With both, it must show both.
     ///
-    /// The file has one token a line, each of 32 characters or more without blanks; several are for
-    /// changing from one to the other.
+    /// The file has one token per line, each of 32 or more characters without blanks. Several
+    /// tokens allow changing from one to another.
     ///
     /// # Errors
-    /// If the file cannot be read, has no token, or one that is not fit. No error shows a token.
+    /// If the file cannot be read, has no token, or has an unsuitable one. No error shows a token.
     pub fn read(certificate: bool, tokens: Option<&Path>) -> Result<Self, CredentialsError> {
         let tokens = tokens.map(read_tokens).transpose()?;
         Ok(Self { certificate, tokens })
     }
 
     /// The answer to a POST from a relay that does not show what it must: a 401 in clear that does
-    /// not say what is wrong. Everything else passes, so that keys stay fetchable; the token is
-    /// taken out of it and goes no further.
+    /// not say what is wrong. Everything else passes, so that keys can still be fetched; the token
+    /// is removed and not passed on.
     pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<FullBody>> {
         let admitted =
             request.method() != Method::POST || self.admit(request.headers(), request.extensions());
@@ -59,8 +59,8 @@ impl Credentials {
         let certified = !self.certificate || extensions.get::<ClientCertificate>().is_some();
         let known = self.tokens.as_ref().is_none_or(|tokens| {
             bearer(headers).is_some_and(|shown| {
-                // All are compared, so that the time does not tell which one is near. It can tell
-                // the length.
+                // All are compared, so that the time does not reveal which one nearly matches. It
+                // may reveal the length.
                 let equal = tokens.iter().map(|token| token.ct_eq(shown));
                 equal.fold(Choice::from(0), |any, one| any | one).into()
             })
@@ -97,7 +97,7 @@ fn read_tokens(path: &Path) -> Result<Arc<[Token]>, CredentialsError> {
     Ok(tokens)
 }
 
-/// A file holds no bearer tokens that relays could show. It never shows one.
+/// A file does not contain bearer tokens that relays could show. The error never shows one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
@@ -111,12 +111,12 @@ pub enum CredentialsError {
         error: io::Error,
     },
     /// The file has no token.
-    #[error("{} holds no bearer token: write one a line", path.display())]
+    #[error("{} contains no bearer token: write one per line", path.display())]
     NoToken {
         /// The file.
         path: PathBuf,
     },
-    /// A token is too short to be secret, or cannot be in a field.
+    /// A token is too short to be secret, or cannot be sent in a header field.
     #[error(
         "a bearer token in {} is shorter than {MIN_TOKEN_LEN} characters or has others than \
          visible ASCII",

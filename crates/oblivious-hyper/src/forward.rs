@@ -23,11 +23,11 @@ use tower_service::Service;
 use crate::bytes_body::BytesBody;
 use crate::client::{HttpClient, HttpError};
 
-/// How long the end of a request may be behind its head.
+/// How long the end of a request may lag behind its head.
 const END_LIMIT: Duration = Duration::from_millis(50);
 
 /// Sends each request to the server that its URI names. Redirects are not followed: they are
-/// answers like any other, for the client to decide on.
+/// answers like any other, and the client decides.
 ///
 /// Informational responses reach the client from targets that speak HTTP/1.1; for HTTP/2, hyper
 /// does not hand them out.
@@ -37,7 +37,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Forwards by way of `http_client`.
+    /// Forwards with `http_client`.
     pub fn new(http_client: HttpClient) -> Self {
         Self { http_client }
     }
@@ -77,7 +77,7 @@ where
     }
 }
 
-/// What a target sends, with an error that says what became of it.
+/// What a target sends, with an error that says what went wrong.
 pub type TargetBody = MapErr<Incoming, fn(hyper::Error) -> TargetError>;
 
 fn answer(
@@ -91,7 +91,7 @@ fn answer(
     }
 }
 
-/// Whether what failed was the connection, or what came by it.
+/// Whether the connection failed, or what came over it.
 fn cut_off(error: impl Error + 'static) -> TargetError {
     let mut next: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(error) = next {
@@ -108,16 +108,16 @@ fn cut_off(error: impl Error + 'static) -> TargetError {
     TargetError::BrokeOff
 }
 
-/// Whether it must be found out if there is content at all.
+/// Whether it must first be found out if there is content at all.
 fn has_content_unannounced<B: Body>(request: &Request<B>) -> bool {
     request.body().size_hint().exact().is_none() && !request.headers().contains_key(CONTENT_LENGTH)
 }
 
-/// Says in the header whether there is content (RFC 9112 §6.3), as far as it is known.
+/// Says in the header whether there is content (RFC 9112 §6.3), as far as is known.
 ///
-/// For GET and HEAD its beginning is waited for: hyper would take a body whose length is not known
-/// for none at all. For other methods it is waited for as long as the end of a request takes that
-/// has none, and no longer: a client may send content only after it has seen what the target says.
+/// For GET and HEAD this waits for the content to begin: hyper would treat a body of unknown length
+/// as none at all. For other methods it only waits as long as a request without content takes to
+/// end: a client may send content only after it has seen what the target says.
 async fn announce_content<B>(
     request: Request<B>,
 ) -> Result<Request<UnsyncBoxBody<Bytes, BoxError>>, TargetError>
@@ -131,7 +131,7 @@ where
     let first = poll_fn(|cx| rest.as_mut().poll_frame(cx));
     let first = if waits { Ok(first.await) } else { timeout(END_LIMIT, first).await };
     let body = match first.map(Option::transpose) {
-        // The gateway knows by itself what was wrong with the request.
+        // The gateway itself knows what was wrong with the request.
         Ok(Err(_)) => return Err(TargetError::Other),
         Ok(Ok(None)) => UnsyncBoxBody::default(),
         Ok(Ok(first)) => UnsyncBoxBody::new(Begun { first, rest }),

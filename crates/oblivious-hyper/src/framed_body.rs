@@ -17,9 +17,9 @@ const MAX_FRAME: usize = 16 * 1024;
 pin_project! {
     /// The body of an answer to the request that is being served.
     ///
-    /// For an HTTP/2 stream it is cut up. hyper asks for a frame when there is window for any of
-    /// it, and takes all of it into memory: the answers of a peer that opens its windows by a byte
-    /// would pile up there, and their streams would count as done.
+    /// For an HTTP/2 stream it is cut up. hyper asks for a frame as soon as the window has room for
+    /// any of it, and takes the whole frame into memory: answers to a peer that opens its windows
+    /// byte by byte would pile up there, and their streams would count as done.
     pub(crate) struct FramedBody<B> {
         #[pin]
         body: BytesBody<B>,
@@ -31,7 +31,7 @@ pin_project! {
 }
 
 impl<B> FramedBody<B> {
-    /// To be called in the task of the stream that the answer goes to.
+    /// Call it in the task of the stream that the answer goes to.
     pub(crate) fn new(body: B) -> Self {
         let progress = Progress::of_this_stream();
         if let Some(progress) = &progress {

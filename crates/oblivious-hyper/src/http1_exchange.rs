@@ -1,8 +1,8 @@
 //! How long an HTTP/1.1 exchange takes, from the head of its request to the last byte of its answer.
 //!
-//! A body is dropped once hyper has taken the last of it, and those bytes may lie in memory for as
-//! long as their reader likes: a limit on standing still is met by one that takes a byte a minute.
-//! So it is the stream that tells when all has gone out.
+//! A body is dropped once hyper has taken the last of it, but those bytes may stay in memory as
+//! long as their reader likes: a reader that takes a byte a minute never stands still. So the
+//! stream tells when everything has been sent.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 
-/// The exchange that is under way on a connection, if there is one. HTTP/1.1 has no more at a time.
+/// The exchange that is under way on a connection, if any. HTTP/1.1 has only one at a time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Http1Exchange {
     state: Arc<Mutex<State>>,
@@ -25,14 +25,14 @@ pub(crate) struct Http1Exchange {
 enum State {
     #[default]
     Idle,
-    /// Since its head came.
+    /// Since its head arrived.
     UnderWay(Instant),
     /// hyper has all of the answer.
     Answered(Instant),
 }
 
 impl Http1Exchange {
-    /// The head of a request came.
+    /// The head of a request has arrived.
     pub(crate) fn begin(&self) {
         self.set(|_| State::UnderWay(Instant::now()));
     }
@@ -44,7 +44,7 @@ impl Http1Exchange {
         });
     }
 
-    /// All that hyper had has gone out.
+    /// All that hyper had has been sent.
     fn flushed(&self) {
         self.set(|state| match state {
             State::Answered(_) => State::Idle,
@@ -85,7 +85,7 @@ pin_project! {
     }
 }
 
-/// Says so when it is dropped. Over HTTP/2 there is nobody to say it to.
+/// Reports it when dropped. Over HTTP/2 there is nothing to report it to.
 struct EndOfBody(Option<Http1Exchange>);
 
 impl Drop for EndOfBody {
@@ -123,7 +123,7 @@ impl<B: Body> Body for WatchedBody<B> {
 }
 
 pin_project! {
-    /// The stream of a connection, which says when all has gone out.
+    /// The stream of a connection, which says when everything has been sent.
     pub(crate) struct WatchedStream<S> {
         #[pin]
         stream: S,

@@ -1,4 +1,4 @@
-//! The streams of an HTTP/2 connection: where they run, and how long.
+//! The streams of an HTTP/2 connection: where they run, and for how long.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::workers::Workers;
 
-/// Runs the streams of one HTTP/2 connection, each on the worker with the least to do: one
-/// connection may carry what keeps all of them busy.
+/// Runs the streams of one HTTP/2 connection, each on the least busy worker: one connection may
+/// carry enough for all of them.
 #[derive(Clone)]
 pub(crate) struct Streams {
     workers: Workers,
@@ -23,7 +23,7 @@ pub(crate) struct Streams {
 pub(crate) struct StreamLimits {
     /// In all.
     pub(crate) whole: Duration,
-    /// With data of the answer ready, and no window for them.
+    /// With data of the answer ready, but no window for it.
     pub(crate) stalled: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Streams {
     }
 
     /// Is ready when there has been no stream for `limit`, or somewhat longer. Never for a
-    /// connection that has had none, as all of HTTP/1.
+    /// connection that has had none, such as any HTTP/1 connection.
     pub(crate) async fn idle(&self, limit: Duration) {
         let mut before = 0;
         loop {
@@ -104,17 +104,17 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// That of the stream whose task this is called in.
+    /// The one of the stream in whose task this is called.
     pub(crate) fn of_this_stream() -> Option<Self> {
         PROGRESS.try_with(Clone::clone).ok()
     }
 
-    /// Something was handed over that the peer must make room for.
+    /// Something was handed over for which the peer must make room.
     pub(crate) fn waits_for_peer(&self) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// The peer has made room: whatever is waited for now is not its doing.
+    /// The peer has made room: any wait from now on is not its fault.
     pub(crate) fn peer_takes(&self) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,16 +1,17 @@
-//! The network side of Oblivious HTTP (RFC 9458), over hyper, tokio and rustls: what the gateway,
-//! the relay and the client of the other crates, which know no socket, are served and sent by.
+//! The network side of Oblivious HTTP (RFC 9458), over hyper, tokio and rustls: servers and HTTP
+//! clients for the gateway, relay and client of the other crates, which know no sockets.
 //!
-//! - [`server`]: any tower service over HTTP/1.1 and HTTP/2, with TLS or without, and with a limit
-//!   on everything that a peer could do slowly or without end.
-//! - [`HttpClient`]: sends nothing twice, follows nothing, adds nothing; by way of an HTTP proxy, if
-//!   the server is not to see the address.
+//! - [`server`]: serves any tower service over HTTP/1.1 and HTTP/2, with or without TLS, and with a
+//!   limit on everything that a peer could do slowly or endlessly.
+//! - [`HttpClient`]: an HTTP client that sends nothing twice, follows no redirects and adds no
+//!   fields; through an HTTP proxy, if the server must not see the client's address.
 //! - [`Connector`]: for a gateway, connects only to addresses that its
-//!   [`TargetPolicy`](oblivious_gateway::TargetPolicy) permits, on the address really connected to.
+//!   [`TargetPolicy`](oblivious_gateway::TargetPolicy) permits; the address really connected to is
+//!   checked.
 //! - [`Forward`]: the target service of a gateway that forwards.
-//! - [`Credentials`]: lets a gateway know its relays, by tokens or certificates; [`TokenFile`] and
-//!   [`ClientTls`] are what a relay shows them with.
-//! - [`ClientAddresses`]: where the server knows from who its clients are.
+//! - [`Credentials`]: lets a gateway recognize its relays by tokens or certificates, which a relay
+//!   shows with [`TokenFile`] and [`ClientTls`].
+//! - [`ClientAddresses`]: how the server learns who its clients are.
 //! - [`tls`]: configurations of rustls from PEM files.
 //!
 //! # A gateway that forwards
@@ -34,15 +35,12 @@
 //!     let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
 //!     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
 //!
-//!     // One target. Were its name to lead to an address that is not public, it would be a 502.
-//!     let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?);
-//!     let http_client = HttpClient::guarded(policy.clone(), tls::client_config(None)?);
-//!     let timeout = Timeout::new(Duration::from_secs(30), TokioTimer);
-//!     let gateway = GatewayLayer::new(GatewayKeys::from(ring))
-//!         .targets(policy)
-//!         .request_timeout(timeout.clone())
-//!         .target_timeout(timeout)
-//!         .layer(Forward::new(http_client));
+//! // One target. If its name resolved to an address that is not public, the answer would be a 502.
+//! let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?); let http_client =
+//! HttpClient::guarded(policy.clone(), tls::client_config(None)?); let timeout =
+//! Timeout::new(Duration::from_secs(30), TokioTimer); let gateway =
+//! GatewayLayer::new(GatewayKeys::from(ring)) .targets(policy) .request_timeout(timeout.clone())
+//! .target_timeout(timeout) .layer(Forward::new(http_client));
 //!
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8081").await?;
 //!     let end = async { _ = tokio::signal::ctrl_c().await };
@@ -76,18 +74,18 @@
 //!
 //! # What is ours, and why
 //!
-//! The protocols are hyper's and the TLS is rustls'. What they leave to others, and what the
-//! servers that are built on them do not have, is here: limits on connections that stand still, on
-//! HTTP/2 streams without a window, and on whole exchanges; connections that stay on one thread;
-//! early answers that a client still gets; a check of the address that a connection goes to, with
-//! no second look-up after it. axum-server and the limits of tower-http see requests, and not the
-//! connections on which a slow peer holds them.
+//! The protocols are hyper's, and TLS is rustls'. This crate adds what they leave to others, and
+//! what the servers built on them lack: limits on connections that stand still, on HTTP/2 streams
+//! without a window, and on whole exchanges; connections that stay on one thread; early answers
+//! that still reach the client; and a check of the address that a connection goes to, with no
+//! second look-up after it. axum-server and the limits of tower-http see requests, but not the
+//! connections on which a slow peer holds them up.
 //!
 //! # Features
 //!
 //! `client`, `server`, `credentials` and `egress`, the guard of a gateway, are on by default.
-//! `self-signed` makes certificates on the spot, for tests. Without `egress` the crate knows nothing
-//! of gateways, nor of their cryptography.
+//! `self-signed` makes certificates on the spot, for tests. Without `egress` the crate does not
+//! depend on the gateway or its cryptography.
 
 #[cfg(any(feature = "client", feature = "server"))]
 mod bytes_body;

@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: a load balancer says in the first bytes of a connection for
-//! whom it is.
+//! The PROXY protocol, versions 1 and 2: a load balancer says in the first bytes of a connection
+//! whose connection it is.
 //!
 //! The specification is HAProxy's, <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>.
 
@@ -15,16 +15,16 @@ const V1_MAX: usize = 107;
 /// §2.2: signature, version, family and length of version 2.
 const V2_START: usize = 16;
 
-/// The most that may follow: addresses, and what a balancer likes to add to them.
+/// The most that may follow: addresses, and whatever a balancer adds to them.
 const V2_MAX_REST: usize = 4096;
 
-/// For whom a connection is.
+/// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProxiedFor {
     Client(IpAddr),
-    /// The balancer asks for itself, to see whether someone is there.
+    /// The balancer's own, to check whether the server is up.
     Itself,
-    /// Someone, by a way that has no such addresses.
+    /// Someone's, over a transport that has no such addresses.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Pr
         header.resize(V2_START + rest, 0);
         stream.read_exact(&mut header[V2_START..]).await?;
     } else {
-        // Its end is where its line ends, and nobody says beforehand where that is.
+        // It ends with its line, whose length is not announced.
         while !header.ends_with(b"\r\n") {
             if header.len() >= V1_MAX {
                 return Err(malformed());
@@ -70,13 +70,16 @@ fn parse(header: &[u8]) -> io::Result<ProxiedFor> {
             }
             _ => ProxiedFor::Unknown,
         }),
-        // What ppp says of it would show the addresses.
+        // The error of ppp would show the addresses.
         HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => Err(malformed()),
     }
 }
 
 fn malformed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "not a header of the PROXY protocol")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the connection does not begin with a valid header of the PROXY protocol",
+    )
 }
 
 #[cfg(test)]

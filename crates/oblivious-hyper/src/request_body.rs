@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// The most that is read of what nobody wants to read.
+/// The most that is read of an unwanted body.
 const DRAIN_BYTES: usize = 256 * 1024;
 
 /// How long that may take.

@@ -1,4 +1,4 @@
-//! Certificates that are made on the spot.
+//! Certificates made on the spot.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -6,9 +6,9 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use crate::tls::{TlsError, server_config_with};
 
-/// The TLS of a server with a certificate made here and now for `names`, which are DNS names or
-/// IP addresses; and, as PEM, the certificate of the authority that vouches for it, likewise made
-/// here and now. For tests and demonstrations.
+/// The TLS of a server with a certificate made on the spot for `names`, which are DNS names or IP
+/// addresses; and, as PEM, the certificate of the authority that signed it, also made on the spot.
+/// For tests and demonstrations.
 ///
 /// # Errors
 /// If one of the names cannot be in a certificate.

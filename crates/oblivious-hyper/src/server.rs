@@ -1,4 +1,4 @@
-//! A server for HTTP/1.1 and HTTP/2, with or without TLS, round any tower service.
+//! A server for HTTP/1.1 and HTTP/2, with or without TLS, around any tower service.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -45,12 +45,12 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How often the peer of an HTTP/2 connection must show that it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long to wait when a connection cannot be accepted: until a file descriptor is free again,
-/// as a rule.
+/// How long to wait when a connection cannot be accepted, usually until a file descriptor is free
+/// again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The address of the peer of a connection, in the extensions of every request that came by it. Its
-/// `Debug` does not show it. Behind a balancer or a proxy it is theirs: that of the client is a
+/// The address of the peer of a connection, in the extensions of every request that came over it.
+/// Its `Debug` does not show it. Behind a balancer or a proxy it is theirs; that of the client is a
 /// [`ClientAddress`](oblivious_service::ClientAddress).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
@@ -61,32 +61,31 @@ impl fmt::Debug for PeerAddr {
     }
 }
 
-/// In the extensions of every request that came by a connection whose peer showed a certificate of
-/// an authority that the server trusts.
+/// In the extensions of every request that came over a connection whose peer showed a certificate
+/// of a trusted authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientCertificate;
 
 /// How a server treats its connections.
 #[derive(Clone)]
 pub struct Options {
-    /// The TLS to serve with; `None` serves HTTP in clear. A replaced configuration is used by
-    /// connections that begin later.
+    /// The TLS to serve with; `None` serves HTTP in clear. A replaced configuration applies to new
+    /// connections.
     pub tls: Option<Live<rustls::ServerConfig>>,
-    /// Where the addresses of clients are known from.
+    /// How the addresses of clients are learned.
     pub client_addresses: ClientAddresses,
-    /// How long a connection may take for the head of its first request, and an HTTP/1.1
-    /// connection for that of each later one. The latter includes the time that it lies idle; an
-    /// idle HTTP/2 connection is closed after up to twice as long.
+    /// How long a connection may take for the head of its first request, and an HTTP/1.1 connection
+    /// for that of each later one. The latter includes idle time; an idle HTTP/2 connection is
+    /// closed after up to twice as long.
     pub head_limit: Duration,
-    /// How long the peer of a connection may take none of the bytes that are ready for it. Then
-    /// the connection is closed, and its answers are dropped; likewise an HTTP/2 stream without a
-    /// window.
+    /// How long a peer may take none of the bytes that are ready for it. After that the connection
+    /// is closed and its answers are dropped; the same goes for an HTTP/2 stream without a window.
     pub write_limit: Duration,
     /// How long requests that are being answered have to finish when the server shuts down.
     pub drain_limit: Duration,
     /// How long an exchange may take, from the head of its request to the last byte of its answer.
-    /// Then its HTTP/2 stream is reset, or its HTTP/1.1 connection closed: a reader that takes a
-    /// byte now and then does not stand still.
+    /// After that its HTTP/2 stream is reset, or its HTTP/1.1 connection closed. The other limits
+    /// do not stop a reader that takes a byte now and then.
     pub exchange_limit: Duration,
     /// How many requests an HTTP/2 connection may have under way. A relay opens one for
     /// each of its threads to a gateway.
@@ -98,8 +97,8 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No TLS, addresses from connections, 30 seconds for a head and for a stalled reader, an hour for an exchange, 10
-    /// seconds to finish, 20,000 connections of 1,000 streams, no workers.
+    /// No TLS, addresses from connections, 30 seconds for a head and for a stalled reader, an hour
+    /// for an exchange, 10 seconds to finish, 20,000 connections of 1,000 streams, no workers.
     fn default() -> Self {
         Self {
             tls: None,
@@ -115,7 +114,7 @@ impl Default for Options {
     }
 }
 
-/// [`serve_with`] the default [`Options`], but for the TLS.
+/// [`serve_with`] the default [`Options`], except for the TLS.
 pub async fn serve<S, B>(
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
@@ -133,19 +132,18 @@ pub async fn serve<S, B>(
     serve_with(listener, Options { tls, ..Options::default() }, service, shutdown).await;
 }
 
-/// Serves `service` to all who connect to `listener`, until `shutdown` is ready; then takes no
-/// more connections, and waits for the answers that are under way, no longer than
+/// Serves `service` to all who connect to `listener`, until `shutdown` is ready. Then it accepts no
+/// more connections, and waits for the answers that are under way, up to the
 /// [`drain_limit`](Options::drain_limit).
 ///
-/// With TLS the version of HTTP is agreed upon by ALPN, without it is told from the first bytes
-/// of a connection. A connection runs on the worker that had the least to do when it came. Every
-/// request has the address of its sender among its extensions, as a [`PeerAddr`], and that of the
-/// client, as a [`ClientAddress`](oblivious_service::ClientAddress), if it is
-/// [known](Options::client_addresses). A request whose sender goes away is dropped together with the
-/// future that answers it.
+/// With TLS, ALPN decides on the version of HTTP; without it, the first bytes of a connection do. A
+/// connection runs on the worker that was least busy when it came. Every request has the address of
+/// its sender among its extensions, as a [`PeerAddr`], and that of the client, as a
+/// [`ClientAddress`](oblivious_service::ClientAddress), if it is
+/// [known](Options::client_addresses). A request whose sender goes away is dropped together with
+/// the future that answers it.
 ///
-/// Nothing that goes wrong with one connection ends the server, neither does a failure to accept
-/// one.
+/// No error on one connection ends the server, nor does a failure to accept one.
 pub async fn serve_with<S, B>(
     listener: TcpListener,
     options: Options,
@@ -203,7 +201,7 @@ pub async fn serve_with<S, B>(
     }
 }
 
-/// A connection of which no more is known yet than who made it.
+/// A connection of which only the peer is known so far.
 struct Arriving {
     peer: SocketAddr,
     addresses: ClientAddresses,
@@ -271,7 +269,7 @@ async fn connection<S, B>(
             return;
         }
     };
-    // A response is written in whole pieces; waiting for more to send only delays it.
+    // A response is written in whole pieces; waiting for more to send would only delay it.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write));
@@ -290,7 +288,7 @@ async fn connection<S, B>(
     }
 }
 
-/// A stream whose events wake up the thread that this is called on, not the one that accepted it.
+/// A stream whose events wake the calling thread, not the one that accepted it.
 fn here(stream: TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(stream.into_std()?)
 }
@@ -355,7 +353,7 @@ async fn requests<S, B>(
     let stream = WatchedStream::new(stream, http1.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut overdue = pin!(http1.overdue(limits.exchange));
-    // hyper's own limits begin once the version of HTTP is known. This one needs no version.
+    // hyper's own limits begin once the version of HTTP is known. This one does not depend on it.
     let mut first_request = pin!(sleep(limits.head));
     // hyper has no such limit for HTTP/2.
     let idle = || limits.streams.idle(limits.head);
@@ -363,7 +361,7 @@ async fn requests<S, B>(
     let (mut waiting, mut serving) = (true, true);
     loop {
         tokio::select! {
-            // A request that has arrived is served, whatever else there is.
+            // A request that has arrived is served in any case.
             biased;
             result = poll_fn(|cx| connection.as_mut().poll(cx)) => {
                 if let Err(error) = result {
@@ -399,9 +397,9 @@ async fn requests<S, B>(
     }
 }
 
-/// RFC 9112 §6.1: the answer to a transfer coding that is not understood.
+/// RFC 9112 §6.1: the answer to an unsupported transfer coding.
 fn refuse_transfer_coding() -> Response<Full<Bytes>> {
-    let text = "Send the request without a transfer coding, or with chunked alone.\n";
+    let text = "Send the request without a transfer coding, or only with chunked.\n";
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
     response

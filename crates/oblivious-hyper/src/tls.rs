@@ -1,4 +1,4 @@
-//! Configurations of rustls, with its ring provider, from PEM.
+//! Configurations of rustls, with its ring provider, from PEM files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use thiserror::Error;
 
 /// The TLS of a server, with the certificate chain and the private key in these PEM files.
 ///
-/// With `client_ca`, a PEM file of authorities, clients are asked for a certificate of one of them.
-/// They may show none; one that no such authority signed ends the handshake.
+/// With `client_ca`, a PEM file of authorities, clients are asked for a certificate from one of
+/// them. They may show none; one that no such authority signed ends the handshake.
 ///
 /// # Errors
-/// If a file cannot be read, holds something else, or the two do not go together.
+/// If a file cannot be read or contains something else, or certificate and key do not match.
 pub fn server_config(
     certificate: &Path,
     key: &Path,
@@ -37,7 +37,7 @@ pub fn server_config(
 /// certificates.
 ///
 /// # Errors
-/// If the text holds no certificates, or one that is not fit for an authority.
+/// If the text contains no certificates, or one that cannot be an authority's.
 pub fn client_config(extra: Option<&str>) -> Result<ClientConfig, TlsError> {
     let extra = match extra {
         Some(pem) => certificates(pem.as_bytes(), Path::new("the text"))?,
@@ -46,7 +46,7 @@ pub fn client_config(extra: Option<&str>) -> Result<ClientConfig, TlsError> {
     client_config_trusting(public_roots(), extra, None)
 }
 
-/// As [`client_config`], with the further certificates in a file.
+/// Like [`client_config`], with the additional certificates in a file.
 ///
 /// # Errors
 /// Those of [`client_config`], or if the file cannot be read.
@@ -54,14 +54,14 @@ pub fn client_config_with_file(extra: Option<&Path>) -> Result<ClientConfig, Tls
     client_config_with(extra.map_or(Roots::Public, Roots::PublicAnd), None)
 }
 
-/// Whose certificates a client takes.
+/// Whose certificates a client accepts.
 #[derive(Clone, Copy, Debug)]
 pub enum Roots<'a> {
     /// Those of the public authorities.
     Public,
-    /// Those as well of the authorities in this PEM file.
+    /// Those of the public authorities, and of the authorities in this PEM file.
     PublicAnd(&'a Path),
-    /// Those of the authorities in this PEM file alone: it pins them.
+    /// Only those of the authorities in this PEM file, which pins them.
     Only(&'a Path),
 }
 
@@ -77,8 +77,8 @@ pub struct Identity<'a> {
 /// The TLS of a client that trusts these authorities, and shows this certificate.
 ///
 /// # Errors
-/// If a file cannot be read or holds something else, an authority is not fit for one, or
-/// certificate and key do not go together.
+/// If a file cannot be read or contains something else, a certificate cannot be an authority's, or
+/// certificate and key do not match.
 pub fn client_config_with(
     roots: Roots<'_>,
     identity: Option<Identity<'_>>,
@@ -172,7 +172,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// There is no TLS with these files. No error shows what is in a private key.
+/// TLS cannot be set up with these files. No error shows the content of a private key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -185,8 +185,8 @@ pub enum TlsError {
         #[source]
         error: io::Error,
     },
-    /// A file holds no certificates.
-    #[error("{} is no PEM file with certificates", path.display())]
+    /// A file contains no certificates.
+    #[error("{} is not a PEM file with certificates", path.display())]
     NoCertificate {
         /// Which.
         path: PathBuf,
@@ -194,8 +194,8 @@ pub enum TlsError {
         #[source]
         error: pem::Error,
     },
-    /// A file holds no private key.
-    #[error("{} is no PEM file with a private key", path.display())]
+    /// A file contains no private key.
+    #[error("{} is not a PEM file with a private key", path.display())]
     NoPrivateKey {
         /// Which.
         path: PathBuf,
@@ -204,7 +204,11 @@ pub enum TlsError {
         error: pem::Error,
     },
     /// The private key is not that of the certificate.
-    #[error("{} and {} do not go together", certificate.display(), key.display())]
+    #[error(
+        "the certificate in {} and the private key in {} do not match",
+        certificate.display(),
+        key.display()
+    )]
     Mismatch {
         /// The file of the certificate chain.
         certificate: PathBuf,
@@ -215,10 +219,10 @@ pub enum TlsError {
         error: rustls::Error,
     },
     /// A certificate cannot be that of an authority.
-    #[error("a certificate is not fit for an authority")]
+    #[error("a certificate in the file of authorities cannot be an authority's")]
     Authority(#[source] rustls::Error),
-    /// The authorities of clients are of no use.
-    #[error("the authorities of clients are of no use")]
+    /// The authorities of clients cannot be used.
+    #[error("the authorities of client certificates cannot be used")]
     Clients(#[source] VerifierBuilderError),
     /// rustls cannot be configured.
     #[error("rustls cannot be configured")]

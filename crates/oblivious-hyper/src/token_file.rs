@@ -1,4 +1,4 @@
-//! A bearer token to show, in a file that someone else renews.
+//! A bearer token to send, in a file that another program renews.
 
 use std::fmt;
 use std::io;
@@ -11,15 +11,15 @@ use oblivious_service::{Authorization, Live};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// How often the file is looked at, unless something else is asked for.
+/// How often the file is checked by default.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A bearer token in a file, such as an OAuth 2.0 access token that an agent on the machine renews
-/// (RFC 6750 §2.1). The file holds the token and nothing else.
+/// (RFC 6750 §2.1). The file contains only the token.
 ///
-/// It is read again in the course of requests, after some seconds at the soonest, so that no task
-/// has to watch it. A file that cannot be read then, or holds no token, leaves the last one in use:
-/// what follows is for the server to say. Clones share the token. No `Debug` output shows it.
+/// It is read again during requests, at most every few seconds, so that no task has to watch it. If
+/// the file cannot be read then, or contains no token, the last one stays in use, and the server
+/// decides what follows. Clones share the token. `Debug` output never shows it.
 #[derive(Clone)]
 pub struct TokenFile {
     inner: Arc<Inner>,
@@ -29,11 +29,11 @@ struct Inner {
     path: PathBuf,
     interval: Duration,
     value: Live<HeaderValue>,
-    /// When it was read last; who holds this reads it.
+    /// When it was read last; whoever holds the lock reads it.
     read: Mutex<Instant>,
 }
 
-/// A file holds no bearer token that could be shown. It never shows what it holds.
+/// A file does not contain a bearer token that could be sent. The error never shows its content.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TokenFileError {
@@ -47,7 +47,7 @@ pub enum TokenFileError {
         error: io::Error,
     },
     /// The file has no token, or more than one.
-    #[error("{} does not hold one bearer token of visible ASCII and nothing else", path.display())]
+    #[error("{} does not contain exactly one bearer token of visible ASCII", path.display())]
     NoToken {
         /// The file.
         path: PathBuf,
@@ -55,15 +55,15 @@ pub enum TokenFileError {
 }
 
 impl TokenFile {
-    /// Reads the token, and looks for another one every ten seconds, as long as it is asked for.
+    /// Reads the token, and checks for a new one every ten seconds while it is in use.
     ///
     /// # Errors
-    /// If the file cannot be read, or does not hold one token.
+    /// If the file cannot be read, or does not contain exactly one token.
     pub fn open(path: &Path) -> Result<Self, TokenFileError> {
         Self::open_with_interval(path, DEFAULT_INTERVAL)
     }
 
-    /// As [`open`](Self::open), with another interval.
+    /// Like [`open`](Self::open), with another interval.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
@@ -84,7 +84,7 @@ impl TokenFile {
 
     fn value(&self) -> HeaderValue {
         let inner = &*self.inner;
-        // Whoever else asks meanwhile takes what is there.
+        // Other callers meanwhile use the present token.
         let mut read = match inner.read.try_lock() {
             Ok(read) => read,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -101,7 +101,7 @@ impl TokenFile {
 }
 
 impl From<TokenFile> for Authorization {
-    /// Shows the token that is in the file at the time.
+    /// Sends the token that is in the file at the time.
     fn from(file: TokenFile) -> Self {
         Self::from_source(move || Some(file.value()))
     }

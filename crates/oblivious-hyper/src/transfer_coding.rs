@@ -1,12 +1,12 @@
-//! Transfer codings (RFC 9112 §6.1), of which only `chunked` is understood.
+//! Transfer codings (RFC 9112 §6.1), of which only `chunked` is supported.
 
 use http::HeaderMap;
 use http::header::TRANSFER_ENCODING;
 
-/// Whether the content of a message has a transfer coding besides one `chunked`.
+/// Whether the content of a message has a transfer coding other than a single `chunked`.
 ///
-/// hyper takes `gzip, chunked` for `chunked`, and its content for the content of the message. Once
-/// the field is gone, as it is behind an intermediary, nobody could know better.
+/// hyper treats `gzip, chunked` like `chunked`, and the compressed data as the content of the
+/// message. Behind an intermediary, which drops the field, nobody could tell any more.
 pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
     let mut codings = headers
         .get_all(TRANSFER_ENCODING)

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 
 /// Threads that each run the connections they were given, from the first byte to the last.
 ///
-/// The threads of tokio's usual runtime take tasks from each other, and wake each other up for it.
+/// The threads of tokio's usual runtime steal tasks from each other, and wake each other up for it.
 /// Where a request takes a fraction of a millisecond, as at a gateway, that costs more than it
-/// evens out.
+/// gains.
 ///
-/// Clones are the same threads. They end when the last clone is dropped.
+/// Clones share the threads. They end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Workers {
     handles: Arc<[Handle]>,
@@ -23,8 +23,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads; `None` starts one for each processor. Fails if the system gives no
-    /// more threads.
+    /// Starts `count` threads; `None` starts one for each processor. Fails if the system cannot
+    /// start more threads.
     pub fn start(count: Option<NonZeroUsize>) -> io::Result<Self> {
         let count = match count {
             Some(count) => count,
@@ -36,7 +36,7 @@ impl Workers {
             let handle = runtime.handle().clone();
             let mut ended = ended.clone();
             thread::Builder::new().name("worker".into()).spawn(move || {
-                // An error is the end that is waited for.
+                // An error is the signal to end.
                 let _ = runtime.block_on(ended.changed());
             })?;
             Ok(handle)
@@ -45,16 +45,16 @@ impl Workers {
         Ok(Self { handles, _running: Some(Arc::new(running)) })
     }
 
-    /// No threads of their own: what they are given runs where this is called, on a tokio runtime.
+    /// No threads: everything runs on the tokio runtime in which this is called.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside a tokio runtime.
     pub fn current() -> Self {
         Self { handles: [Handle::current()].into(), _running: None }
     }
 
-    /// The runtime that has the least to do.
+    /// The runtime with the least to do.
     pub fn idlest(&self) -> &Handle {
         let tasks = |handle: &&Handle| handle.metrics().num_alive_tasks();
         self.handles.iter().min_by_key(tasks).expect("there is at least one")

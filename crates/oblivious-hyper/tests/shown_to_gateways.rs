@@ -143,7 +143,7 @@ fn files_that_do_not_go_together_say_so() {
     let [one, other] = ["one", "other"].map(|name| Issued::new(&folder, name));
     let mixed = Identity { certificate: &one.certificate, key: &other.key };
     let error = tls::client_config_with(Roots::Public, Some(mixed)).unwrap_err();
-    assert!(error.to_string().contains("do not go together"), "{error}");
+    assert!(error.to_string().contains("do not match"), "{error}");
     let error = tls::client_config_with(Roots::Only(&one.key), None).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("PRIVATE"), "{error}");
 }

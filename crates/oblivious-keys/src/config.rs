@@ -29,8 +29,8 @@ impl KeyConfig {
     /// here, since this crate holds no cryptography.
     ///
     /// # Errors
-    /// If the KEM is unknown, the key has another length than the KEM's, there is no suite, or
-    /// there are more suites than the encoding can hold.
+    /// If the KEM is unknown, the key does not have the KEM's length, there is no suite, or there
+    /// are more suites than the encoding can hold.
     pub fn new(
         key_id: u8,
         kem: KemId,
@@ -96,9 +96,9 @@ impl KeyConfig {
 
     /// Reads one bare configuration, the form that some legacy endpoints publish.
     ///
-    /// `application/ohttp-keys` is a list, with a length before each entry: for that there is
-    /// [`KeyConfigList::decode`](crate::KeyConfigList::decode). The two forms cannot be told
-    /// apart reliably, so the caller has to know which one it is.
+    /// `application/ohttp-keys` is a list, with a length before each entry: read it with
+    /// [`KeyConfigList::decode`](crate::KeyConfigList::decode). The two forms cannot be told apart
+    /// reliably, so the caller must know which it has.
     ///
     /// # Errors
     /// If the bytes are not exactly one configuration, or the KEM is unknown: without its key
@@ -111,7 +111,7 @@ impl KeyConfig {
     }
 }
 
-/// What a list can hold in one place.
+/// One entry of a list.
 pub(crate) enum Entry {
     Known(KeyConfig),
     UnknownKem { key_id: u8, kem: KemId },
@@ -124,7 +124,7 @@ impl Entry {
         let entry = Self::read(&mut reader)?;
         match entry {
             Self::Known(_) => reader.finish()?,
-            // Where it ends is known from its length alone.
+            // Only its length says where it ends.
             Self::UnknownKem { .. } => {}
         }
         Ok(entry)

@@ -1,4 +1,4 @@
-//! What can be wrong with key configurations, received or one's own.
+//! What can be wrong with key configurations, received or made here.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use crate::KemId;
 
 /// Why bytes are not key configurations (RFC 9458 §3).
 ///
-/// A list with any such error is to be discarded whole and fetched again.
+/// Discard a list with any such error as a whole, and fetch it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -17,17 +17,17 @@ pub enum DecodeError {
     #[error("the key configuration is cut short")]
     Truncated,
     /// A configuration ends before its length says.
-    #[error("there are bytes left after the end of a key configuration")]
+    #[error("a key configuration is followed by bytes that do not belong to it")]
     TrailingBytes,
     /// The suites' length is zero or not a multiple of four.
-    #[error("the length of the symmetric suites must be a multiple of 4, and at least 4")]
+    #[error("the length of the symmetric suites must be a multiple of 4, and not zero")]
     SuitesLength,
-    /// An extension has another value than its kind allows, or is there twice.
+    /// An extension has a value that its kind does not allow, or appears twice.
     #[cfg(feature = "extended")]
-    #[error("an extension of a key configuration has a value that it cannot have")]
+    #[error("an extension of a key configuration has an invalid value, or appears twice")]
     Extension,
     /// A bare configuration names a KEM whose key length is not known.
-    #[error("the key configuration uses the KEM {0}, which is not known here")]
+    #[error("the key configuration uses the unknown KEM {0}, so it cannot be read")]
     UnknownKem(KemId),
 }
 
@@ -36,7 +36,7 @@ pub enum DecodeError {
 #[non_exhaustive]
 pub enum KeyConfigError {
     /// The KEM is not one whose key length is known.
-    #[error("the KEM {0} is not known here, so its keys cannot be published")]
+    #[error("the KEM {0} is unknown, so its keys cannot be published")]
     UnknownKem(KemId),
     /// The public key does not have the KEM's length.
     #[error("a public key of {kem} has {expected} bytes, not {actual}")]
@@ -52,7 +52,7 @@ pub enum KeyConfigError {
     #[error("a key configuration needs at least one symmetric suite")]
     NoSuites,
     /// The encoding would not fit behind a two-byte length.
-    #[error("too many symmetric suites: the encoded configuration may have 65535 bytes at most")]
+    #[error("too many symmetric suites: the encoded configuration may have at most 65535 bytes")]
     TooManySuites,
     /// A list must hold a configuration.
     #[error("a key configuration list needs at least one configuration")]

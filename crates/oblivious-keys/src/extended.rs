@@ -82,7 +82,7 @@ impl ExtendedKeyConfigList {
     /// Makes a list to publish.
     ///
     /// # Errors
-    /// If there is nothing in it, or an entry is too long for its two-byte length.
+    /// If it is empty, or an entry is too long for its two-byte length.
     pub fn new(configs: Vec<ExtendedKeyConfig>) -> Result<Self, KeyConfigError> {
         if configs.is_empty() {
             return Err(KeyConfigError::EmptyList);
@@ -96,8 +96,8 @@ impl ExtendedKeyConfigList {
     /// Reads a list. Entries with an unknown KEM, and unknown extensions, are skipped.
     ///
     /// # Errors
-    /// If there is an encoding error anywhere, in extensions too: then no entry is taken. An
-    /// extension that is there twice counts as one.
+    /// If there is an encoding error anywhere, even in an extension: then no entry is used. A
+    /// repeated extension is such an error.
     pub fn decode(encoded: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(encoded);
         if reader.is_empty() {

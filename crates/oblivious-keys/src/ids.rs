@@ -1,4 +1,4 @@
-//! HPKE algorithm identifiers: open numbers with names for those we know.
+//! HPKE algorithm identifiers: any number, with names for those that are known.
 
 use core::fmt;
 use core::str::FromStr;
@@ -21,7 +21,7 @@ macro_rules! registry {
         impl $type {
             $($(#[$item_doc])* pub const $constant: Self = Self($value);)*
 
-            /// The registered name, if the identifier is one that this crate knows.
+            /// The registered name, if this crate knows the identifier.
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($value => Some($name),)*
@@ -40,7 +40,7 @@ macro_rules! registry {
             }
         }
 
-        /// What `Display` shows, in any case.
+        /// What `Display` shows, in any letter case.
         impl FromStr for $type {
             type Err = ParseIdError;
 
@@ -77,7 +77,7 @@ macro_rules! registry {
 /// A text is not the name or number of an HPKE algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error(
-    "this is not the name of an HPKE algorithm that is known here; use a registered name, or a \
+    "this is not a known name of an HPKE algorithm; use a registered name, or a \
      number such as 0x0020"
 )]
 #[non_exhaustive]
@@ -97,7 +97,7 @@ registry! {
     /// A key encapsulation mechanism (RFC 9180 §7.1 and its IANA registry).
     ///
     /// As text it is the registered name, such as `DHKEM(X25519, HKDF-SHA256)`, or a number. The
-    /// DHKEMs also parse from their curve alone: `x25519`, `x448`, `p256`, `p384`, `p521`.
+    /// DHKEMs also parse from the name of their curve: `x25519`, `x448`, `p256`, `p384`, `p521`.
     ///
     /// ```
     /// use oblivious_keys::KemId;
@@ -114,7 +114,8 @@ registry! {
         P384_HKDF_SHA384 = 0x0011, "DHKEM(P-384, HKDF-SHA384)" "p384";
         /// DHKEM(P-521, HKDF-SHA512).
         P521_HKDF_SHA512 = 0x0012, "DHKEM(P-521, HKDF-SHA512)" "p521";
-        /// DHKEM(X25519, HKDF-SHA256), which every deployment of Oblivious HTTP has.
+        /// DHKEM(X25519, HKDF-SHA256), which practically every deployment of Oblivious HTTP
+        /// supports.
         X25519_HKDF_SHA256 = 0x0020, "DHKEM(X25519, HKDF-SHA256)" "x25519";
         /// DHKEM(X448, HKDF-SHA512).
         X448_HKDF_SHA512 = 0x0021, "DHKEM(X448, HKDF-SHA512)" "x448";
@@ -195,8 +196,8 @@ registry! {
 }
 
 impl KdfId {
-    /// Whether it is a KDF of one stage, without the Extract and Expand by which the keys of a
-    /// response are derived (RFC 9458 §4.4): such a KDF cannot be used for Oblivious HTTP.
+    /// Whether it is a one-stage KDF, without the Extract and Expand that derive the keys of a
+    /// response (RFC 9458 §4.4). Such a KDF cannot be used for Oblivious HTTP.
     pub const fn is_one_stage(self) -> bool {
         matches!(
             self,

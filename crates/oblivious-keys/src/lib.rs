@@ -1,7 +1,7 @@
 //! Oblivious HTTP key configurations (RFC 9458 §3): what a gateway publishes and a client reads
 //! before it can encapsulate a request.
 //!
-//! Public data only: private keys are the business of `oblivious-hpke`.
+//! It handles only public data: private keys are in `oblivious-hpke`.
 //!
 //! ```
 //! use oblivious_keys::{KemId, KeyConfig, KeyConfigList, Preferences, SymmetricSuite};
@@ -23,13 +23,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Identifiers that this crate does not know are not errors: they are kept as numbers, and what
-//! uses them is skipped, so that a gateway can offer something new beside something old.
+//! Unknown identifiers are not errors: they are kept as numbers, and what uses them is skipped, so
+//! a gateway can offer new algorithms beside old ones.
 //!
 //! # Features
 //!
-//! `extended` adds the draft of a format in which configurations say when they are valid. Off by
-//! default.
+//! `extended` adds a draft format in which configurations say when they are valid. Off by default.
 //!
 //! The crate is `no_std` and needs `alloc`.
 

@@ -30,7 +30,7 @@ impl KeyConfigList {
     /// Makes a list to publish.
     ///
     /// # Errors
-    /// If there is nothing in it: a list holds at least one configuration.
+    /// If it is empty: a list holds at least one configuration.
     pub fn new(configs: Vec<KeyConfig>) -> Result<Self, KeyConfigError> {
         if configs.is_empty() {
             return Err(KeyConfigError::EmptyList);
@@ -40,13 +40,12 @@ impl KeyConfigList {
 
     /// Reads a list.
     ///
-    /// Entries with an unknown KEM are skipped and reported by
-    /// [`skipped`](Self::skipped), so the result can hold nothing usable;
-    /// [`select`](Self::select) says so.
+    /// Entries with an unknown KEM are skipped and reported by [`skipped`](Self::skipped), so the
+    /// list may hold nothing usable; [`select`](Self::select) then fails.
     ///
     /// # Errors
-    /// If there is an encoding error anywhere: then no entry is taken (RFC 9458 §3.2), since what
-    /// follows the error cannot be trusted to be what the gateway meant.
+    /// If there is an encoding error anywhere: then no entry is used (RFC 9458 §3.2), since what
+    /// follows the error may not be what the gateway meant.
     pub fn decode(encoded: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(encoded);
         if reader.is_empty() {

@@ -6,9 +6,9 @@ use crate::{AeadId, KdfId, KemId, KeyConfig, KeyConfigList, SelectError, Symmetr
 
 /// What a client is willing to use, best first.
 ///
-/// The default is what `oblivious-hpke` supports, all of it: first the KEMs that are secure as long
-/// as either of a post-quantum and a classical one is, then the classical ones, then the purely
-/// post-quantum ones; of the suites those with HKDF-SHA256 first.
+/// The default is everything that `oblivious-hpke` supports: first the hybrid KEMs, which are
+/// secure as long as either their post-quantum or their classical half is, then the classical ones,
+/// then the purely post-quantum ones; among the suites, those with HKDF-SHA256 first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Preferences {

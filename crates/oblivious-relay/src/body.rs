@@ -18,19 +18,19 @@ use crate::idle::{Fault, Idle, Progress};
 #[non_exhaustive]
 pub enum RelayBodyError {
     /// The body is longer than the limit.
-    #[error("body is longer than {limit} bytes")]
+    #[error("the body is longer than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
     /// The gateway paused for longer than the limit.
-    #[error("gateway paused for too long")]
+    #[error("the gateway paused for too long")]
     Stalled,
     /// The whole exchange took longer than the limit.
-    #[error("exchange took too long")]
+    #[error("the exchange took too long")]
     TooLong,
     /// The body as it came in failed, for example because its connection broke.
-    #[error("body failed")]
+    #[error("the body failed")]
     Body(#[source] BoxError),
 }
 
@@ -48,9 +48,9 @@ impl RelayBodyError {
 pin_project! {
     /// The body of a request to a gateway: the data of the client's body, passed on as it comes.
     ///
-    /// It fails with [`RelayBodyError::TooLarge`] when the limit is passed, so that the gateway
-    /// never takes what it got for the whole. Trailers are left out. The requests that a relay makes
-    /// for itself, for keys, have an empty one.
+    /// It fails with [`RelayBodyError::TooLarge`] when it exceeds the limit, so that the gateway
+    /// never mistakes what it got for the whole. Trailers are left out. The relay's own requests,
+    /// for keys, have an empty body.
     pub struct RelayRequestBody<B> {
         #[pin]
         body: Option<B>,
@@ -92,7 +92,7 @@ where
         match &passed {
             Some(Err(RelayBodyError::TooLarge { .. })) => this.progress.failed(Fault::TooLarge),
             Some(Err(_)) => this.progress.failed(Fault::Broken),
-            // A frame without data is not progress: it costs the client nothing, forever.
+            // A frame without data is not progress: a client could send them forever at no cost.
             Some(Ok(data)) if !data.has_remaining() => {}
             Some(Ok(_)) | None => this.progress.moved(),
         }
@@ -118,8 +118,8 @@ pin_project! {
     /// The body of a relay's response: the gateway's, passed on as it comes, or a text of the
     /// relay's own.
     ///
-    /// When a limit is passed, on bytes or on time, it fails: the client sees a response that broke
-    /// off. Layers round a relay make those of answers of their own from a [`FullBody`].
+    /// When it exceeds a limit, on bytes or on time, it fails: the client sees a response that
+    /// breaks off. Layers around a relay make the bodies of their own answers from a [`FullBody`].
     pub struct RelayResponseBody<B> {
         #[pin]
         body: Option<B>,
@@ -133,7 +133,7 @@ pin_project! {
 }
 
 impl<B> RelayResponseBody<B> {
-    /// The gateway's body, to be over before the `deadline`.
+    /// The gateway's body, which must end before the `deadline`.
     pub(crate) fn streamed(body: B, limit: u64, idle: Idle, deadline: Option<Sleep>) -> Self {
         let left = Left::new(limit);
         Self {
@@ -147,7 +147,7 @@ impl<B> RelayResponseBody<B> {
         }
     }
 
-    /// Holds on to `held` until all has been read.
+    /// Keeps `held` until everything has been read.
     pub(crate) fn hold(&mut self, held: Held) {
         self.held = Some(held);
     }
@@ -178,7 +178,7 @@ where
         match ready!(self.as_mut().poll_next(cx)) {
             Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
             None => {
-                // There is nothing to come: who waits for a place can have this one.
+                // Nothing more will come, so the place can be given to another request.
                 *self.project().held = None;
                 Poll::Ready(None)
             }
@@ -187,8 +187,9 @@ where
                 if let Some(held) = this.held.take() {
                     held.cut_off(error.reason());
                 }
-                // A server closes the connection at once, with all that it has not sent yet. So it
-                // gets the time to send that: a client should see the answer begin, and break off.
+                // After an error a server closes the connection at once, with all that it has not
+                // sent yet. So it first gets the time to send that: a client should see the answer
+                // begin and then break off.
                 *this.failed = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -198,7 +199,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.body {
-            // What failed has no end that could be taken for one.
+            // A body that failed must not look complete.
             _ if self.failed.is_some() => false,
             Some(body) => body.is_end_stream(),
             None => self.text.is_end_stream(),
@@ -225,7 +226,7 @@ where
         let Some(body) = this.body.as_pin_mut() else {
             return Pin::new(this.text).poll_frame(cx).map_err(|never| match never {});
         };
-        // Before the data: a stream that never pauses ends at its limit too.
+        // Checked before the data: a stream that never pauses must end at its limit too.
         if let Some(deadline) = this.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
@@ -265,17 +266,17 @@ impl Left {
     }
 }
 
-/// The data of a frame as it came in, counted. Anything that is no data is the end.
+/// The data of a frame as it came in, counted. Anything but data is the end.
 fn pass<D: Buf, E: Into<BoxError>>(
     frame: Option<Result<Frame<D>, E>>,
     left: &mut Left,
 ) -> Option<Result<D, RelayBodyError>> {
     let data = match frame? {
-        // Trailers could tell the client's name as well as any other field.
+        // Trailers could identify the client like any other field.
         Ok(frame) => frame.into_data().ok()?,
         Err(error) => return Some(Err(RelayBodyError::Body(error.into()))),
     };
-    // A usize fits in a u64 on every platform that Rust has.
+    // A usize fits in a u64 on every platform that Rust supports.
     match left.left.checked_sub(data.remaining() as u64) {
         Some(rest) => left.left = rest,
         None => return Some(Err(RelayBodyError::TooLarge { limit: left.limit })),

@@ -1,4 +1,4 @@
-//! Leaves a gateway in peace that does not answer.
+//! Stops sending requests to a gateway that does not answer.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 /// When to stop asking a gateway, and for how long.
 ///
-/// After so many failures in a row, with no answer in between, clients get a 503 at once. When the
-/// pause is over, one request of a client is let through to see whether there is an answer again;
-/// until there is one, there is one more each pause.
+/// After that many failures in a row, with no answer in between, clients get a 503 at once. When
+/// the pause is over, one client's request is let through to see whether the gateway answers again;
+/// until it does, one more after each pause.
 ///
-/// A failure is a gateway that cannot be reached, breaks off, or lets a time limit pass. Any answer
-/// in HTTP is none, whatever it says, and neither is what a client did: one that leaves or stops
-/// sending says nothing of the gateway.
+/// A failure is a gateway that cannot be reached, breaks off, or lets a time limit pass. An HTTP
+/// answer is never a failure, whatever it says. Nor is what a client does: one that leaves or stops
+/// sending says nothing about the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     failures: NonZeroU32,
@@ -37,19 +37,19 @@ pub(crate) struct Circuit {
 
 #[derive(Debug, Default)]
 struct Pause {
-    /// When one request may try, in the time of the clock that never goes back.
+    /// When one request may try, on the monotonic clock.
     until: Duration,
     /// The number of the last one that was let through.
     attempts: u64,
 }
 
-/// A request that was let through, until what became of it is told. If nobody does, since its
+/// A request that was let through, until its outcome is reported. If it never is, because the
 /// client left, the next one may try at once.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     circuit: &'a Circuit,
     breaker: Breaker,
-    /// Its number, if it is to find out whether there is an answer again.
+    /// Its number, if it is there to find out whether the gateway answers again.
     probe: Option<u64>,
 }
 
@@ -63,8 +63,8 @@ impl Circuit {
         if let Some(left) = pause.until.checked_sub(now).filter(|left| !left.is_zero()) {
             return Err(left);
         }
-        // Whatever becomes of this one, there is another after the pause: a client that sends
-        // slowly holds nobody up for longer.
+        // Whatever becomes of this one, another may try after the pause: a client that sends slowly
+        // does not hold up the others any longer.
         pause.until = now + breaker.pause;
         pause.attempts += 1;
         Ok(Attempt { circuit: self, breaker, probe: Some(pause.attempts) })
@@ -77,16 +77,16 @@ impl Circuit {
 }
 
 impl Attempt<'_> {
-    /// The gateway answered. Whether that closed the circuit.
+    /// The gateway answered. Returns whether that closed the circuit.
     pub(crate) fn succeeded(mut self) -> bool {
-        // Without a write, as long as all goes well.
+        // No write as long as all goes well.
         if self.circuit.failures.load(Ordering::Relaxed) > 0 {
             self.circuit.failures.store(0, Ordering::Relaxed);
         }
         self.probe.take().is_some() && self.circuit.open.swap(false, Ordering::AcqRel)
     }
 
-    /// It did not, as of `now`. Whether that opened the circuit.
+    /// The gateway did not answer, as of `now`. Returns whether that opened the circuit.
     pub(crate) fn failed(mut self, now: Duration) -> bool {
         let mut pause = self.circuit.lock();
         if self.probe.take().is_some() {

@@ -1,4 +1,4 @@
-//! Keeps the times at which requests come from telling which is which when they go.
+//! Hides which outgoing request is which incoming one by their times.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use oblivious_service::{Sleep, Timer};
 
-/// Lets each request wait before it goes to the gateway, and each answer before it goes to the
-/// client: for a random time, up to a limit.
+/// Delays each request on its way to the gateway, and each answer on its way to the client, by a
+/// random time up to a limit.
 ///
-/// Who watches both sides of a relay can tell from the times which request that goes out is the one
-/// that came in (RFC 9458 §6.2.3). A delay helps only if it is long beside the time between the
+/// Anyone who watches both sides of a relay can match requests going out with those coming in by
+/// their times (RFC 9458 §6.2.3). A delay only helps if it is long compared with the time between
 /// requests of different clients: with a hundred requests a second, 100 ms make about ten of them
-/// look alike. It helps nothing against sizes, which the relay cannot change: padding is for the
-/// client and the gateway to add, within the encryption.
+/// look alike. It does not hide sizes, which the relay cannot change: client and gateway must add
+/// padding, inside the encryption.
 ///
-/// What waits is held: a limit on
-/// [exchanges under way](crate::Relay::max_exchanges) bounds how much that can be.
+/// Delayed messages are held in memory; a limit on [exchanges under
+/// way](crate::Relay::max_exchanges) bounds how much that can be.
 #[derive(Clone)]
 pub struct Delay {
     most: Duration,
     timer: Arc<dyn Timer>,
-    /// A keyed hash of a number that goes up: nobody outside can tell what comes next.
+    /// A keyed hash of a counter: nobody outside can predict the next value.
     random: Arc<(RandomState, AtomicU64)>,
 }
 
 impl Delay {
-    /// Waits for `most` at the longest, as measured by `timer`.
+    /// Waits for at most `most`, as measured by `timer`.
     pub fn up_to(most: Duration, timer: impl Timer) -> Self {
         Self { most, timer: Arc::new(timer), random: Arc::default() }
     }
@@ -37,7 +37,7 @@ impl Delay {
         self.timer.sleep(self.draw())
     }
 
-    /// Uniform, from nothing to the limit.
+    /// Uniform between zero and the limit.
     fn draw(&self) -> Duration {
         let (key, number) = &*self.random;
         let random = key.hash_one(number.fetch_add(1, Ordering::Relaxed));

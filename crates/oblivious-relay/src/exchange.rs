@@ -30,8 +30,7 @@ pub(crate) struct ExchangeLimits {
     pub(crate) deadline: Option<Sleep>,
 }
 
-/// Sends `request`, which is of this kind, once, and makes of the gateway's answer the one for the
-/// client.
+/// Sends `request`, of this kind, once, and turns the gateway's answer into the one for the client.
 pub(crate) async fn exchange<S, B, RB>(
     client: &mut S,
     request: Request<RelayRequestBody<B>>,
@@ -55,7 +54,8 @@ where
         }
         let elapsed = idle.poll_elapsed(cx);
         if idle.progress().fault().is_some() {
-            // A gateway that got a part of a request has nothing to say worth waiting for.
+            // A gateway that got only part of a request has nothing to say that is worth waiting
+            // for.
             return Poll::Ready(None);
         }
         if let Some(deadline) = &mut deadline
@@ -66,7 +66,7 @@ where
         elapsed.map(|()| None)
     })
     .await;
-    // When the body of the request failed, whatever the gateway says is said of a part of it.
+    // If the body of the request failed, whatever the gateway says is only about part of it.
     match idle.progress().fault() {
         Some(Fault::TooLarge) => return Err(Refusal::TooLarge),
         Some(Fault::Broken) => return Err(Refusal::BodyBroken),
@@ -96,8 +96,8 @@ where
     }
 }
 
-/// A gateway that is found by its well-known URI may say that it is elsewhere (RFC 9540 §5). The
-/// requests to come go there; this one does not, since it has been sent (RFC 9458 §6.5).
+/// A gateway that was found by its well-known URI may say that it has moved (RFC 9540 §5). Later
+/// requests go there; this one does not, since it has already been sent (RFC 9458 §6.5).
 fn note_move<B>(route: &Route, response: &Response<B>) {
     let is_discovered = route.keys.as_ref() == Some(&route.gateway);
     if !is_discovered || response.status() != StatusCode::PERMANENT_REDIRECT {

@@ -1,4 +1,4 @@
-//! Where a relay may send something.
+//! Where a relay may send requests.
 
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
@@ -22,10 +22,10 @@ pub(crate) fn check(uri: &Uri, allow_http: bool, route: &str) -> Result<(), Rout
     Ok(())
 }
 
-/// Where a redirect from `base` to `location` leads (RFC 9110 §10.2.2); `None` if that is nowhere
-/// that a request could go.
+/// Where a redirect from `base` to `location` leads (RFC 9110 §10.2.2); `None` if no request could
+/// go there.
 pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
-    // A fragment is none of the server's business.
+    // Fragments are not sent to servers.
     let location = location.split('#').next()?;
     let mut parts = base.clone().into_parts();
     if let Some(rest) = location.strip_prefix("//") {
@@ -37,7 +37,8 @@ pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
         return Uri::from_parts(parts).ok();
     }
     let target: Uri = location.parse().ok()?;
-    // Relative paths are legal, and no gateway needs them: without a scheme it is no redirect.
+    // Relative paths are legal, but no gateway needs them: without a scheme it does not count as a
+    // redirect.
     target.scheme().is_some().then_some(target)
 }
 

@@ -1,11 +1,11 @@
-//! What an exchange holds on to until the last of its answer has been read.
+//! What an exchange keeps until the last of its answer has been read.
 
 use std::sync::Arc;
 
 use crate::limits::Permits;
 use crate::observe::{GatewayMetrics, InFlight};
 
-/// The place that an exchange takes among those that may be under way.
+/// The place of an exchange among those that may be under way.
 pub(crate) struct Held {
     metrics: Arc<GatewayMetrics>,
     _permits: Permits,
@@ -18,7 +18,7 @@ impl Held {
         Self { metrics, _permits: permits, _in_flight: in_flight }
     }
 
-    /// The answer ended before its end.
+    /// The answer broke off.
     pub(crate) fn cut_off(&self, reason: &'static str) {
         self.metrics.cut_off(reason);
     }

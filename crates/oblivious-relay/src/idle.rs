@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use oblivious_service::{Sleep, Timeout};
 
-/// What the body of the request tells those who wait for the response, who may well run in
-/// another task than it.
+/// What the body of the request tells the code that waits for the response, which may run in
+/// another task.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     shared: Arc<Mutex<Shared>>,
@@ -22,7 +22,7 @@ struct Shared {
     waiting: Option<Waker>,
 }
 
-/// Why the body of a request ended before its time.
+/// Why the body of a request broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     TooLarge,
@@ -38,7 +38,7 @@ impl Progress {
         wake(shared);
     }
 
-    /// The client is waited for, with as much as it has sent so far.
+    /// The client is waited for.
     pub(crate) fn awaits_client(&self) {
         self.lock().awaits_client = true;
     }
@@ -76,7 +76,7 @@ impl Progress {
     }
 }
 
-/// Wakes who waits, without the lock: a waker may run anything.
+/// Wakes the waiting task, without holding the lock: a waker may run anything.
 fn wake(mut shared: MutexGuard<'_, Shared>) {
     let waiting = shared.waiting.take();
     drop(shared);
@@ -106,7 +106,7 @@ impl Idle {
         self.sleep = None;
     }
 
-    /// Is ready when nothing has passed for the time of the limit. Without a limit, never.
+    /// Is ready when nothing has passed for the time limit. Without a limit it never is.
     ///
     /// The task is also woken when the body of the request moves or fails.
     pub(crate) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,4 +1,4 @@
-//! RFC 10036: whether a message is of use before its end.
+//! RFC 10036: whether a message is useful before its end.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

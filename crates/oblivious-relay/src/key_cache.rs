@@ -12,10 +12,10 @@ use oblivious_service::Clock;
 use crate::key_list::KeyList;
 use crate::refusal::Refusal;
 
-/// How long a failure is the answer to all who ask, before the gateway is asked again.
+/// How long a failure is the answer to everyone, before the gateway is asked again.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
-/// A fetch, with what is to be told to all who wait for it.
+/// A fetch, whose outcome goes to all who wait for it.
 pub(crate) type Fetch = Pin<Box<dyn Future<Output = Result<Arc<KeyList>, Refusal>> + Send>>;
 
 /// The keys of one gateway.
@@ -28,18 +28,18 @@ pub(crate) struct KeyCache {
 struct State {
     list: Option<Arc<KeyList>>,
     failed: Option<(Duration, Refusal)>,
-    /// Under way for as long as someone waits for it: when all have left, it is dropped.
+    /// Runs as long as someone waits for it, and is dropped when all have left.
     fetch: Option<WeakShared<Fetch>>,
 }
 
 impl KeyCache {
-    /// The list as it was fetched last, fresh or not.
+    /// The list that was fetched last, fresh or not.
     pub(crate) fn last(&self) -> Option<Arc<KeyList>> {
         self.lock().list.clone()
     }
 
-    /// The keys, from the gateway if need be: then `fetch` is what asks it, or a fetch that is under
-    /// way already is waited for.
+    /// The keys, from the gateway if need be: `fetch` then asks it, unless a fetch is already under
+    /// way, which is awaited instead.
     pub(crate) async fn get(
         self: &Arc<Self>,
         clock: &Arc<dyn Clock>,
@@ -68,7 +68,7 @@ impl KeyCache {
         shared.await
     }
 
-    /// `fetch`, whose outcome is kept before anyone gets it.
+    /// `fetch`, whose outcome is stored before anyone gets it.
     fn keep(self: Arc<Self>, clock: Arc<dyn Clock>, fetch: Fetch) -> Shared<Fetch> {
         let kept: Fetch = Box::pin(async move {
             let outcome = fetch.await;

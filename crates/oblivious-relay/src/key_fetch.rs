@@ -1,4 +1,4 @@
-//! Fetches the keys of a gateway, for the relay itself and so for all its clients.
+//! Fetches the keys of a gateway, for the relay itself and thus for all its clients.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::key_list::KeyList;
 use crate::refusal::{Failure, Refusal};
 use crate::route::Route;
 
-/// The longest list that is taken. Nine configurations, one of each KEM, are less than 8 KiB.
+/// The longest list that is accepted. Nine configurations, one of each KEM, are less than 8 KiB.
 const LONGEST_LIST: usize = 64 * 1024;
 
-/// How often a gateway may say that it is elsewhere.
+/// How many redirects of a gateway are followed.
 const MAX_REDIRECTS: usize = 5;
 
 /// What a fetch needs besides an HTTP client.
 pub(crate) struct KeyFetch {
     pub(crate) route: Arc<Route>,
     pub(crate) via: HeaderValue,
-    /// For all of it.
+    /// For the whole fetch.
     pub(crate) timeout: Option<Timeout>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -104,7 +104,7 @@ impl KeyFetch {
         Err(Refusal::NoKeys)
     }
 
-    /// The same for all clients, since it is for none of them.
+    /// The same for all clients, since it is not made for any of them.
     fn request<B>(&self, uri: Uri) -> Result<Request<RelayRequestBody<B>>, Refusal> {
         let mut request = Request::new(RelayRequestBody::empty());
         let own = gateway_uri::same_origin(&uri, &self.route.gateway);
@@ -118,7 +118,7 @@ impl KeyFetch {
         Ok(request)
     }
 
-    /// Takes a list only if it is one from the first byte to the last (RFC 9458 §3.2).
+    /// Accepts a list only if it is valid from the first byte to the last (RFC 9458 §3.2).
     async fn read<RB>(&self, response: Response<RB>) -> Result<KeyList, Refusal>
     where
         RB: Body,
@@ -149,7 +149,7 @@ where
     client.call(request).await.map_err(Into::into)
 }
 
-/// Where a response says to look instead. One that does not say where is no redirect.
+/// Where a response redirects to. One that does not say where is not a redirect.
 fn redirect<B>(from: &Uri, response: &Response<B>) -> Option<Uri> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;

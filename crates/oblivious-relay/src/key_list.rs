@@ -20,23 +20,27 @@ const DEFAULT_MAX_AGE: &str = "max-age=60";
 /// The longest that a list is kept, whatever the gateway says. Keys are replaced more often.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// The shortest: a gateway that wants its list kept for no time at all would be asked anew for each
+/// client, and could give each of them another one (RFC 9458 §7).
+const SHORTEST: Duration = Duration::from_secs(10);
+
 /// The longest `Age` that is believed, in digits.
 const AGE_DIGITS: usize = 9;
 
 /// The fields that decide how long a response may be kept (RFC 9111 §5).
 const FRESHNESS: [HeaderName; 6] = [CACHE_CONTROL, EXPIRES, DATE, AGE, PRAGMA, LAST_MODIFIED];
 
-/// A list as the gateway sent it, entries included that nobody here understands.
+/// A list as the gateway sent it, including entries that are not understood here.
 #[derive(Debug)]
 pub(crate) struct KeyList {
     encoded: Bytes,
     /// The relay's own: what all clients get depends on the list alone.
     etag: String,
-    /// Those fields of the gateway's that decide how long the list may be kept, and its validators.
+    /// The gateway's fields that decide how long the list may be kept, and its validators.
     fields: HeaderMap,
     age: Duration,
     fresh_for: Duration,
-    /// In the time of the clock that never goes back.
+    /// On the monotonic clock.
     fetched: Duration,
 }
 
@@ -64,7 +68,7 @@ impl KeyList {
     /// The same list, which the gateway confirmed with these fields (RFC 9111 §4.3.4).
     pub(crate) fn confirmed(&self, headers: &HeaderMap, now: SystemTime, uptime: Duration) -> Self {
         let mut merged = self.fields.clone();
-        // The old ones say how old the old answer was.
+        // The old fields say how old the old answer was.
         merged.remove(AGE);
         merged.remove(DATE);
         for name in &FRESHNESS {
@@ -78,12 +82,12 @@ impl KeyList {
         Self::new(self.encoded.clone(), &merged, now, uptime)
     }
 
-    /// Whether it can be given out without asking the gateway.
+    /// Whether it can be served without asking the gateway.
     pub(crate) fn is_fresh(&self, uptime: Duration) -> bool {
-        uptime.saturating_sub(self.fetched) < self.fresh_for
+        uptime.saturating_sub(self.fetched) < self.fresh_for.max(SHORTEST)
     }
 
-    /// Asks for the list only if it is another one by now (RFC 9110 §13.1).
+    /// Asks for the list only if it has changed (RFC 9110 §13.1).
     pub(crate) fn make_conditional<B>(&self, request: &mut Request<B>) {
         for (validator, condition) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {
             if let Some(value) = self.fields.get(validator) {
@@ -125,9 +129,9 @@ impl KeyList {
 
 /// How old a response with these fields is when it arrives, and for how long it may be kept.
 ///
-/// The relay is here a client like any other, that asks for itself: what it tells others is its own
-/// answer. So `private` does not keep it from keeping the list: asking anew for each client would
-/// give the gateway a way to tell them apart by their keys (RFC 9458 §7).
+/// Here the relay is an ordinary client that asks for itself, and gives its own answer to others.
+/// So it keeps the list in spite of `private`: asking again for each client would let the gateway
+/// tell them apart by their keys (RFC 9458 §7).
 fn freshness(fields: &HeaderMap, now: SystemTime) -> (Duration, Duration) {
     let mut headers = fields.clone();
     let believable = |age: &HeaderValue| age.len() <= AGE_DIGITS;
@@ -206,9 +210,13 @@ mod tests {
         let list = list.confirmed(&HeaderMap::new(), now(), at(20));
         assert!(list.is_fresh(at(119)) && !list.is_fresh(at(120)));
         let shorter =
-            HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=5"))]);
+            HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=15"))]);
         let list = list.confirmed(&shorter, now(), at(200));
-        assert!(list.is_fresh(at(204)) && !list.is_fresh(at(205)));
+        assert!(list.is_fresh(at(214)) && !list.is_fresh(at(215)));
+        // RFC 9458 §7: a list that is not to be kept is still the same for those who ask at once.
+        let none = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
+        let list = list.confirmed(&none, now(), at(300));
+        assert!(list.is_fresh(at(309)) && !list.is_fresh(at(310)));
         let mut request = Request::new(());
         list.make_conditional(&mut request);
         assert_eq!(request.headers()[IF_NONE_MATCH], "\"1\"");

@@ -1,8 +1,8 @@
-//! An Oblivious HTTP relay (RFC 9458 §6.2) as a tower service round an HTTP client.
+//! An Oblivious HTTP relay (RFC 9458 §6.2) as a tower service around an HTTP client.
 //!
-//! A relay knows who asks and not what: it passes an encapsulated request on to a gateway
-//! without anything that tells whose it is, and the encapsulated answer back. It cannot decrypt
-//! either. No cryptographic crate is in the dependency tree of this one.
+//! A relay knows who asks but not what: it passes an encapsulated request on to a gateway without
+//! anything that identifies the client, and passes the encapsulated answer back. It cannot decrypt
+//! either: this crate has no cryptography in its dependency tree.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -40,15 +40,15 @@
 //! # What passes
 //!
 //! To the gateway: a POST to the one URI that the [route](Route) names, the body, its media type,
-//! `Incremental: ?1` (RFC 10036), an `Authorization` of the relay's own where the route has one, and
-//! a `Via` with the relay's own [pseudonym](Relay::pseudonym), which is the same for all clients.
-//! Back: the status, the body, its media type, `Cache-Control`, which is `no-store` where the
-//! gateway has none, `Date`, `Retry-After`, and `Incremental: ?1`. A field that is not listed here
-//! does not pass, in either direction, whatever it is called. Bodies are streamed, whole
-//! (`message/ohttp-req`) and chunked (`message/ohttp-chunked-req`) messages alike, and those of
-//! other protocols that a [route takes](Route::payload); trailers do not pass.
+//! `Incremental: ?1` (RFC 10036), the relay's own `Authorization` if the route has one, and a `Via`
+//! with the relay's own [pseudonym](Relay::pseudonym), which is the same for all clients. Back: the
+//! status, the body, its media type, `Cache-Control`, which is `no-store` if the gateway sends
+//! none, `Date`, `Retry-After`, and `Incremental: ?1`. Fields that are not listed here do not pass,
+//! in either direction. Bodies are streamed, whole (`message/ohttp-req`) and chunked
+//! (`message/ohttp-chunked-req`) messages alike, and those of other protocols that a [route
+//! takes](Route::payload); trailers do not pass.
 //!
-//! # What the relay answers by itself
+//! # What the relay itself answers
 //!
 //! | status | when |
 //! | --- | --- |
@@ -58,34 +58,34 @@
 //! | 408 | the client paused for longer than [`Relay::timeout`], or was too slow in all |
 //! | 413 | the body is longer than [`Relay::body_limit`] |
 //! | 415 | the media type is not that of an encapsulated request, or there is a content coding |
-//! | 429 | the client is over its [rate](Relay::rate_limit); or there is no place for a request that is incremental |
-//! | 500 | who the client is, or what to show to the gateway, is not known and has to be |
+//! | 429 | the client is over its [rate](Relay::rate_limit); or there is no place for an incremental request |
+//! | 500 | the client's address, or the credential for the gateway, is needed and not known |
 //! | 502 | the gateway cannot be reached, redirects, or answers with what is neither encapsulated nor a problem document |
 //! | 503 | too many [exchanges](Relay::max_exchanges) are under way, or the [breaker](Relay::breaker) is open |
 //! | 504 | the gateway was silent for longer than [`Relay::timeout`], or too slow in all |
 //! | 508 | the request has been sent by this relay before: a route leads back to it |
 //!
-//! Each of them is a problem document (RFC 9457) that tells what to do, with a `Proxy-Status`
-//! (RFC 9209) of the pseudonym and the kind of error, and a `Retry-After` where waiting helps. A problem document of the gateway's, the one above all that
-//! says that the client's key is old (RFC 9458 §5.3), passes with its status.
+//! Each is a problem document (RFC 9457) that says what to do, with a `Proxy-Status` (RFC 9209)
+//! that names the pseudonym and the kind of error, and a `Retry-After` where waiting helps. The
+//! gateway's own problem documents, above all the one that says that the client's key is old (RFC
+//! 9458 §5.3), pass with their status.
 //!
-//! A request is never sent twice (RFC 9458 §6.5), provided that the HTTP client does not do so
-//! behind the relay's back: switch its retries off, and let it follow no redirects and add no
-//! header fields.
+//! A request is never sent twice (RFC 9458 §6.5), provided that the HTTP client does not do so on
+//! its own: switch its retries off, and let it follow no redirects and add no header fields.
 //!
 //! # Limits
 //!
-//! None is set at first but the one on the length of bodies. A relay for the public wants those on
-//! time ([`timeout`](Relay::timeout), [`exchange_limit`](Relay::exchange_limit)), on each client
+//! By default only the length of bodies is limited. A public relay also needs limits on time
+//! ([`timeout`](Relay::timeout), [`exchange_limit`](Relay::exchange_limit)), on each client
 //! ([`rate_limit`](Relay::rate_limit),
 //! [`max_exchanges_per_client`](Relay::max_exchanges_per_client)) and on all of them together
 //! ([`max_exchanges`](Relay::max_exchanges)).
 //!
 //! # Who may use the relay
 //!
-//! That is for a tower layer to say that stands in front. It sees the outer request alone, and so
-//! cannot know what is asked; what it looks at goes no further. A client that proves to be entitled
-//! with a token that was issued blindly (RFC 9578) does not tell more of itself than that.
+//! A tower layer in front of the relay decides that. It only sees the outer request, so it cannot
+//! know what is asked, and the fields it checks are not passed on. A client that shows a blindly
+//! issued token (RFC 9578) only reveals that it is entitled.
 //!
 //! ```
 //! use http::{Request, Response, StatusCode};
@@ -95,13 +95,11 @@
 //!
 //! type Answer = Response<RelayResponseBody<FullBody>>;
 //!
-//! /// Passes whoever shows a token that holds.
-//! fn check(request: &Request<FullBody>) -> Option<Answer> {
-//!     let shown = request.headers().get("authorization");
-//!     let holds = shown.is_some_and(|token| token == "PrivateToken token=AAAA");
-//!     let refused = || refusal(StatusCode::UNAUTHORIZED, "Show a token.");
-//!     (!holds).then(|| refused().map(RelayResponseBody::from))
-//! }
+//! /// Lets clients with a valid token pass. fn check(request: &Request<FullBody>) ->
+//! Option<Answer> { let shown = request.headers().get("authorization"); let holds =
+//! shown.is_some_and(|token| token == "PrivateToken token=AAAA"); let refused = ||
+//! refusal(StatusCode::UNAUTHORIZED, "Show a token."); (!holds).then(||
+//! refused().map(RelayResponseBody::from)) }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -138,17 +136,17 @@
 //!
 //! # What a relay cannot hide
 //!
-//! Who watches both sides of it sees requests of the same size go in and out at nearly the same
-//! time (RFC 9458 §6.2.3). [`Delay`] blurs the times. Sizes can be blurred only within the
-//! encryption: by padding, which the client adds to requests and the gateway to answers. And what a
-//! relay knows together with what a gateway knows is everything: they have to be run by parties
-//! that do not tell each other.
+//! Anyone who watches both sides of it sees requests of the same size go in and out at nearly the
+//! same time (RFC 9458 §6.2.3). [`Delay`] blurs the times. Sizes can only be blurred inside the
+//! encryption: by padding, which the client adds to requests and the gateway to answers. And relay
+//! and gateway together know everything, so they must be run by parties that do not share what they
+//! know.
 //!
 //! # Logging and metrics
 //!
 //! Events and [metrics](describe_metrics) carry the name of a route, a status or outcome, and what
-//! the HTTP client says of the connection to the gateway. Nothing of a request is in them, and no
-//! address of a client.
+//! the HTTP client says of the connection to the gateway. They never contain anything from a
+//! request, or a client's address.
 
 mod body;
 mod breaker;

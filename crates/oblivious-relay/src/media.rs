@@ -1,20 +1,20 @@
-//! The media types of what goes through a route.
+//! The media types of messages on a route.
 
 use http::{HeaderMap, HeaderValue};
 use oblivious_service::{MediaType, Payload, media_type};
 
-/// Which of a route's protocols an exchange is of.
+/// Which of a route's protocols an exchange uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `message/ohttp-req`, `message/ohttp-res`
     Whole,
     /// `message/ohttp-chunked-req`, `message/ohttp-chunked-res`
     Chunked,
-    /// One of those that the route adds.
+    /// One of the protocols that the route adds.
     Added(usize),
 }
 
-/// What a route takes besides the two forms of Oblivious HTTP itself (RFC 9458 §4.6).
+/// What a route accepts besides the two forms of Oblivious HTTP itself (RFC 9458 §4.6).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Media {
     added: Vec<Payload>,
@@ -25,7 +25,7 @@ impl Media {
         self.added.push(payload);
     }
 
-    /// `None` for what is no encapsulated request, as far as this route knows.
+    /// `None` for what this route does not know as an encapsulated request.
     pub(crate) fn of_request(&self, headers: &HeaderMap) -> Option<Kind> {
         match media_type(headers) {
             Some(MediaType::OhttpRequest) => Some(Kind::Whole),
@@ -44,7 +44,7 @@ impl Media {
         }
     }
 
-    /// The type as the relay writes it, whatever the spelling of the client.
+    /// The type as the relay writes it, whatever the client's spelling.
     pub(crate) fn request_type(&self, kind: Kind) -> HeaderValue {
         match kind {
             Kind::Whole => MediaType::OhttpRequest.into(),

@@ -1,5 +1,5 @@
-//! What an operator sees of exchanges, by way of the `metrics` facade. Nothing of a client or its
-//! request is in it.
+//! What an operator sees of exchanges, through the `metrics` facade. It never contains anything
+//! from a client or its request.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -16,8 +16,8 @@ const KEY_FETCHES: &str = "ohttp_relay_key_fetches_total";
 /// The gateway of requests that no route takes.
 const NO_GATEWAY: &str = "none";
 
-/// Describes the metrics of a relay to the recorder that is installed: to be called once, after
-/// that, by programs that publish the descriptions.
+/// Describes the metrics of a relay to the installed recorder. Programs that publish the
+/// descriptions call it once, after installing the recorder.
 ///
 /// | metric | labels |
 /// | --- | --- |
@@ -25,20 +25,21 @@ const NO_GATEWAY: &str = "none";
 /// | `ohttp_relay_in_flight` | |
 /// | `ohttp_relay_gateway_seconds` | `gateway`: until the head of its answer is there |
 /// | `ohttp_relay_answers_cut_off_total` | `gateway`, `reason`: `too_large`, `stalled`, `too_long`, `broken` |
-/// | `ohttp_relay_breaker_open` | `gateway`: 1 while it is left in peace |
+/// | `ohttp_relay_breaker_open` | `gateway`: 1 while no requests are sent to it |
 /// | `ohttp_relay_key_fetches_total` | `gateway`; `outcome`: `fetched`, `unchanged`, `failed` |
 ///
-/// A gateway is named as its [route](crate::Route::named) is in the settings, and is `none` where no
-/// route takes a request. Every label has a fixed set of values, whatever clients and gateways send.
+/// A gateway has the name of its [route](crate::Route::named), and is `none` where no route takes a
+/// request. Every label has a fixed set of values, whatever clients and gateways send.
 ///
-/// Install the recorder before the relay takes its first request: it keeps what it was given then.
+/// Install the recorder before the relay takes its first request: it keeps the one that was
+/// installed then.
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!(REQUESTS, "Requests, by gateway and by what became of them.");
     describe_gauge!(IN_FLIGHT, "Exchanges under way.");
     describe_histogram!(GATEWAY_SECONDS, Unit::Seconds, "How long gateways take to answer.");
     describe_counter!(CUT_OFF, "Answers that broke off on their way to the client.");
-    describe_gauge!(BREAKER_OPEN, "Whether a gateway is left in peace, since it did not answer.");
+    describe_gauge!(BREAKER_OPEN, "1 while a gateway gets no requests because it did not answer.");
     describe_counter!(KEY_FETCHES, "Fetches of key configurations from gateways.");
 }
 
@@ -47,7 +48,8 @@ pub(crate) fn count_unrouted(outcome: &'static str) {
     metrics::counter!(REQUESTS, "gateway" => NO_GATEWAY, "outcome" => outcome).increment(1);
 }
 
-/// What is recorded of one gateway. What each good exchange needs is looked up once.
+/// What is recorded of one gateway. The metrics that every successful exchange needs are looked up
+/// once.
 pub(crate) struct GatewayMetrics {
     name: String,
     relayed: OnceLock<Counter>,
@@ -79,7 +81,7 @@ impl GatewayMetrics {
     /// The encapsulated answer is on its way.
     pub(crate) fn relayed(&self) {
         let counter = self.relayed.get_or_init(|| {
-            // A route of this name that was replaced may have left it open.
+            // A replaced route of this name may have left it open.
             self.breaker_gauge().set(0.0);
             self.requests("relayed")
         });
@@ -102,7 +104,7 @@ impl GatewayMetrics {
         seconds.record(began.elapsed());
     }
 
-    /// An answer ended before its end.
+    /// An answer broke off.
     pub(crate) fn cut_off(&self, reason: &'static str) {
         metrics::counter!(CUT_OFF, "gateway" => self.name.clone(), "reason" => reason).increment(1);
         tracing::debug!(gateway = self.name, reason, "answer cut off");

@@ -12,7 +12,7 @@ use crate::media::Kind;
 use crate::refusal::Refusal;
 use crate::route::Route;
 
-/// Checks a client's request and makes of it the one for the gateway, with the kind that it is of.
+/// Checks a client's request and turns it into the one for the gateway; also returns its kind.
 ///
 /// The result is a new request and not the old one with some fields removed: what is not named
 /// here does not pass, extensions and the HTTP version included.
@@ -42,7 +42,7 @@ pub(crate) fn outgoing<B: Body>(
     *outgoing.uri_mut() = route.destination().clone();
     let headers = outgoing.headers_mut();
     headers.insert(CONTENT_TYPE, route.media.request_type(kind));
-    // Of the `Via` that the client sent, nothing passes.
+    // Nothing of the client's `Via` passes.
     headers.insert(VIA, pseudonym.value());
     if incremental::is_set(&head.headers) {
         incremental::set(headers);
@@ -53,7 +53,7 @@ pub(crate) fn outgoing<B: Body>(
     Ok((outgoing, kind))
 }
 
-/// The length that the client announced; 0 when it did not, or in no way that can be understood.
+/// The length that the client announced; 0 if it announced none, or none that can be understood.
 /// What arrives is counted in any case.
 fn announced_length(headers: &HeaderMap) -> u64 {
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! The answers that the relay gives by itself.
+//! The relay's own answers.
 
 use std::error::Error;
 use std::io;
@@ -13,11 +13,11 @@ use crate::body::RelayResponseBody;
 /// RFC 9209
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
-/// Why the relay answers by itself.
+/// Why the relay itself answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NoRoute,
-    /// Besides POST, the route may have keys to GET.
+    /// Besides POST, the route may serve keys for GET.
     Method {
         keys: bool,
     },
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     TooLarge,
     BodyBroken,
     ClientStalled,
-    /// The client has to wait for so long.
+    /// The client has to wait for this long.
     Rate(Duration),
     /// Too much is under way.
     Busy {
@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
     },
     NoAddress,
     NoCredential,
-    /// The gateway does not answer, and is asked again after so long.
+    /// The gateway does not answer, and is asked again after this long.
     Resting(Duration),
     Unreachable(Failure),
     GatewayStalled,
@@ -58,7 +58,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Looks for an error of the system among the causes.
+    /// Looks for a system error among the causes.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -88,7 +88,8 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
-            // RFC 10036: who holds a place for as long as it likes can do with fewer.
+            // RFC 10036: incremental requests hold a place for as long as they like, so there may
+            // be fewer of them.
             Self::Rate(_) | Self::Busy { incremental: true } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { incremental: false } | Self::Resting(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoAddress | Self::NoCredential => StatusCode::INTERNAL_SERVER_ERROR,
@@ -139,8 +140,10 @@ impl Refusal {
             }
             Self::ContentCoding => "Send the encapsulated request without a content-encoding.\n",
             Self::TooLarge => "The request is longer than this relay allows. Send less at once.\n",
-            Self::BodyBroken => "The request broke off. Encapsulate it anew and send it whole.\n",
-            Self::ClientStalled => "The request came too slowly. Encapsulate it anew and resend.\n",
+            Self::BodyBroken => "The request broke off. Encapsulate it again and send all of it.\n",
+            Self::ClientStalled => {
+                "The request came too slowly. Encapsulate it again and resend it.\n"
+            }
             Self::Rate(_) => {
                 "Too many requests. Send the next one after the time in retry-after.\n"
             }
@@ -149,14 +152,16 @@ impl Refusal {
                 "The relay cannot tell its clients apart. Tell the relay's operator.\n"
             }
             Self::NoCredential => {
-                "The relay has nothing to show to the gateway. Tell the relay's operator.\n"
+                "The relay has no credential for the gateway. Tell the relay's operator.\n"
             }
-            Self::Resting(_) => "The gateway does not answer. Try after the time in retry-after.\n",
+            Self::Resting(_) => {
+                "The gateway does not answer. Try again after the time in retry-after.\n"
+            }
             Self::Unreachable(_) => "The gateway cannot be reached. Try again later.\n",
             Self::GatewayStalled => "The gateway did not answer in time. Try again later.\n",
             Self::GatewayFailed { .. } => "The gateway failed. Try again later.\n",
             Self::NotOblivious => {
-                "The gateway's answer is no encapsulated response. Tell the relay's operator.\n"
+                "The gateway's answer is not an encapsulated response. Tell the relay's operator.\n"
             }
             Self::AnswerTooLarge => {
                 "The gateway's answer is longer than this relay allows. Ask for less at once.\n"
@@ -199,12 +204,12 @@ impl Refusal {
         }
     }
 
-    /// Whether nobody but the operator can do something about it.
+    /// Whether only the operator can do something about it.
     pub(crate) const fn is_fault(&self) -> bool {
         !matches!(self, Self::Busy { .. } | Self::Resting(_)) && self.status().as_u16() >= 500
     }
 
-    /// The answer of the relay that is called `own` in `Via` fields.
+    /// The answer of the relay whose name in `Via` fields is `own`.
     pub(crate) fn into_response<B>(self, own: &Pseudonym) -> Response<RelayResponseBody<B>> {
         let mut response = refusal(self.status(), self.text());
         let headers = response.headers_mut();

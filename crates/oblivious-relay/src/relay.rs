@@ -1,4 +1,4 @@
-//! The relay itself: its settings, and the tower service that it is.
+//! The relay itself: its settings, and its tower service.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,18 +21,17 @@ use crate::route_error::RouteError;
 use crate::routes::Routes;
 use crate::settings::Settings;
 
-/// The limit on bodies unless [`Relay::body_limit`] sets another: 16 MiB.
+/// The default of [`Relay::body_limit`]: 16 MiB.
 const DEFAULT_BODY_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// A relay (RFC 9458 §6.2): a tower service that passes encapsulated requests on to gateways.
 ///
-/// `S` is the HTTP client, a tower service as well, which has to have three properties: it sends
-/// no request twice, it follows no redirects, and it adds no header fields beyond what a
-/// connection needs. Each gateway is known beforehand; there is no way for a client to name
-/// another (RFC 9458 §8.2).
+/// `S` is the HTTP client, also a tower service, which must have three properties: it sends no
+/// request twice, follows no redirects, and adds no header fields beyond what a connection needs.
+/// The gateways are fixed in advance; a client cannot name another (RFC 9458 §8.2).
 ///
-/// Clones share the settings, and count together what is limited. A clone per connection or per
-/// request is cheap if one of `S` is.
+/// Clones share the settings and the counts of the limits. A clone per connection or per request is
+/// cheap if cloning `S` is.
 pub struct Relay<S> {
     client: S,
     /// `poll_ready` found the client broken, so that `call` must not touch it.
@@ -64,21 +63,21 @@ impl<S> Relay<S> {
         self
     }
 
-    /// Serves these routes, in place of those that were there. With a
-    /// [`Live`](oblivious_service::Live) they can be replaced while the relay runs.
+    /// Serves these routes instead of the present ones. With a [`Live`](oblivious_service::Live)
+    /// they can be replaced while the relay runs.
     #[must_use]
     pub fn routes(self, routes: impl Into<Live<Routes>>) -> Self {
         self.set(|settings| settings.routes = routes.into())
     }
 
-    /// Adds a route for exactly `path` to `gateway`, with nothing special about it, for all clones of
-    /// this relay; see [`Route`] for others.
+    /// Adds a plain route for exactly `path` to `gateway`, for all clones of this relay; see
+    /// [`Route`] for other kinds.
     ///
     /// Of a request's URI only the path counts; its query is not passed on.
     ///
     /// # Errors
     ///
-    /// [`RouteError`] when the path is none or has a route already, or when the gateway is no
+    /// [`RouteError`] if the path is not valid or already has a route, or if the gateway is not an
     /// absolute `https` URI.
     pub fn route(self, path: &str, gateway: Uri) -> Result<Self, RouteError> {
         let route = Route::path(path, gateway)?;
@@ -89,14 +88,14 @@ impl<S> Relay<S> {
         Ok(self)
     }
 
-    /// Allows those gateways to have `http` URIs that are added with [`route`](Self::route) after
-    /// this call. See [`Route::allow_http`].
+    /// Allows `http` URIs for gateways that are added with [`route`](Self::route) after this call.
+    /// See [`Route::allow_http`].
     #[must_use]
     pub fn allow_http_gateways(self) -> Self {
         self.set(|settings| settings.allow_http = true)
     }
 
-    /// The most bytes that a body may have, in either direction. 16 MiB without this call.
+    /// The most bytes that a body may have, in either direction. 16 MiB by default.
     ///
     /// Bodies are not held in memory, however long they are.
     #[must_use]
@@ -105,41 +104,45 @@ impl<S> Relay<S> {
     }
 
     /// How long an exchange may stand still: how long no data may pass in either direction before
-    /// the gateway has answered in full. No limit without this call.
+    /// the gateway has answered in full. No limit by default.
     #[must_use]
     pub fn timeout(self, timeout: Timeout) -> Self {
         self.set(|settings| settings.timeout = Some(timeout))
     }
 
     /// How long an exchange may take in all, from the head of the request to the end of the answer.
-    /// Without this call, as long as something [moves](Self::timeout).
+    /// By default, as long as something [moves](Self::timeout).
     ///
-    /// What has not been answered by then is a 504, or a 408 if it is the client that is waited
-    /// for; an answer that has begun breaks off.
+    /// A request that has not been answered by then gets a 504, or a 408 if the client is being
+    /// waited for; an answer that has begun breaks off.
+    ///
+    /// The limit is noticed when the body of the answer is asked for more, so it does not end an
+    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
+    /// long it waits for a reader, as the server of `oblivious-hyper` has.
     #[must_use]
     pub fn exchange_limit(self, limit: Timeout) -> Self {
         self.set(|settings| settings.exchange_limit = Some(limit))
     }
 
-    /// How often each client may ask; no limit without this call.
+    /// How often each client may ask; no limit by default.
     ///
-    /// Who the client is, the server says with a
-    /// [`ClientAddress`](oblivious_service::ClientAddress) in the extensions of the request. Where
-    /// it does not, the answer is a 500: a limit that nobody applies is none.
+    /// The server identifies the client with a [`ClientAddress`](oblivious_service::ClientAddress)
+    /// in the extensions of the request. Without it the answer is a 500, since the limit could not
+    /// be applied.
     #[must_use]
     pub fn rate_limit(self, limit: RateLimit) -> Self {
         self.set(|settings| settings.limits.set_rate(limit, Arc::clone(&settings.clock)))
     }
 
-    /// How many exchanges may be under way, until the last of the answer has been read; more get a
-    /// 503, and if they are to be passed on [incrementally](crate#what-passes) a 429 (RFC 10036).
-    /// No limit without this call.
+    /// How many exchanges may be under way, each until the last of its answer has been read.
+    /// Further requests get a 503, or a 429 if they are to be passed on
+    /// [incrementally](crate#what-passes) (RFC 10036). No limit by default.
     #[must_use]
     pub fn max_exchanges(self, most: NonZeroUsize) -> Self {
         self.set(|settings| settings.limits.set_overall(most))
     }
 
-    /// The same for each client by itself. It has to be known as for
+    /// The same for each client separately. The client must be known, as for
     /// [`rate_limit`](Self::rate_limit).
     #[must_use]
     pub fn max_exchanges_per_client(self, most: NonZeroU32) -> Self {
@@ -152,15 +155,15 @@ impl<S> Relay<S> {
         self.set(|settings| settings.limits.prefixes = prefixes)
     }
 
-    /// When to leave a gateway in peace that does not answer; never without this call. Each route
-    /// is counted by itself.
+    /// When to stop asking a gateway that does not answer; never by default. Each route counts
+    /// separately.
     #[must_use]
     pub fn breaker(self, breaker: Breaker) -> Self {
         self.set(|settings| settings.breaker = Some(breaker))
     }
 
-    /// Delays requests and answers, so that the times at which they come and go do not tell who
-    /// asked for what. No delay without this call.
+    /// Delays requests and answers, so that the times at which they come and go do not reveal who
+    /// asked for what. No delay by default.
     #[must_use]
     pub fn delay(self, delay: Delay) -> Self {
         self.set(|settings| settings.delay = Some(delay))
@@ -169,17 +172,17 @@ impl<S> Relay<S> {
     /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3), and in
     /// the `Proxy-Status` field of the relay's own answers (RFC 9209).
     ///
-    /// A request that has it already has come back to where it was, and gets a 508: otherwise a
-    /// relay with a route to itself would go on forever. Replicas of one relay need one pseudonym
-    /// for that, since a request can come back to any of them; so do relays with routes to each
-    /// other. It is the same for all clients, so it tells a gateway who the relay is, and of the
-    /// client nothing.
+    /// A request that already has it has come back, and gets a 508: otherwise a relay with a route
+    /// to itself would loop forever. All replicas of a relay need the same pseudonym for that,
+    /// since a request can come back to any of them; so do relays with routes to each other. It is
+    /// the same for all clients, so it identifies the relay to a gateway, but says nothing about
+    /// the client.
     #[must_use]
     pub fn pseudonym(self, pseudonym: Pseudonym) -> Self {
         self.set(|settings| settings.pseudonym = pseudonym)
     }
 
-    /// The clock by which rates, pauses and the age of keys are measured; otherwise the system's.
+    /// The clock that measures rates, pauses and the age of keys; by default the system's.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock);
@@ -212,8 +215,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = self.settings.clone();
-        // Readiness belongs to the one client that was asked: that one makes the call, and a
-        // clone takes its place.
+        // Readiness belongs to the client that was polled: that one makes the call, and a clone
+        // takes its place.
         let clone = self.client.clone();
         let client = mem::replace(&mut self.client, clone);
         let broken = mem::take(&mut self.broken);

@@ -1,4 +1,4 @@
-//! What passes of a gateway's response.
+//! What of a gateway's response is passed on.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -18,8 +18,8 @@ pub(crate) struct Bounds {
     pub(crate) deadline: Option<Sleep>,
 }
 
-/// What the client gets of the gateway's `response` to a request of this kind: the fields that it
-/// needs, and no other (RFC 9458 §6.2).
+/// What the client gets of the gateway's `response` to a request of this kind: only the fields that
+/// it needs (RFC 9458 §6.2).
 pub(crate) fn filter<B: Body>(
     response: Response<B>,
     media: &Media,
@@ -30,8 +30,8 @@ pub(crate) fn filter<B: Body>(
     let mut headers = head.headers;
     let error = head.status.is_client_error() || head.status.is_server_error();
     if !head.status.is_success() && !error {
-        // Above all no redirect: it would tell the client another gateway than it chose, and
-        // whoever follows it would send the request again.
+        // Above all, redirects do not pass: they would name a gateway that the client did not
+        // choose, and following one would send the request again.
         return Err(Refusal::NotOblivious);
     }
     let content_type = if has_content_coding(&headers) {
@@ -45,7 +45,7 @@ pub(crate) fn filter<B: Body>(
     };
     let retry_after = only(&mut headers, &RETRY_AFTER).filter(is_time_to_wait);
     let Some(content_type) = content_type else {
-        // A page of error text is not for the client, and what is wrong is nothing that it did.
+        // A page of error text is not meant for the client, which did nothing wrong.
         return Err(match error {
             true => Refusal::GatewayFailed { retry_after },
             false => Refusal::NotOblivious,
@@ -59,7 +59,7 @@ pub(crate) fn filter<B: Body>(
     *filtered.status_mut() = head.status;
     let passing = filtered.headers_mut();
     passing.insert(CONTENT_TYPE, content_type);
-    // Nothing that is encapsulated can be used twice (RFC 9458 §6.5.2), unless a gateway says so.
+    // Nothing that is encapsulated can be reused (RFC 9458 §6.5.2), unless a gateway says so.
     let cache_control = only(&mut headers, &CACHE_CONTROL);
     passing.insert(CACHE_CONTROL, cache_control.unwrap_or(HeaderValue::from_static("no-store")));
     if let Some(date) = only(&mut headers, &DATE).filter(is_date) {
@@ -74,7 +74,7 @@ pub(crate) fn filter<B: Body>(
     Ok(filtered)
 }
 
-/// The value of a field that is there once.
+/// The value of a field that appears exactly once.
 fn only(headers: &mut HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     if headers.get_all(name).iter().nth(1).is_some() {
         return None;

@@ -45,7 +45,7 @@ pub struct Route {
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) circuit: Circuit,
     pub(crate) key_cache: Arc<KeyCache>,
-    /// Where the gateway says that it is now, once it has said so for good.
+    /// The gateway's new location, once it has moved permanently.
     moved: OnceLock<Uri>,
 }
 
@@ -56,7 +56,7 @@ impl Route {
     ///
     /// # Errors
     ///
-    /// If the path is none.
+    /// If the path is not valid.
     pub fn path(path: &str, gateway: Uri) -> Result<Self, RouteError> {
         let parsed = path.parse::<PathAndQuery>();
         if !path.starts_with('/') || parsed.map_or(true, |parsed| parsed.path() != path) {
@@ -65,12 +65,12 @@ impl Route {
         Ok(Self::new(Some(path.to_owned()), None, gateway))
     }
 
-    /// Takes the requests for any path of `host`, such as `relay.example`, for which there is no
-    /// route of its own.
+    /// Takes the requests for any path of `host`, such as `relay.example`, that has no route of its
+    /// own.
     ///
     /// # Errors
     ///
-    /// If the host is none, or has a port.
+    /// If the host is not valid, or has a port.
     pub fn host(host: &str, gateway: Uri) -> Result<Self, RouteError> {
         Ok(Self::new(None, Some(checked_host(host)?), gateway))
     }
@@ -92,35 +92,35 @@ impl Route {
         }
     }
 
-    /// Takes the requests for its path only if they are for this host.
+    /// Takes requests for its path only if they are for this host.
     ///
     /// # Errors
     ///
-    /// If the host is none, or has a port.
+    /// If the host is not valid, or has a port.
     pub fn only_host(mut self, host: &str) -> Result<Self, RouteError> {
         self.host = Some(checked_host(host)?);
         Ok(self)
     }
 
-    /// The name in events and metrics: the path, or else the host, without this call.
+    /// The name in events and metrics; by default the path, or else the host.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.metrics = Arc::new(GatewayMetrics::new(name.to_owned()));
         self
     }
 
-    /// Takes the encapsulated messages of another protocol too (RFC 9458 §4.6). Those of Oblivious
-    /// HTTP itself, whole and chunked, every route takes.
+    /// Also takes the encapsulated messages of another protocol (RFC 9458 §4.6). Every route takes
+    /// those of Oblivious HTTP itself, whole and chunked.
     #[must_use]
     pub fn payload(mut self, payload: Payload) -> Self {
         self.media.add(payload);
         self
     }
 
-    /// What the relay shows to the gateway in the `Authorization` field, the same for all clients.
+    /// What the relay sends to the gateway in the `Authorization` field, the same for all clients.
     ///
-    /// It goes to the server of the gateway's URI and to no other. Whenever there is nothing to
-    /// show, the relay answers 500 instead of sending a request that would be refused.
+    /// It is only sent to the server of the gateway's URI. If there is none at present, the relay
+    /// answers 500 instead of sending a request that would be refused.
     #[must_use]
     pub fn authorization(mut self, authorization: Authorization) -> Self {
         self.authorization = Some(authorization);
@@ -130,12 +130,12 @@ impl Route {
     /// Answers GET with the key configurations that the gateway publishes at `keys`.
     ///
     /// The relay fetches them for itself and keeps them as long as the gateway's `Cache-Control`
-    /// allows, so that all clients get the same ones, and the gateway does not learn when which
-    /// client asked. Redirects of the gateway are followed (RFC 9540 §5); where `keys` is the URI
-    /// of the gateway itself and has moved for good, requests go to the new place as well.
+    /// allows, so all clients get the same ones, and the gateway does not learn which client asked
+    /// when. Redirects of the gateway are followed (RFC 9540 §5); if `keys` is the URI of the
+    /// gateway itself and has moved permanently, requests go to the new place as well.
     ///
-    /// To a client this is one vantage point among others, to compare with, and no source by
-    /// itself: a relay that put a key of its own there could read the requests (RFC 9458 §7).
+    /// A client can compare these keys with those from elsewhere, but must not rely on them alone:
+    /// a relay that put its own key there could read the requests (RFC 9458 §7).
     #[must_use]
     pub fn keys(mut self, keys: Uri) -> Self {
         self.keys = Some(keys);
@@ -144,8 +144,8 @@ impl Route {
 
     /// Allows `http` for the gateway and its keys.
     ///
-    /// RFC 9458 §6 asks for HTTPS: without it anyone on the way can match who asked with what
-    /// the gateway got. This is for tests, and for gateways behind a proxy on the same machine.
+    /// RFC 9458 §6 requires HTTPS: without it anyone on the path can match clients with what the
+    /// gateway got. This is for tests, and for gateways behind a proxy on the same machine.
     #[must_use]
     pub fn allow_http(mut self) -> Self {
         self.allow_http = true;
@@ -168,10 +168,10 @@ impl Route {
         self.moved.get().unwrap_or(&self.gateway)
     }
 
-    /// The gateway says that it is at `uri` from now on (RFC 9540 §5). It says so once: a second
-    /// time takes someone to look at the settings.
+    /// The gateway says that it is at `uri` from now on (RFC 9540 §5). Only the first such move is
+    /// followed; a second needs a change of the settings.
     ///
-    /// The same for all clients, and the credential of this gateway is shown to no other.
+    /// This applies to all clients alike, and the credential of this gateway is sent to no other.
     pub(crate) fn move_to(&self, uri: Uri) {
         let permitted = gateway_uri::check(&uri, self.allow_http, self.name()).is_ok()
             && (self.authorization.is_none() || gateway_uri::same_origin(&uri, &self.gateway));
@@ -200,7 +200,7 @@ pub(crate) fn host_of<B>(request: &Request<B>) -> Option<&str> {
     }
     let value = request.headers().get(http::header::HOST)?.to_str().ok()?;
     let end = match value.rsplit_once(':') {
-        // A colon inside of brackets is none before a port.
+        // A colon inside brackets does not precede a port.
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host.len(),
         _ => value.len(),
     };

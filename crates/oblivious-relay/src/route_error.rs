@@ -7,32 +7,33 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// The path is not one that a request can have: it must begin with `/` and have no query.
-    #[error("{path:?} is no path: it must begin with '/' and have no query")]
+    /// A request cannot have this path: it must begin with `/` and have no query.
+    #[error("{path:?} is not a path: it must begin with '/' and have no query")]
     Path {
         /// The path as given.
         path: String,
     },
-    /// The host is none, or has a port: which port a client connects to makes no difference.
-    #[error("{host:?} is no host: write a name or an address, without a port")]
+    /// The host is not valid, or has a port: the port that a client connects to makes no
+    /// difference.
+    #[error("{host:?} is not a host: write a name or an address, without a port")]
     Host {
         /// The host as given.
         host: String,
     },
     /// Two routes take the same requests.
-    #[error("there already is a route for {path:?}")]
+    #[error("there is already a route for {path:?}; remove one of them")]
     Duplicate {
-        /// The path of both, behind the host if they have one.
+        /// The path of both, after the host if they have one.
         path: String,
     },
-    /// The gateway's URI names no scheme and host, so that nobody knows where to connect to.
-    #[error("{gateway} is no absolute URI: write https://HOST/PATH")]
+    /// The gateway's URI has no scheme and host, so it does not say where to connect to.
+    #[error("{gateway} is not an absolute URI: write https://HOST/PATH")]
     NotAbsolute {
         /// The URI as given.
         gateway: Uri,
     },
-    /// The gateway's URI holds a user name or password, which would not be sent.
-    #[error("the URI of the gateway of {path:?} holds a user name or password")]
+    /// The gateway's URI contains a user name or password, which would not be sent.
+    #[error("the URI of the gateway of {path:?} contains a user name or password; remove it")]
     UserInfo {
         /// The name of the route; the URI stays out of messages.
         path: String,

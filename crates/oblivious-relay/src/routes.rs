@@ -10,13 +10,13 @@ use crate::route_error::RouteError;
 /// All routes of a relay. To replace them while it runs, hold them in a
 /// [`Live`](oblivious_service::Live).
 ///
-/// Of the routes that could take a request, one with its path and host goes first, then one with
-/// its path alone, then one with its host alone.
+/// Of the routes that match a request, one with both its path and host goes first, then one with
+/// only its path, then one with only its host.
 ///
-/// What a route has learned, the keys of its gateway for instance, is lost with it.
+/// What a route has learned, such as the keys of its gateway, is lost with it.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    /// In the order of their paths; of one path, those with a host before the one without.
+    /// In the order of their paths; for the same path, those with a host before the one without.
     by_path: Vec<Arc<Route>>,
     by_host: Vec<Arc<Route>>,
 }
@@ -31,8 +31,8 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// [`RouteError`] when there is a route for the same path and host already, or when the URI of
-    /// the gateway or of its keys is no absolute `https` URI.
+    /// [`RouteError`] if there is already a route for the same path and host, or if the URI of the
+    /// gateway or of its keys is not an absolute `https` URI.
     pub fn add(&mut self, route: Route) -> Result<(), RouteError> {
         route.check()?;
         let same = |other: &Arc<Route>| {
@@ -61,7 +61,7 @@ impl Routes {
         Ok(())
     }
 
-    /// How many there are.
+    /// How many routes there are.
     pub fn len(&self) -> usize {
         self.by_path.len() + self.by_host.len()
     }
@@ -79,7 +79,7 @@ impl Routes {
         let path = request.uri().path();
         let from = self.by_path.partition_point(|route| path_of(route) < path);
         let mut with_path = self.by_path[from..].iter().take_while(|route| path_of(route) == path);
-        // Most routes have no host, and then nobody needs to look for the one of the request.
+        // Most routes have no host, and then that of the request need not be found.
         let takes =
             |route: &&Arc<Route>| route.host.is_none() || route.takes_host(host_of(request));
         with_path.find(takes).or_else(|| self.by_host.iter().find(takes))

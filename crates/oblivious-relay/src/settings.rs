@@ -1,4 +1,4 @@
-//! What a relay is set to, and how it answers by it.
+//! The settings of a relay, and how it answers with them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The answer to `request`; without a client, there is none to be had from the gateway.
+    /// The answer to `request`; without an HTTP client the gateway cannot be asked.
     pub(crate) async fn answer<S, B, RB>(
         &self,
         client: Option<S>,
@@ -68,7 +68,8 @@ impl Settings {
         RB: Body + Send + 'static,
         RB::Error: Into<BoxError>,
     {
-        // Whatever it asks for, even what is not there, counts among what a client may ask.
+        // Every request counts towards the client's limits, even one for a path that does not
+        // exist.
         let admitted = self.admit(&request);
         let route = self.routes.current().find(&request).cloned();
         let Some(route) = route else {
@@ -121,7 +122,7 @@ impl Settings {
     {
         let deadline = self.exchange_limit.as_ref().map(Timeout::start);
         if route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD) {
-            // Seldom, and large: in a box of its own, so that it takes no room in every exchange.
+            // Seldom and large, so it is boxed and takes no room in every exchange.
             return Box::pin(self.keys(client, request, route)).await;
         }
         let progress = Progress::default();
@@ -169,7 +170,7 @@ impl Settings {
         }
     }
 
-    /// Tells the breaker how it went. What the client did wrong says nothing of the gateway.
+    /// Tells the breaker how it went. A client's fault says nothing about the gateway.
     fn conclude<R>(
         &self,
         attempt: Option<Attempt<'_>>,
@@ -215,7 +216,8 @@ impl Settings {
         let fetch = KeyFetch {
             route: Arc::clone(route),
             via: self.pseudonym.value(),
-            timeout: self.timeout.clone(),
+            // All clients wait for this fetch, so it must end if anything is to end at all.
+            timeout: self.timeout.clone().or_else(|| self.exchange_limit.clone()),
             clock: Arc::clone(&self.clock),
         };
         let cache = &route.key_cache;
@@ -225,8 +227,7 @@ impl Settings {
     }
 }
 
-/// A request of which it is not clear yet what becomes of it. If it never will be, its client has
-/// left.
+/// A request whose outcome is not known yet. If it is dropped without one, its client has left.
 struct Undecided<'a>(&'a Route);
 
 impl Undecided<'_> {

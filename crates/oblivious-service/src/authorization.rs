@@ -1,4 +1,4 @@
-//! What a relay shows to a gateway that asks who it is.
+//! How a relay authenticates itself to a gateway.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use http::HeaderValue;
 use thiserror::Error;
 
-/// A token that cannot be shown. The error does not hold it.
+/// A token that cannot be sent. The error does not contain it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a bearer token is one word of visible ASCII characters")]
+#[error("this is not a bearer token: it must be one word of visible ASCII characters")]
 #[non_exhaustive]
 pub struct AuthorizationError;
 
-/// The value of the `Authorization` field of requests to a server (RFC 9110 §11.6.2), asked for
-/// anew each time, so that it can change while it is in use.
+/// The value of the `Authorization` field of requests to a server (RFC 9110 §11.6.2), obtained anew
+/// each time, so that it can change while it is in use.
 ///
-/// It is in no `Debug` output, and HTTP/2 is told to keep it out of its tables.
+/// It never appears in `Debug` output, and HTTP/2 is told to keep it out of its tables.
 ///
 /// ```
 /// use oblivious_service::Authorization;
@@ -40,8 +40,8 @@ impl Authorization {
         Ok(Self::from_source(move || Some(value.clone())))
     }
 
-    /// Whatever `source` says when it is asked, which is once for each request: it must not block.
-    /// `None` means that there is nothing to show at present; then no request is sent.
+    /// Whatever `source` returns. It is called once for each request and must not block. `None`
+    /// means that there is no credential at present; then no request is sent.
     pub fn from_source(source: impl Fn() -> Option<HeaderValue> + Send + Sync + 'static) -> Self {
         Self { source: Arc::new(source) }
     }
@@ -53,7 +53,7 @@ impl Authorization {
         Some(value)
     }
 
-    /// The value that shows a bearer token (RFC 6750 §2.1), for sources.
+    /// The value that carries a bearer token (RFC 6750 §2.1), for use in sources.
     ///
     /// # Errors
     /// If the token is empty, or has characters other than visible ASCII.

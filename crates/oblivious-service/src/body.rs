@@ -15,8 +15,8 @@ use crate::BoxError;
 /// The most that is reserved for data that was announced and has not arrived.
 const MAX_RESERVE: usize = 64 * 1024;
 
-/// Any body that can be sent to another thread and owns what it gives. Every such [`Body`] is one;
-/// the name stands for the bounds.
+/// Any body that can be sent to another thread and owns its data. It is a shorthand for these
+/// bounds: every such [`Body`] implements it.
 pub trait SendBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static {}
 
 impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static> SendBody for B {}
@@ -25,7 +25,7 @@ impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static> SendBody for B
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
-    /// All data, in one piece that can be changed in place.
+    /// All data, in one piece that can be modified in place.
     pub data: BytesMut,
     /// The trailers, if the body ended with some.
     pub trailers: Option<HeaderMap>,
@@ -36,21 +36,21 @@ pub struct Collected {
 #[non_exhaustive]
 pub enum CollectError {
     /// The body is longer than the limit, or says that it will be.
-    #[error("body is longer than {limit} bytes")]
+    #[error("the body is longer than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
     /// The body itself failed, for example because its connection broke.
-    #[error("body failed")]
+    #[error("the body failed")]
     Body(#[source] BoxError),
 }
 
 /// Reads `body` to its end, or fails as soon as it is known to hold more than `limit` bytes of
 /// data.
 ///
-/// Memory grows with what arrives and not with what is announced. A body that comes as a single
-/// frame, and whose memory nobody else holds, is not copied.
+/// Memory grows with what arrives, not with what is announced. A body that comes as a single frame,
+/// in memory that nothing else holds, is not copied.
 ///
 /// # Errors
 ///
@@ -92,8 +92,7 @@ where
     Ok(collected)
 }
 
-/// Adds `chunk`, of which it is known that it fits in `room`, and of which `announced` bytes
-/// more are said to follow.
+/// Adds `chunk`, which is known to fit in `room`; `announced` more bytes are said to follow.
 fn append(data: &mut BytesMut, mut chunk: impl Buf, announced: u64, room: usize) {
     let length = chunk.remaining();
     if data.is_empty() {
@@ -111,7 +110,7 @@ fn exceeds(length: u64, limit: usize) -> bool {
     usize::try_from(length).map_or(true, |length| length > limit)
 }
 
-/// A body that is all there: one frame of data, or none when it is empty.
+/// A body that is complete in memory: one frame of data, or none when it is empty.
 ///
 /// The outer requests of a client and the outer responses of a gateway have this body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,7 +179,7 @@ impl Body for FullBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // A usize fits in a u64 on every platform that Rust has.
+        // A usize fits in a u64 on every platform that Rust supports.
         SizeHint::with_exact(self.data.len() as u64)
     }
 }

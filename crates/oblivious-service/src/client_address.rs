@@ -1,13 +1,13 @@
-//! Who asks, for those who must tell clients apart without telling others.
+//! The address of a client, to tell clients apart without revealing it to others.
 
 use std::fmt;
 use std::net::IpAddr;
 
 /// The address of the client, in the extensions of a request.
 ///
-/// A server puts it there: from the socket, or from what a proxy that it trusts says of it. Limits
-/// per client go by it. Its `Debug` does not show it, so that it ends up in no log by accident
-/// (RFC 9458 §6.2).
+/// A server puts it there, from the socket or from what a trusted proxy says. Limits per client use
+/// it. Its `Debug` output does not show it, so that it does not get into a log by accident (RFC
+/// 9458 §6.2).
 ///
 /// ```
 /// use oblivious_service::ClientAddress;
@@ -20,7 +20,7 @@ use std::net::IpAddr;
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    /// The address. One of IPv4 is never in the clothes of IPv6 (`::ffff:192.0.2.7`).
+    /// The address. An IPv4 address is never in its IPv6-mapped form (`::ffff:192.0.2.7`).
     pub const fn ip(self) -> IpAddr {
         self.0
     }

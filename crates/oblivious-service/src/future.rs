@@ -1,4 +1,4 @@
-//! The one named future of the services.
+//! The one future type of the services.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,8 +8,8 @@ use http::Response;
 
 /// The future that a service returns: a response with body `B`, or an `E`.
 ///
-/// Dropping it drops all that it holds, the call to an inner service above all: a client that
-/// goes away cancels the work done for it.
+/// Dropping it drops all that it holds, including the call to an inner service: a client that goes
+/// away cancels the work done for it.
 pub struct ResponseFuture<B, E> {
     inner: Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>,
 }

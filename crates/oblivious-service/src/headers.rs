@@ -1,4 +1,4 @@
-//! Header hygiene: what concerns one connection, or tells who is on it, goes no further.
+//! Header hygiene: fields that concern one connection, or tell who is on it, are not passed on.
 
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, FORWARDED, HeaderMap, HeaderName,
@@ -12,7 +12,7 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The media type of a message: that of its one `Content-Type` field (RFC 9110 §8.3).
 ///
-/// Returns `None` when the field is missing, repeated, no media type, or a type without a
+/// Returns `None` when the field is missing, repeated, not a media type, or a type without a
 /// meaning in Oblivious HTTP.
 pub fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let mut fields = headers.get_all(CONTENT_TYPE).iter();
@@ -23,8 +23,8 @@ pub fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     MediaType::parse(only.to_str().ok()?)
 }
 
-/// Whether the body has a content coding (RFC 9110 §8.4): what is encapsulated has none, and is
-/// random bytes that no coding makes shorter.
+/// Whether the body has a content coding (RFC 9110 §8.4). An encapsulated message has none: no
+/// coding would make its random bytes shorter.
 pub fn has_content_coding(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_ENCODING).iter().any(|value| {
         let value = value.as_bytes().trim_ascii();
@@ -35,8 +35,8 @@ pub fn has_content_coding(headers: &HeaderMap) -> bool {
 /// Removes the fields that are for a single connection (RFC 9110 §7.6.1, RFC 9113 §8.2.2).
 ///
 /// These are the ones that [`is_connection_field`] knows, such as `Connection` and `Upgrade`, and
-/// every field that `Connection` names. `TE` stays if it says no more than `trailers` in all its
-/// lines. `Trailer` stays: HTTP/1.1 needs it to send trailers.
+/// every field that `Connection` names. `TE` stays if all its lines say just `trailers`. `Trailer`
+/// stays: HTTP/1.1 needs it to send trailers.
 pub fn strip_connection_fields(headers: &mut HeaderMap) {
     let named = headers.get_all(CONNECTION).iter();
     let named = named.flat_map(|value| connection_options(value.as_bytes()));
@@ -52,8 +52,8 @@ pub fn strip_connection_fields(headers: &mut HeaderMap) {
 /// Removes the fields with which intermediaries tell who sent a message and by what way it came:
 /// `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `Via` and `Proxy-*`.
 ///
-/// A target believes these fields of its gateway. Behind one they are the invention of the
-/// client (RFC 9458 §6.3), and before one they betray it (RFC 9458 §6.2).
+/// A target believes these fields when they come from its gateway. Inside the encapsulation the
+/// client made them up (RFC 9458 §6.3); outside they would identify the client (RFC 9458 §6.2).
 pub fn strip_forwarding_fields(headers: &mut HeaderMap) {
     let prefixed: Vec<HeaderName> = headers
         .keys()
@@ -71,8 +71,8 @@ pub fn strip_forwarding_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the fields expect a 100 (Continue), which cannot be had through Oblivious HTTP
-/// (RFC 9458 §5.1): by the time it could arrive the whole request has been sent.
+/// Whether the fields expect a 100 (Continue), which Oblivious HTTP cannot deliver (RFC 9458 §5.1):
+/// by the time it could arrive, the whole request has been sent.
 pub fn expects_continue(headers: &HeaderMap) -> bool {
     headers
         .get_all(EXPECT)
@@ -81,8 +81,8 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
         .any(|expectation| expectation.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Whether `If-None-Match` names `entity_tag`, so that who has sent it has what it asks for
-/// (RFC 9110 §13.1.2, by the weak comparison).
+/// Whether `If-None-Match` names `entity_tag`, so that its sender already has what it asks for (RFC
+/// 9110 §13.1.2, by the weak comparison).
 ///
 /// `entity_tag` is a strong one, in its quotes.
 pub fn names_entity_tag(headers: &HeaderMap, entity_tag: &str) -> bool {

@@ -1,8 +1,8 @@
 //! What the client, the relay and the gateway of Oblivious HTTP (RFC 9458) have in common:
 //! bodies with a limit, time that can be injected, problem documents, header hygiene.
 //!
-//! There is no cryptography here, so that a relay that builds on this crate visibly cannot
-//! decrypt, and no runtime: time comes in through the traits [`Clock`] and [`Timer`].
+//! There is no cryptography here, so a relay built on this crate visibly cannot decrypt. There is
+//! no runtime either: time comes in through the traits [`Clock`] and [`Timer`].
 //!
 //! ```
 //! use bytes::Bytes;
@@ -63,5 +63,5 @@ pub use timeout::{Timeout, TimeoutError};
 pub use trusted_proxies::{TrustedProxies, TrustedProxiesError};
 pub use via::{Pseudonym, PseudonymError};
 
-/// An error of a kind that only its origin knows: of a body, of an inner service.
+/// An error whose type only its origin knows, such as that of a body or an inner service.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 /// A handle to a value that services share and that can be replaced while they run, such as the
 /// keys in use.
 ///
-/// Clones share the value: after [`replace`](Self::replace) every holder gets the new one, and who
-/// is in the middle of something finishes with the one it took. Nobody waits for anybody.
+/// Clones share the value: after [`replace`](Self::replace) every holder gets the new one, and work
+/// that is under way finishes with the one it took. Nothing ever waits.
 #[derive(Debug)]
 pub struct Live<T> {
     current: Arc<ArcSwap<T>>,

@@ -4,11 +4,11 @@ use std::fmt;
 
 use http::HeaderValue;
 
-/// A media type that Oblivious HTTP gives a meaning.
+/// A media type that has a meaning in Oblivious HTTP.
 ///
-/// Types are compared without regard to case and parameters are parsed and then left aside
-/// (RFC 9110 §8.3.1): `Message/OHTTP-Req; a=b` is [`OhttpRequest`](Self::OhttpRequest), while
-/// `message/ohttp-req-2` and a value that is no media type are not.
+/// Types are compared without regard to case and parameters are parsed and then ignored (RFC 9110
+/// §8.3.1): `Message/OHTTP-Req; a=b` is [`OhttpRequest`](Self::OhttpRequest), while
+/// `message/ohttp-req-2` and a value that is not a media type are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MediaType {
@@ -56,10 +56,10 @@ impl MediaType {
 
     /// Reads the value of a `Content-Type` field.
     ///
-    /// Returns `None` for a value that is no media type, and for every type not listed here.
+    /// Returns `None` for a value that is not a media type, and for every type not listed here.
     pub fn parse(value: &str) -> Option<Self> {
         let value = value.trim_matches([' ', '\t']);
-        // What nearly every message carries, without a parse.
+        // What nearly every message carries, without parsing.
         if let Some(exact) = Self::ALL.into_iter().find(|known| known.as_str() == value) {
             return Some(exact);
         }

@@ -3,14 +3,14 @@
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use thiserror::Error;
 
-/// Binary HTTP (RFC 9292): what Oblivious HTTP carries unless something else is asked for.
+/// Binary HTTP (RFC 9292): what Oblivious HTTP carries by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BinaryHttp;
 
 /// Messages of another protocol, such as DNS, by the media types of their encapsulated form.
 ///
-/// Besides its media types such a protocol has HPKE labels of its own, so that what is sealed for
-/// one protocol is never opened as another (RFC 9458 §4.6). They are set where the keys are.
+/// Besides its media types such a protocol has its own HPKE labels, so that what is sealed for one
+/// protocol is never opened as another (RFC 9458 §4.6). They are set together with the keys.
 ///
 /// ```
 /// use oblivious_service::Payload;
@@ -30,8 +30,8 @@ impl Payload {
     /// the same.
     ///
     /// # Errors
-    /// If one of them is no media type, has parameters, or is one that Oblivious HTTP gives a
-    /// meaning: those are for binary HTTP.
+    /// If one of them is not a media type, has parameters, or has a meaning in Oblivious HTTP:
+    /// those are for binary HTTP.
     pub fn new(request: &str, response: &str) -> Result<Self, PayloadError> {
         let checked = |text: &str| {
             let plain = parsed(text).is_some_and(|parsed| parsed.params.is_empty());
@@ -57,7 +57,7 @@ impl Payload {
     }
 
     /// Whether these fields are those of an encapsulated request of this protocol: compared as
-    /// media types are, and with one `Content-Type` alone.
+    /// media types are, and with exactly one `Content-Type`.
     pub fn is_request(&self, headers: &HeaderMap) -> bool {
         has_type(headers, &self.request)
     }
@@ -75,7 +75,7 @@ fn has_type(headers: &HeaderMap, expected: &HeaderValue) -> bool {
         let found = parsed(value.to_str().ok()?)?;
         Some(found.essence().to_string().to_ascii_lowercase())
     };
-    // Most senders write it as it is written here.
+    // Most senders write it exactly like this.
     found == expected || essence(found).is_some_and(|found| Some(found) == essence(expected))
 }
 
@@ -83,15 +83,15 @@ fn parsed(text: &str) -> Option<mediatype::MediaType<'_>> {
     mediatype::MediaType::parse(text).ok()
 }
 
-/// The media types are not those of a protocol of its own.
+/// The media types are not usable for another protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// It is no media type, or has parameters.
+    /// It is not a media type, or it has parameters.
     #[error("{0:?} is not a media type: write type/subtype, without parameters")]
     NoMediaType(String),
-    /// Oblivious HTTP gives it a meaning.
-    #[error("{0} is a media type of Oblivious HTTP itself: take one of the protocol's own")]
+    /// It has a meaning in Oblivious HTTP.
+    #[error("{0} is a media type of Oblivious HTTP itself: use the protocol's own")]
     Taken(String),
 }
 

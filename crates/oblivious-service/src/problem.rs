@@ -9,9 +9,9 @@ use crate::FullBody;
 /// Longer documents are not looked at. The ones written here have about 130 bytes.
 const MAX_DOCUMENT: usize = 16 * 1024;
 
-/// The problems that RFC 9458 gives a type, as problem documents (RFC 9457).
+/// The problems that RFC 9458 defines a type for, as problem documents (RFC 9457).
 ///
-/// A document has nothing in it but its kind: all failures of one kind look alike.
+/// A document only says which kind it is: all failures of one kind look alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Problem {
@@ -45,7 +45,7 @@ impl Problem {
     /// The status of the response that carries this problem: 422 for
     /// [`OhttpKey`](Self::OhttpKey), 400 for [`Date`](Self::Date).
     ///
-    /// Peers send others; it is the type of a problem that counts.
+    /// Peers may use other statuses; the type of a problem is what counts.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::OhttpKey => StatusCode::UNPROCESSABLE_ENTITY,
@@ -55,7 +55,7 @@ impl Problem {
 
     /// The document (RFC 9457 §3), of the media type `application/problem+json`.
     pub fn to_json(self) -> String {
-        // Neither text has a character that JSON would escape.
+        // Neither text has a character that JSON must escape.
         format!(
             r#"{{"type":"{}","title":"{}","status":{}}}"#,
             self.type_uri(),
@@ -64,7 +64,7 @@ impl Problem {
         )
     }
 
-    /// A response that carries the document and may not be cached (RFC 9458 §6.5.2).
+    /// A response that carries the document and must not be cached (RFC 9458 §6.5.2).
     pub fn into_response(self) -> Response<FullBody> {
         let content_type = HeaderValue::from_static(MediaType::ProblemJson.as_str());
         response(self.status(), content_type, self.to_json().into())
@@ -72,8 +72,8 @@ impl Problem {
 
     /// Recognizes a document that a peer sent.
     ///
-    /// Only the type counts, and it is compared exactly (RFC 9457 §3.1.1). Returns `None` for
-    /// other types, for what is no JSON object, and for documents of more than 16 KiB.
+    /// Only the type counts, and it is compared exactly (RFC 9457 §3.1.1). Returns `None` for other
+    /// types, for what is not a JSON object, and for documents of more than 16 KiB.
     pub fn parse(document: &[u8]) -> Option<Self> {
         if document.len() > MAX_DOCUMENT {
             return None;
@@ -84,12 +84,12 @@ impl Problem {
     }
 }
 
-/// A response with a problem document (RFC 9457 §4.2.1) whose type is no more than its status, and
-/// whose detail is `text`, which may not be cached.
+/// A response, not to be cached, with a problem document (RFC 9457 §4.2.1) that has no type beyond
+/// its status, and `text` as its detail.
 ///
-/// It is for refusals in clear that concern the client: a relay passes a problem on, and takes other
-/// answers for the fault of the gateway. `text` should tell what to do. It is a constant so that
-/// nothing of a request can end up in it.
+/// Use it for refusals in clear that concern the client: a relay passes a problem document on, and
+/// treats other answers as faults of the gateway. `text` should tell what to do. It is a constant
+/// so that nothing of a request can end up in it.
 pub fn refusal(status: StatusCode, text: &'static str) -> Response<FullBody> {
     let document = serde_json::json!({
         "title": status.canonical_reason().unwrap_or("Error"),
@@ -100,7 +100,7 @@ pub fn refusal(status: StatusCode, text: &'static str) -> Response<FullBody> {
     response(status, content_type, format!("{document}\n").into())
 }
 
-/// A response with a line of text for whoever debugs a client, which may not be cached.
+/// A response, not to be cached, with a line of text for people who debug a client.
 ///
 /// `text` should tell what to do. It is a constant so that nothing of a request can end up in it.
 pub fn plain_text(status: StatusCode, text: &'static str) -> Response<FullBody> {

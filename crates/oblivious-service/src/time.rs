@@ -1,4 +1,4 @@
-//! Time from outside, so that a program chooses its runtime and a test its time.
+//! Time from outside, so that a program can choose its runtime and a test its time.
 
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time of day, which people and programs can set back and forth.
+    /// The time of day, which can be set forward and back.
     fn now(&self) -> SystemTime;
 
-    /// The time since some moment in the past: how long something takes is measured by it. It never
-    /// goes back. That of the process, unless a clock brings its own.
+    /// The time since some moment in the past, to measure how long something takes. It never goes
+    /// back. By default it is that of the process.
     fn uptime(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
@@ -40,7 +40,7 @@ impl Clock for SystemClock {
 /// The future of [`Timer::sleep`].
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Lets a while pass.
+/// Waits for a time.
 pub trait Timer: Send + Sync + 'static {
     /// A future that is ready once `duration` has passed since this call.
     fn sleep(&self, duration: Duration) -> Sleep;

@@ -13,7 +13,7 @@ use crate::{Sleep, Timer};
 
 /// How long something may take, together with the timer that measures it.
 ///
-/// The two come together so that there is no limit that nobody measures.
+/// They come together so that no limit goes unmeasured.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Timeout {
 
 /// A time limit passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("time limit passed")]
+#[error("the time limit has passed")]
 pub struct TimeoutError;
 
 impl Timeout {
@@ -61,7 +61,7 @@ impl Timeout {
 
     /// Runs `future` and drops it when the limit, counted from the first poll, has passed.
     ///
-    /// A future that is ready when the limit passes has won.
+    /// If the future is ready when the limit passes, its result counts.
     ///
     /// # Errors
     ///

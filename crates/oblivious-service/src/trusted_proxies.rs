@@ -1,4 +1,4 @@
-//! Who the client is, as told by a proxy in front.
+//! Who the client is, according to a proxy in front.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,8 +12,8 @@ use crate::ClientAddress;
 /// Proxies that are believed when they say for whom they forward a request, and the header field in
 /// which they say so.
 ///
-/// Of the addresses in that field the last one counts that is not itself one of the proxies': what
-/// is before it was in the field already when the request came, and is the client's invention.
+/// In that field, the last address that is not one of the proxies counts: anything before it was
+/// there when the request arrived, so the client may have made it up.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -36,17 +36,17 @@ pub struct TrustedProxies {
     field: HeaderName,
 }
 
-/// These are no proxies that could be trusted.
+/// The trusted proxies cannot be set like this.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrustedProxiesError {
-    /// One of the networks is none.
-    #[error("{0:?} is no network: write 10.0.0.0/8, 2001:db8::/32, or an address")]
+    /// One of the networks is not valid.
+    #[error("{0:?} is not a network: write 10.0.0.0/8, 2001:db8::/32, or an address")]
     Network(String),
-    /// Such a header field cannot be.
-    #[error("{0:?} is no name of a header field: write x-forwarded-for, for instance")]
+    /// The name is not that of a header field.
+    #[error("{0:?} is not the name of a header field: write x-forwarded-for, for instance")]
     Field(String),
-    /// There is no network, so that nobody would be trusted.
+    /// There is no network, so nothing would be trusted.
     #[error("no proxy is trusted: name at least one network")]
     NoNetwork,
 }
@@ -54,11 +54,11 @@ pub enum TrustedProxiesError {
 impl TrustedProxies {
     /// Trusts the proxies in `networks`, which are written as `10.0.0.0/8` or as single addresses.
     ///
-    /// `field` is the one that the proxies set, or add to: `Forwarded` (RFC 7239), or one that has
-    /// addresses separated by commas and nothing else, such as `X-Forwarded-For`.
+    /// `field` is the one that the proxies set or append to: `Forwarded` (RFC 7239), or one that
+    /// only has addresses separated by commas, such as `X-Forwarded-For`.
     ///
     /// # Errors
-    /// If a network or the name of the field is none, or there is no network.
+    /// If a network or the name of the field is not valid, or there is no network.
     pub fn new<N: AsRef<str>>(
         networks: impl IntoIterator<Item = N>,
         field: &str,
@@ -78,7 +78,8 @@ impl TrustedProxies {
 
     /// Who sent a request with these fields that came from `peer`.
     ///
-    /// `None` when `peer` is a proxy and does not say, or says something else than addresses.
+    /// `None` when `peer` is a proxy that does not say, or that says something other than
+    /// addresses.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<ClientAddress> {
         if !self.trusts(peer) {
             return Some(peer.into());
@@ -87,6 +88,9 @@ impl TrustedProxies {
         for value in headers.get_all(&self.field).iter().rev() {
             let value = value.to_str().ok()?;
             if self.field == FORWARDED {
+                if has_quoted_separator(value) {
+                    return None;
+                }
                 for node in rfc7239::parse(value).rev() {
                     let address = node_address(&node.ok()?.forwarded_for?)?;
                     if !self.trusts(address) {
@@ -112,6 +116,23 @@ impl TrustedProxies {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+/// Whether a quoted string of `Forwarded` holds what separates elements and pairs outside of one.
+///
+/// RFC 7239 §4 allows it, in a `host` that the client chose for instance; the parser takes it for
+/// a separator, so that a client could give itself an address.
+fn has_quoted_separator(value: &str) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    value.chars().any(|character| {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_quoted && matches!(character, ',' | ';')
+    })
 }
 
 fn node_address(node: &NodeIdentifier<'_>) -> Option<IpAddr> {
@@ -165,6 +186,17 @@ mod tests {
             let expected = expected.map(str::to_owned);
             assert_eq!(client("x-forwarded-for", lines), expected, "{lines:?}");
         }
+    }
+
+    /// RFC 7239 §4: a client can have its proxy quote what it likes.
+    #[test]
+    fn nobody_gives_himself_an_address_in_quotes() {
+        for host in ["a;for=203.0.113.9", "a, for=203.0.113.9", "a\\\";for=203.0.113.9"] {
+            let line = format!("for=192.0.2.7;host=\"{host}\"");
+            assert_eq!(client("forwarded", &[&line]), None, "{line}");
+        }
+        let quoted = "for=\"[2001:db8::7]:4711\";host=\"a\"";
+        assert_eq!(client("forwarded", &[quoted]).as_deref(), Some("2001:db8::7"));
     }
 
     /// RFC 7239 §4 to §6

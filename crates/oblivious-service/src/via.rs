@@ -1,4 +1,4 @@
-//! The pseudonym by which a relay or gateway knows its own requests again (RFC 9110 §7.6.3).
+//! The pseudonym by which a relay or gateway recognizes its own requests (RFC 9110 §7.6.3).
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -9,7 +9,7 @@ use thiserror::Error;
 /// A name that cannot stand in a `Via` field.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{name:?} is no pseudonym: write a word of letters, digits, '-', '.' and '_', as in relay-7"
+    "{name:?} is not a pseudonym: write a word of letters, digits, '-', '.' and '_', as in relay-7"
 )]
 #[non_exhaustive]
 pub struct PseudonymError {
@@ -17,11 +17,10 @@ pub struct PseudonymError {
     pub name: String,
 }
 
-/// The name of an intermediary in the `Via` fields of the requests that it sends, by which it knows
-/// them when they come back.
+/// The name of an intermediary in the `Via` fields of the requests that it sends, by which it
+/// recognizes them when they come back.
 ///
-/// It is the same for all requests, whoever they are for: so it says who forwarded them, and of
-/// their senders nothing.
+/// It is the same for all requests, so it says who forwarded them, but nothing about their senders.
 ///
 /// ```
 /// use http::{HeaderMap, header::VIA};
@@ -41,11 +40,11 @@ pub struct Pseudonym {
 }
 
 impl Pseudonym {
-    /// A number behind `role`, such as `relay`, that nobody else is likely to have. That others
-    /// could guess it does no harm: it is no secret.
+    /// `role`, such as `relay`, followed by a number that nobody else is likely to have. It does no
+    /// harm if others guess it: it is not a secret.
     ///
     /// # Panics
-    /// If `role` is none of the words that [`new`](Self::new) takes.
+    /// If `role` is not a word that [`new`](Self::new) accepts.
     pub fn random(role: &'static str) -> Self {
         let number = RandomState::new().hash_one(());
         Self::new(&format!("{role}-{number:016x}")).expect("a role is a token")
@@ -60,15 +59,15 @@ impl Pseudonym {
         if name.is_empty() || !name.bytes().all(is_token_char) {
             return Err(PseudonymError { name });
         }
-        // Not the version that the client speaks, as the field is meant to have: that would say
-        // something of the client (RFC 9458 §6.2).
+        // Not the client's HTTP version, which the field is meant to have: that would reveal
+        // something about the client (RFC 9458 §6.2).
         match HeaderValue::try_from(format!("1.1 {name}")) {
             Ok(value) => Ok(Self { name, value }),
             Err(_) => Err(PseudonymError { name }),
         }
     }
 
-    /// The name alone.
+    /// Just the name.
     pub fn name(&self) -> &str {
         &self.name
     }

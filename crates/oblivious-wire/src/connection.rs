@@ -4,7 +4,7 @@
 /// (RFC 9110 §7.6.1, RFC 9113 §8.2.2). `name` is in lower case.
 ///
 /// These are `connection`, `keep-alive`, `proxy-connection`, `transfer-encoding`, `upgrade`, and
-/// `te` unless it says no more than `trailers`. So are the fields that `connection` names: see
+/// `te` unless its value is just `trailers`. So are the fields that `connection` names: see
 /// [`connection_options`]. `trailer` is not one of them: HTTP/1.1 needs it to send trailers.
 ///
 /// ```
@@ -24,7 +24,7 @@ pub fn is_connection_field(name: &[u8], value: &[u8]) -> bool {
 }
 
 /// What the value of a `connection` field lists (RFC 9110 §7.6.1): mostly names of fields, in any
-/// case. What is not a name is listed too, since nothing is checked here.
+/// case. Values that are not names are listed too, since nothing is checked here.
 ///
 /// ```
 /// let options = oblivious_wire::connection_options(b"close, X-Session");

@@ -1,4 +1,4 @@
-//! The little that several layers of Oblivious HTTP need to know of what is on the wire.
+//! What several layers of Oblivious HTTP need to know about the wire format.
 //!
 //! - [`VarInt`]: variable-length integers (RFC 9000 §16), the lengths of binary HTTP and of
 //!   chunked Oblivious HTTP.

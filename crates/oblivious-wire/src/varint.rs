@@ -7,8 +7,8 @@ use thiserror::Error;
 
 /// An integer of at most 62 bits, as QUIC writes it on the wire (RFC 9000 §16).
 ///
-/// The two high bits of the first byte tell the length, 1, 2, 4 or 8 bytes. Encoding always takes
-/// the shortest form; decoding accepts longer ones, as the document allows.
+/// The two high bits of the first byte give the length: 1, 2, 4 or 8 bytes. Encoding always uses
+/// the shortest form; decoding accepts longer ones, as the RFC allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VarInt(u64);
 
@@ -144,7 +144,7 @@ impl From<VarInt> for u64 {
 
 /// The value does not fit in the 62 bits of a [`VarInt`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("{0} does not fit in a variable-length integer, whose largest value is 2^62 - 1")]
+#[error("{0} does not fit in a variable-length integer: the largest value is 2^62 - 1")]
 pub struct VarIntError(u64);
 
 #[cfg(test)]

@@ -59,7 +59,9 @@ impl fmt::Display for Comparison {
         }
         let verdict = match self.agree {
             true => "all sources agree",
-            false => "the sources differ: the keys are just changing, or clients are told apart",
+            false => {
+                "the sources differ: either the keys are just changing, or clients are being told apart"
+            }
         };
         writeln!(f, "{verdict}")
     }

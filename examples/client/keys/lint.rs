@@ -53,7 +53,7 @@ impl Report {
             }
         }
         if answer.name.starts_with("http://") {
-            let exposed = "fetched over http: whoever is on the way can exchange the keys";
+            let exposed = "fetched over http: anyone on the path can replace the keys";
             report.add(Level::Warning, exposed.into());
         }
         report
@@ -78,7 +78,8 @@ impl Report {
             let (id, kem) = (config.key_id(), config.kem());
             let earlier = &configs[..place];
             if earlier.iter().any(|other| other.key_id() == id) {
-                let message = format!("key {id} is there twice: a request names its key by it");
+                let message =
+                    format!("key {id} appears twice: requests could not say which key they use");
                 self.add(Level::Error, message);
             }
             if earlier.iter().any(|other| other.kem() == kem) {
@@ -92,12 +93,12 @@ impl Report {
         }
         for entry in list.skipped() {
             let (id, kem) = (entry.key_id, entry.kem);
-            self.add(Level::Note, format!("key {id} is for the KEM {kem}, which is unknown here"));
+            self.add(Level::Note, format!("key {id} is for the unknown KEM {kem}"));
         }
         let preferences = Preferences::default();
         let provider = Provider::fastest();
         if Recipient::select(list, &preferences, provider).is_err() {
-            let message = "no configuration can be used by this client".to_owned();
+            let message = "this client can use none of the configurations".to_owned();
             self.add(Level::Error, message);
         }
         let hybrid = [KemId::X_WING, KemId::MLKEM768_P256, KemId::MLKEM1024_P384];
@@ -131,12 +132,15 @@ impl Report {
             return;
         };
         let is_valid = match Recipient::new(config, *suite, Provider::fastest()) {
-            // Some keys show only in use that they are not good for anything.
+            // Some keys only turn out to be unusable in use.
             Ok(recipient) => recipient.encapsulate(b"").is_ok(),
             Err(error) => !matches!(error, RecipientError::InvalidPublicKey),
         };
         if !is_valid {
-            self.add(Level::Error, format!("key {id} is no valid public key of {}", config.kem()));
+            self.add(
+                Level::Error,
+                format!("key {id} is not a valid public key of {}", config.kem()),
+            );
         }
     }
 }
@@ -163,7 +167,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.source)?;
         if self.findings.is_empty() {
-            writeln!(f, "  nothing to find fault with")?;
+            writeln!(f, "  no faults found")?;
         }
         for Finding { level, message } in &self.findings {
             let level = match level {

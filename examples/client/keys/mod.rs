@@ -113,7 +113,7 @@ pub(crate) async fn run(args: &KeysArgs) -> anyhow::Result<()> {
         Action::Compare { sources, form } => {
             let answers = sources.ask().await?;
             if answers.len() < 2 {
-                let message = "name two sources of keys at least".to_owned();
+                let message = "name at least two sources of keys".to_owned();
                 return Err(Failure::Usage(message).into());
             }
             let comparison = compare::Comparison::new(answers)?;

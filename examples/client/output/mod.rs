@@ -13,7 +13,7 @@ pub(crate) use self::write_out::{Facts, write_out};
 #[derive(clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Print the status and header of the response too.
+    /// Also print the status and header of the response.
     #[arg(short = 'i', long, alias = "show-headers")]
     pub(crate) include: bool,
 
@@ -26,7 +26,7 @@ pub(crate) struct OutputArgs {
     #[arg(short = 's', long)]
     pub(crate) silent: bool,
 
-    /// Show errors all the same.
+    /// Show errors even with -s.
     #[arg(short = 'S', long)]
     pub(crate) show_error: bool,
 
@@ -34,7 +34,7 @@ pub(crate) struct OutputArgs {
     #[arg(short = 'f', long, conflicts_with = "fail_with_body")]
     pub(crate) fail: bool,
 
-    /// The same, with the content.
+    /// The same, but print the content.
     #[arg(long)]
     pub(crate) fail_with_body: bool,
 
@@ -56,7 +56,7 @@ pub(crate) struct OutputArgs {
     #[arg(short = 'w', long, value_name = "FORMAT|@FILE", allow_hyphen_values = true)]
     pub(crate) write_out: Option<String>,
 
-    /// The longest response, in bytes: 64 MiB, and in chunks as long as it comes.
+    /// The longest response, in bytes. By default 64 MiB; in chunks there is no limit.
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_filesize: Option<u64>,
 

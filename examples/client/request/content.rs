@@ -43,7 +43,7 @@ impl Content {
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) =
             opened.map_err(|source| Failure::Read { path: path.clone(), source })?;
-        // Of a pipe or a device the length is not known.
+        // The length of a pipe or a device is not known.
         let length = metadata.is_file().then_some(metadata.len());
         Ok(Self::Stream { reader: Box::new(file), length, path })
     }

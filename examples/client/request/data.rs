@@ -1,4 +1,4 @@
-//! Data: `-d` and its relatives, in the order in which they stand.
+//! Data: `-d` and its relatives, in the order of the command line.
 
 use bytes::Bytes;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -41,14 +41,14 @@ const FLAGS: [(&str, Option<char>, Kind, &str, &str); 5] = [
         "Data to send, or @FILE to send a file without its line ends; @- is standard input. Repeat \
          it for more, with & between",
     ),
-    ("data-raw", None, Kind::Raw, "DATA", "As -d, and @ has no meaning"),
-    ("data-binary", None, Kind::Binary, "DATA|@FILE", "As -d, and a file is sent as it is"),
+    ("data-raw", None, Kind::Raw, "DATA", "Like -d, but @ has no meaning"),
+    ("data-binary", None, Kind::Binary, "DATA|@FILE", "Like -d, but a file is sent as it is"),
     (
         "data-urlencode",
         None,
         Kind::UrlEncode,
         "[NAME][=]DATA|[NAME]@FILE",
-        "As -d, percent-encoded but for the name",
+        "Like -d, but percent-encoded except for the name",
     ),
     (
         "json",

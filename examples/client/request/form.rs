@@ -10,7 +10,8 @@ use crate::failure::Failure;
 /// The content of a form, and its type.
 pub(super) fn content(fields: &[String]) -> anyhow::Result<(HeaderValue, Content)> {
     let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    getrandom::fill(&mut random)
+        .map_err(|error| anyhow::anyhow!("no randomness is available: {error}"))?;
     let boundary = format!("------------------------{}", hex::encode(random));
     let mut parts = Vec::new();
     for field in fields {
@@ -91,7 +92,7 @@ impl Field {
                 _ if content_type.is_some() => {
                     content_type = content_type.map(|start: String| format!("{start};{word}"));
                 }
-                _ => return Err(wrong("behind the content only ;type= and ;filename= may stand")),
+                _ => return Err(wrong("only ;type= and ;filename= may follow the content")),
             }
         }
         let has_control = |text: &String| text.contains(char::is_control);

@@ -1,4 +1,4 @@
-//! The request for the target, from the flags that curl has for it.
+//! The request for the target, from curl's flags.
 
 mod content;
 mod data;
@@ -23,7 +23,7 @@ pub(crate) struct RequestArgs {
     method: Option<Method>,
 
     /// A header field for the target: 'name: value', 'name;' for one without a value, 'name:' to
-    /// leave one out, or @FILE with one a line. Repeat it for more.
+    /// leave one out, or @FILE with one per line. Repeat it for more.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE|@FILE")]
     headers: Vec<String>,
 
@@ -43,7 +43,7 @@ pub(crate) struct RequestArgs {
     #[arg(short = 'G', long)]
     get: bool,
 
-    /// Ask for the header alone, with HEAD, and print it.
+    /// Ask only for the header, with HEAD, and print it.
     #[arg(short = 'I', long)]
     pub(crate) head: bool,
 
@@ -60,7 +60,8 @@ pub(crate) struct RequestArgs {
     #[arg(short = 'b', long, value_name = "NAME=VALUE")]
     cookie: Option<String>,
 
-    /// Credentials for the target, by the scheme Basic. The target can link all requests with them.
+    /// Credentials for the target, with the scheme Basic. The target can link all requests with
+    /// them.
     #[arg(short = 'u', long, value_name = "USER:PASSWORD")]
     user: Option<String>,
 
@@ -68,7 +69,7 @@ pub(crate) struct RequestArgs {
     #[arg(short = 'r', long, value_name = "RANGE")]
     range: Option<String>,
 
-    /// Accept content that is compressed (gzip, br, deflate), and print it as it was.
+    /// Accept compressed content (gzip, br, deflate), and print it decompressed.
     #[arg(long)]
     pub(crate) compressed: bool,
 }
@@ -139,7 +140,7 @@ impl RequestArgs {
     fn describe(&self, fields: &mut Fields) -> anyhow::Result<()> {
         if let Some(cookie) = &self.cookie {
             if !cookie.contains('=') {
-                let message = "-b takes cookies, as name=value; this program keeps no file of them";
+                let message = "-b takes cookies, as name=value; this program has no cookie files";
                 return Err(Failure::Usage(message.into()).into());
             }
             fields.add_default(header::COOKIE, value("-b", cookie)?);

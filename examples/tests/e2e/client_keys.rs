@@ -163,7 +163,7 @@ async fn lint_finds_what_is_wrong_with_keys() {
     let keys = gateway.url("/ohttp-keys");
     assert!(run("client", &["keys", "fetch", &keys, "-o", file.path()]).status.success());
     let sound = run("client", &["keys", "lint", "--strict", file.path()]);
-    assert!(text(&sound).contains("nothing to find fault with"), "{}", text(&sound));
+    assert!(text(&sound).contains("no faults found"), "{}", text(&sound));
 
     let list = std::fs::read(file.path()).unwrap();
     // The X25519 configuration alone: id 1 or so, its KEM, 32 bytes of key, suites.
@@ -177,12 +177,12 @@ async fn lint_finds_what_is_wrong_with_keys() {
     for (bytes, code, reason) in [
         (list[..list.len() - 1].to_vec(), 1, "cut short"),
         (Vec::new(), 1, "empty"),
-        ([config, config].concat(), 1, "is there twice"),
-        (small_order, 1, "no valid public key"),
+        ([config, config].concat(), 1, "appears twice"),
+        (small_order, 1, "not a valid public key"),
         (one_stage, 0, "no Extract and Expand"),
         (config.to_vec(), 0, "note: no post-quantum"),
-        ([unknown, config].concat(), 0, "0x1234, which is unknown"),
-        (unknown.to_vec(), 1, "can be used by this client"),
+        ([unknown, config].concat(), 0, "unknown KEM 0x1234"),
+        (unknown.to_vec(), 1, "can use none of the configurations"),
     ] {
         std::fs::write(file.path(), &bytes).unwrap();
         let found = run("client", &["keys", "lint", file.path()]);

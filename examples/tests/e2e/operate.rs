@@ -71,8 +71,11 @@ fn settings_that_cannot_work_are_explained() {
         (&["--redis-url", "unix:///run/redis.sock?pass=hunter2"], "--redis-url-file"),
         (&["--gateway-path", "gateway"], "--gateway-path must begin with /"),
         (&["--health-path", "/{anything}"], "--health-path must"),
-        (&["--keys-path", "/gateway"], "--keys-path is the path of something else"),
-        (&["--legacy-keys-path", "/.well-known/ohttp-gateway"], "--legacy-keys-path is the path"),
+        (&["--keys-path", "/gateway"], "--keys-path is already the path of something else"),
+        (
+            &["--legacy-keys-path", "/.well-known/ohttp-gateway"],
+            "--legacy-keys-path is already the path",
+        ),
     ];
     for (arguments, expected) in cases {
         // A state file excludes a generated key.

@@ -21,7 +21,7 @@ async fn the_relay_shows_its_token_and_reads_it_again() {
 
     std::fs::write(own.path(), "two words\n").unwrap();
     setup.relay.signal("HUP");
-    setup.relay.await_log("what is in use stays");
+    setup.relay.await_log("everything in use stays");
     std::fs::write(own.path(), format!("{new}\n")).unwrap();
     setup.relay.signal("HUP");
     setup.relay.await_log("were read again");

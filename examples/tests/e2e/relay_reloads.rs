@@ -39,7 +39,7 @@ async fn at_sighup_routes_are_read_again() {
     // What cannot be used changes nothing, not even in part.
     for (wrong, said) in [
         (format!("{}path = 1\n", config(&setup, &["/new"])), "line"),
-        (config(&setup, &["/new", "/new"]), "already is a route"),
+        (config(&setup, &["/new", "/new"]), "already a route"),
         (config(&setup, &[]), "no gateway is named"),
         (config(&setup, &["/new", "/health"]), "--health-path"),
         (format!("unheard-of = 1\n{}", config(&setup, &["/new"])), "unheard-of"),
@@ -47,7 +47,7 @@ async fn at_sighup_routes_are_read_again() {
         write(&file, wrong);
         setup.relay.signal("HUP");
         setup.relay.await_log(said);
-        setup.relay.await_log("what is in use stays");
+        setup.relay.await_log("everything in use stays");
         assert_eq!(status("/old").await, StatusCode::OK);
         assert_eq!(status("/new").await, StatusCode::NOT_FOUND);
     }
@@ -62,7 +62,7 @@ async fn at_sighup_routes_are_read_again() {
     // Settings that a restart takes are told.
     write(&file, format!("body-limit = 1\n{}", config(&setup, &["/gateway", "/newer"])));
     setup.relay.signal("HUP");
-    setup.relay.await_log("at a restart");
+    setup.relay.await_log("after a restart");
     assert_eq!(status("/newer").await, StatusCode::OK);
 }
 
@@ -84,7 +84,7 @@ async fn at_sighup_the_certificate_of_the_relay_is_read_again() {
 
     write(&first.cert, std::fs::read(second.cert.path()).unwrap());
     relay.signal("HUP");
-    relay.await_log("what is in use stays");
+    relay.await_log("everything in use stays");
     assert_eq!(shown(&relay, trust.clone()).await.unwrap(), before);
 
     write(&first.key, std::fs::read(second.key.path()).unwrap());

@@ -85,7 +85,7 @@ async fn at_sighup_certificates_and_keys_are_read_again() {
     write(first.cert.path(), &std::fs::read(second.cert.path()).unwrap());
     write(keys.path(), format!("2 x25519 {}\n", "22".repeat(32)).as_bytes());
     gateway.signal("HUP");
-    gateway.await_log("what is in use stays");
+    gateway.await_log("everything in use stays");
     assert_eq!(shown(&gateway, trust.clone()).await.unwrap(), before);
     assert_eq!(published().await, keys_before);
 
@@ -110,7 +110,7 @@ async fn at_sighup_a_state_file_that_is_gone_is_not_replaced() {
     let before = published().await;
     std::fs::rename(state.path(), format!("{}-elsewhere", state.path())).unwrap();
     gateway.signal("HUP");
-    gateway.await_log("what is in use stays");
+    gateway.await_log("everything in use stays");
     assert_eq!(published().await, before);
     assert!(!std::path::Path::new(state.path()).exists());
     std::fs::rename(format!("{}-elsewhere", state.path()), state.path()).unwrap();

@@ -109,7 +109,7 @@ async fn doh_asks_like_dig() {
 
     for (arguments, message) in [
         (&["a.example", "b.example"][..], "\"b.example\" is one name too many"),
-        (&["a..example"], "\"a..example\" is no name of a domain"),
+        (&["a..example"], "\"a..example\" is not a domain name"),
         (&["+tls", "a.example"], "there is no option +tls"),
         (&["a.example", "@http://127.0.0.1:1/"], "status 403"),
         (&["a.example", &format!("@{}/nothing", setup.origin)], "status 404"),

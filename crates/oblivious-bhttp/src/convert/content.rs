@@ -1,4 +1,4 @@
-//! Content that is all there.
+//! Content that is complete in memory.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 /// The content and the trailers of a message, all of them in memory; as a
 /// [`Body`], one frame each.
 ///
-/// `Debug` shows how much there is, never what it says.
+/// `Debug` shows only lengths.
 #[derive(Clone, Default)]
 pub struct Content {
     /// The content.

@@ -30,12 +30,12 @@ impl fmt::Debug for Informational {
 
 /// Decodes a request, of either framing.
 ///
-/// The URI is made of scheme, effective authority and path (RFC 9292 §3.4): a `host` field is
-/// not in the headers, since it says nothing that the URI does not. Fields that are for a single
+/// The URI is made of scheme, effective authority and path (RFC 9292 §3.4): a `host` field is not
+/// in the headers, since it says nothing that the URI does not. Fields that are for a single
 /// connection are left out too (RFC 9110 §7.6.1), `cookie` lines come as one (RFC 9292 §3.6), and
-/// everything else as it was: repeated fields in their order and number, values that are not
-/// UTF-8, trailers. Header values, path, authority and content are slices of `message`, which
-/// thus lives as long as any of them.
+/// everything else is unchanged: repeated fields in their order and number, values that are not
+/// UTF-8, trailers. Header values, path, authority and content are slices of `message`, which stays
+/// in memory as long as any of them.
 ///
 /// # Errors
 /// A [`ConvertError`] if `message` is not a valid request, exceeds a limit, or is one that `http`
@@ -96,7 +96,7 @@ pub fn decode_response(
     Ok(response)
 }
 
-/// What a whole message has given so far.
+/// What has been decoded of a whole message so far.
 struct Whole<H> {
     head: H,
     informational: Vec<Response<()>>,
@@ -169,8 +169,8 @@ fn scheme(scheme: &[u8]) -> Result<Scheme, ConvertError> {
 }
 
 fn uri(scheme: Scheme, authority: Bytes, path: Bytes) -> Result<Uri, ConvertError> {
-    // The decoder has refused what these would cut off in silence: a fragment, and in the
-    // authority whatever ends one.
+    // The decoder has refused what these would silently cut off: a fragment, and whatever ends an
+    // authority.
     let authority = Authority::from_maybe_shared(authority).map_err(|_| ConvertError::Authority)?;
     let path = PathAndQuery::from_maybe_shared(path).map_err(|_| ConvertError::Path)?;
     let mut parts = http::uri::Parts::default();

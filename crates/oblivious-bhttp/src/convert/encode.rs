@@ -12,7 +12,7 @@ use crate::error::EncodeError;
 use crate::options::EncodeOptions;
 use crate::whole::{Measured, WholeMessage};
 
-/// Encodes a request behind what is in `out`; padding counts from where the message begins.
+/// Appends an encoded request to `out`; padding counts from where the message begins.
 ///
 /// Scheme, authority and path come from the URI (RFC 9292 §3.4), and a `host` field is left out,
 /// as are the fields that are for a single connection (RFC 9110 §7.6.1). All other fields are
@@ -43,7 +43,7 @@ pub fn encode_request_into(
     with_request(request, |message| message.encode_into(options, out))
 }
 
-/// Encodes a response behind what is in `out`; padding counts from where the message begins.
+/// Appends an encoded response to `out`; padding counts from where the message begins.
 ///
 /// Informational responses are taken from the extension [`Informational`]. Fields that are for a
 /// single connection are left out (RFC 9110 §7.6.1).
@@ -63,10 +63,10 @@ pub fn encode_response_into(
     with_response(response, |message| message.encode_into(options, out))
 }
 
-/// A request that has been found to be encodable, and its length.
+/// A request that was checked and can be encoded, and its length.
 ///
-/// For those who have to know before they write: how much to allocate, or whether there is an error
-/// to be handled. Nothing is checked a second time when it is written.
+/// Use it to learn before writing how much to allocate, or whether there is an error to handle.
+/// Nothing is checked again when it is written.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -80,7 +80,7 @@ pub fn encode_response_into(
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `Debug` shows the length and nothing else.
+/// `Debug` shows only the length.
 #[must_use = "nothing has been written yet"]
 pub struct EncodableRequest {
     request: Request<Content>,
@@ -108,7 +108,7 @@ impl EncodableRequest {
         self.measured.encoded_len()
     }
 
-    /// Encodes the request behind what is in `out`.
+    /// Appends the encoded request to `out`.
     pub fn encode_into(&self, out: &mut BytesMut) {
         with_request(&self.request, |message| message.write(&self.measured, out));
     }
@@ -118,16 +118,16 @@ impl EncodableRequest {
         &self.request
     }
 
-    /// The request, to do something else with it.
+    /// Returns the request itself.
     pub fn into_inner(self) -> Request<Content> {
         self.request
     }
 }
 
-/// A response that has been found to be encodable, and its length.
+/// A response that was checked and can be encoded, and its length.
 ///
-/// For those who have to know before they write: how much to allocate, or whether there is an error
-/// to be handled. Nothing is checked a second time when it is written.
+/// Use it to learn before writing how much to allocate, or whether there is an error to handle.
+/// Nothing is checked again when it is written.
 ///
 /// ```
 /// use oblivious_bhttp::{Content, EncodableResponse, EncodeError, EncodeOptions};
@@ -138,7 +138,7 @@ impl EncodableRequest {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `Debug` shows the length and nothing else.
+/// `Debug` shows only the length.
 #[must_use = "nothing has been written yet"]
 pub struct EncodableResponse {
     response: Response<Content>,
@@ -166,7 +166,7 @@ impl EncodableResponse {
         self.measured.encoded_len()
     }
 
-    /// Encodes the response behind what is in `out`.
+    /// Appends the encoded response to `out`.
     pub fn encode_into(&self, out: &mut BytesMut) {
         with_response(&self.response, |message| message.write(&self.measured, out));
     }
@@ -176,7 +176,7 @@ impl EncodableResponse {
         &self.response
     }
 
-    /// The response, to do something else with it.
+    /// Returns the response itself.
     pub fn into_inner(self) -> Response<Content> {
         self.response
     }

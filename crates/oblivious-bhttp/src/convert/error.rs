@@ -6,23 +6,22 @@ use crate::error::DecodeError;
 
 /// Why a message did not become a request or response of the `http` crate.
 ///
-/// Either it is not a valid message, or it is one that the types of `http` cannot hold without a
-/// change to its meaning. It never contains bytes of the message.
+/// Either it is not a valid message, or the types of `http` cannot hold it without changing its
+/// meaning. The error never contains bytes of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ConvertError {
     /// The message is invalid, or exceeds a limit.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The method is CONNECT, which acts on a connection, and there is none here (RFC 9292 §6).
-    #[error("a CONNECT request cannot be processed as a message")]
+    /// The method is CONNECT, which needs a connection; there is none here (RFC 9292 §6).
+    #[error("a CONNECT request cannot be handled as a message, since it needs a connection")]
     Connect,
-    /// The path is the asterisk of OPTIONS, which an absolute URI has no place for
-    /// (RFC 9110 §7.1).
-    #[error("the request is for the server as a whole (`*`), which a URI cannot say")]
+    /// The path is the asterisk of OPTIONS, which an absolute URI cannot express (RFC 9110 §7.1).
+    #[error("the request is for the server as a whole (`*`), which a URI cannot express")]
     AsteriskForm,
     /// Neither the control data nor a `host` field says what the request is addressed to.
-    #[error("the request has no authority, neither in its control data nor in a `host` field")]
+    #[error("the request has no authority; its control data or a `host` field must name one")]
     MissingAuthority,
     /// `http::Method` does not take the method.
     #[error("the method cannot be held by `http::Method`")]

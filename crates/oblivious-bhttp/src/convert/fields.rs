@@ -13,7 +13,7 @@ use crate::error::EncodeError;
 use crate::fields::{Fields, is_pseudo_field, line_at, line_len, put_prefixed};
 use crate::syntax;
 
-/// Which section it is: in the header of a request, `host` says what the URI says already.
+/// Which section it is: in the header of a request, `host` repeats what the URI says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SectionKind {
     RequestHeader,
@@ -23,7 +23,7 @@ pub(super) enum SectionKind {
 /// The names in `connection` fields: fields with these names are for a single connection as well,
 /// in header and trailers (RFC 9110 §7.6.1).
 ///
-/// A set, since a message may name thousands of them; and none in nearly all messages.
+/// A set, since a message may name thousands of them; nearly all messages name none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ConnectionNames(Option<HashSet<HeaderName>>);
 
@@ -43,8 +43,8 @@ impl ConnectionNames {
     }
 }
 
-/// Whether a field is left out: it is for a single connection, or is the `host` of a request, of
-/// which only the effective authority counts, and the URI has that.
+/// Whether a field is left out: it is for a single connection, or is the `host` of a request, where
+/// only the effective authority counts, which the URI has.
 #[inline]
 fn is_left_out(name: &[u8], value: &[u8], kind: SectionKind) -> bool {
     is_connection_field(name, value) || kind == SectionKind::RequestHeader && name == b"host"
@@ -77,7 +77,7 @@ fn build_map(
     kind: SectionKind,
     named: &mut ConnectionNames,
 ) -> Result<HeaderMap, ConvertError> {
-    // Room for what most messages have; more is not taken before it is there.
+    // Room for what most messages have; more is only reserved once it has arrived.
     let mut map = HeaderMap::with_capacity(count.min(48));
     let mut cookies = 0;
     let mut at = 0;
@@ -108,8 +108,8 @@ fn build_map(
     Ok(map)
 }
 
-/// RFC 9292 §3.6, RFC 9113 §8.2.3: `cookie` lines are one, divided by semicolons. Empty lines say
-/// nothing, and would leave a blank at the end that no value may have.
+/// RFC 9292 §3.6, RFC 9113 §8.2.3: `cookie` lines are one, divided by semicolons. Empty lines mean
+/// nothing, and would leave a trailing blank, which a value must not have.
 fn join_cookies(map: &mut HeaderMap) -> Result<(), ConvertError> {
     let mut joined = BytesMut::new();
     for cookie in map.get_all(COOKIE).iter().filter(|cookie| !cookie.is_empty()) {
@@ -128,7 +128,7 @@ pub(super) fn host(fields: &Fields) -> Option<Bytes> {
     fields.get("host").filter(|host| !host.is_empty()).map(Bytes::copy_from_slice)
 }
 
-/// What is written of a header map as a section: all but the fields that are not passed on.
+/// A header map as a section to write, without the fields that are not passed on.
 pub(super) struct KeptFields<'a> {
     map: &'a HeaderMap,
     kind: SectionKind,

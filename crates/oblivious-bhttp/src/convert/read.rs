@@ -23,7 +23,7 @@ use crate::options::DecodeOptions;
 /// becomes the body of the request. The head is what
 /// [`decode_request`](crate::decode_request) makes of it.
 ///
-/// A body that is not `Unpin` can be put into a `Box::pin`.
+/// Put a body that is not `Unpin` into a `Box::pin`.
 pub fn read_request<B: Body + Unpin>(body: B, options: &DecodeOptions) -> ReadRequest<B> {
     ReadRequest { source: Some(Source::new(body, Decoder::for_request(options))) }
 }
@@ -32,7 +32,7 @@ pub fn read_request<B: Body + Unpin>(body: B, options: &DecodeOptions) -> ReadRe
 /// as its header section; the rest becomes the body of the response. The head is what
 /// [`decode_response`](crate::decode_response) makes of it.
 ///
-/// A body that is not `Unpin` can be put into a `Box::pin`.
+/// Put a body that is not `Unpin` into a `Box::pin`.
 pub fn read_response<B: Body + Unpin>(
     body: B,
     request_method: &Method,
@@ -77,12 +77,12 @@ impl<B: fmt::Debug> fmt::Debug for ReadResponse<B> {
 }
 
 impl<B> ReadResponse<B> {
-    /// Polls for the next informational response, to pass it on as it comes in; what is not taken
-    /// this way arrives with the final response, as [`Informational`]. `None` when the final
+    /// Polls for the next informational response, to pass it on as it comes in; those not taken
+    /// this way arrive with the final response, as [`Informational`]. `None` when the final
     /// response is next.
     ///
     /// # Errors
-    /// Those of the future itself; after one, poll neither again.
+    /// Those of the future itself. After an error, poll neither again.
     pub fn poll_informational(&mut self, cx: &mut Context<'_>) -> Next<Response<()>, B>
     where
         B: Body + Unpin,
@@ -115,7 +115,7 @@ impl<B: Body + Unpin> Future for ReadRequest<B> {
     type Output = Result<Request<MessageBody<B>>, ReadError<B::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Taken out for good, unless more is needed: there is no going on after a failure.
+        // Taken for good, unless more is needed: after a failure this cannot continue.
         let mut source = self.source.take().expect(POLLED_AGAIN);
         let Poll::Ready(event) = source.poll_event(cx) else {
             self.source = Some(source);
@@ -149,23 +149,22 @@ impl<B: Body + Unpin> Future for ReadResponse<B> {
     }
 }
 
-/// What the contract of [`Future`] excludes.
+/// The contract of [`Future`] rules this out.
 const POLLED_AGAIN: &str = "a future must not be polled again after it was ready";
 
 /// The content and trailers of a message that is still coming in.
 ///
-/// Nothing is read from the body underneath before this one is asked for more. The end of this
-/// body is the end of a valid message: a message that is cut off or turns out to be invalid is an
-/// error, and so is one whose padding is; trailers are held back until that is known. An error is
-/// the last that comes.
+/// The inner body is only read when this one is asked for more. If this body ends without an error,
+/// the message was complete and valid: a message that is cut off or invalid, even in its padding,
+/// is an error. Trailers are held back until that is known. Nothing follows an error.
 #[derive(Debug)]
 #[must_use = "a body does nothing unless it is polled"]
 pub struct MessageBody<B> {
-    /// None once the message has ended, in whatever way.
+    /// `None` once the message has ended, however it ended.
     source: Option<Source<B>>,
 }
 
-/// A decoder and where its bytes come from. `Debug` shows nothing of the message.
+/// A decoder and the source of its bytes. `Debug` shows nothing of the message.
 struct Source<B> {
     body: B,
     decoder: Decoder,
@@ -188,7 +187,7 @@ impl<B: Body + Unpin> Source<B> {
         Self { body, decoder, head: None, trailers: None, named: ConnectionNames::default() }
     }
 
-    /// The next event. Pending only when the body underneath is.
+    /// The next event. Pending only when the inner body is.
     fn poll_event(
         &mut self,
         cx: &mut Context<'_>,

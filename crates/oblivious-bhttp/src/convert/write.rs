@@ -21,17 +21,16 @@ pin_project! {
     /// A request or response as the bytes of a binary message: itself a [`Body`], of data frames
     /// only.
     ///
-    /// Nothing is read from the inner body before this one is asked for more, and no more than
-    /// one frame of it is held. Large frames pass through as they are, without a copy if their
-    /// data is [`Bytes`].
+    /// The inner body is only read when this one is asked for more, and at most one frame of it is
+    /// held. Large frames pass through as they are, without a copy if their data is [`Bytes`].
     ///
-    /// `Debug` shows of the message how much there is, never what it says.
+    /// `Debug` shows only how long the parts are.
     #[project = EncodedBodyProjection]
     #[must_use = "a body does nothing unless it is polled"]
     pub struct EncodedBody<B> {
         #[pin]
         body: B,
-        // None once the message has ended, in whatever way.
+        // `None` once the message has ended, however it ended.
         encoder: Option<Encoder>,
         padding: Padding,
         named: ConnectionNames,
@@ -153,8 +152,8 @@ impl ResponseEncoder {
     /// responses in its extensions are left out.
     ///
     /// # Errors
-    /// Those of [`EncodedBody::from_response`]; the encoder comes back, so that another response can
-    /// take the place of this one.
+    /// Those of [`EncodedBody::from_response`]; the encoder is returned, so that another response
+    /// can be sent instead.
     ///
     /// [`Informational`]: crate::Informational
     pub fn response<B: Body>(
@@ -241,14 +240,14 @@ impl<B: Body> Body for EncodedBody<B> {
                 let last = this.ready.split().freeze();
                 return Poll::Ready((!last.is_empty()).then(|| Ok(Frame::data(last))));
             }
-            // A head waits for content that is already there, and not for more.
+            // A head waits only for content that is already there.
             if this.ready.len() > COPIED {
                 return Poll::Ready(Some(Ok(Frame::data(this.ready.split().freeze()))));
             }
             let failure = match this.body.as_mut().poll_frame(cx) {
                 Poll::Pending if this.ready.is_empty() => return Poll::Pending,
                 Poll::Pending => {
-                    // The receiver is to know that the head is complete.
+                    // This tells the receiver that the head is complete.
                     if let Some(encoder) = this.encoder {
                         encoder.flush(this.ready);
                     }
@@ -283,9 +282,9 @@ impl<B: Body> Body for EncodedBody<B> {
 #[non_exhaustive]
 pub enum WriteError<E> {
     /// The inner body failed.
-    #[error("the body failed")]
+    #[error("the body that the message is made from failed")]
     Body(#[source] E),
-    /// The inner body is not what was said before it, or its trailers cannot be encoded.
+    /// The inner body does not match what was announced, or its trailers cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }

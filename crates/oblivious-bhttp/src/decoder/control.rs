@@ -6,7 +6,7 @@ use crate::control::Parts;
 use crate::error::{DecodeError, Limit};
 use crate::input::Input;
 
-/// Where the four parts of the control data at the front lie; `None` if not all of it is there.
+/// Where the four parts of the control data lie at the front; `None` if some is still missing.
 pub(super) fn control_parts(input: &mut Input, limit: usize) -> Result<Option<Parts>, DecodeError> {
     let mut need = 0;
     loop {
@@ -32,7 +32,7 @@ fn split_control(
     for part in &mut parts {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some((length, width)) = VarInt::decode(rest) else {
-            // No more than this length, though other parts follow: it may exceed the limit.
+            // Only this length, though other parts follow: it may exceed the limit.
             let width = rest.first().map_or(1, |&first| VarInt::len_from_first_byte(first));
             *need = at.saturating_add(width);
             return Ok(None);

@@ -210,7 +210,7 @@ impl Decoder {
         }
     }
 
-    /// Gives out what ends with `section`.
+    /// Emits what ends with `section`.
     #[inline]
     fn leave<S: Sink>(
         &mut self,

@@ -15,15 +15,15 @@ use crate::scan::Scan;
 
 /// Decodes one message from bytes that come in pieces.
 ///
-/// Push bytes, divided in any way; pull events until there are none; call
-/// [`finish`](Self::finish) when the bytes have come to their end. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are slices of what
-/// was pushed wherever that was contiguous, content always.
+/// Push bytes, divided in any way; pull events until there are none; call [`finish`](Self::finish)
+/// when the bytes have ended. Both framings give the same events (RFC 9292 §3.1, §3.2). Events are
+/// slices of what was pushed wherever that was contiguous; content always is.
 ///
-/// Push and pull in turn: what the decoder holds of a part is bounded by the
-/// [`Limits`](crate::Limits), but bytes that are pushed and never pulled are simply kept.
+/// Push and pull in turn: the [`Limits`](crate::Limits) bound what the decoder holds of a part, but
+/// bytes that are pushed and never pulled are all kept.
 ///
-/// A message can turn out to be invalid at its very end, after most of it was given out. Code that
-/// acts on events before [`Event::End`] has to be able to stop half-way (RFC 9292 §4).
+/// A message can turn out to be invalid at its very end, after most of its events. Code that acts
+/// on events before [`Event::End`] must be able to stop half-way (RFC 9292 §4).
 ///
 /// ```
 /// use oblivious_bhttp::{DecodeOptions, Decoder, Event};
@@ -49,7 +49,7 @@ pub struct Decoder {
     state: State,
     /// Whether sections and content have terminators instead of lengths.
     indeterminate: bool,
-    /// The control data of which the header section is still to come.
+    /// Control data whose header section has not arrived yet.
     control: Control,
     scan: Scan,
     informational: usize,
@@ -59,7 +59,7 @@ pub struct Decoder {
 
 /// A part of a message, in the order of the message.
 ///
-/// `Debug` shows how much there is, never what it says.
+/// `Debug` shows only lengths.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -69,7 +69,7 @@ pub enum Event {
     Informational(ResponseHead),
     /// Control data and header section of the final response.
     Response(ResponseHead),
-    /// A piece of the content, never empty. How the content is divided means nothing.
+    /// A piece of the content, never empty. How the content is divided has no meaning.
     Content(Bytes),
     /// The trailer section, if it has any lines.
     Trailers(Fields),
@@ -149,9 +149,10 @@ enum Progress {
 
 /// Where events go: into a whole message, or one at a time to a caller who pulls.
 ///
-/// Heads are large, so they are written to where they go and not returned through every call.
+/// Heads are large, so they are written to their destination instead of being returned through
+/// every call.
 pub(crate) trait Sink {
-    /// What can go wrong, besides an invalid message.
+    /// What can go wrong besides an invalid message.
     type Error: From<DecodeError>;
     /// Takes an event.
     fn give(&mut self, event: Event) -> Result<(), Self::Error>;
@@ -180,8 +181,8 @@ impl Decoder {
         Self::new(if head { Expected::HeadResponse } else { Expected::Response }, options)
     }
 
-    /// A decoder for a request or a response, to whatever method. The content of a response has to be as
-    /// long as its `content-length` says or absent, since the request may have been a HEAD.
+    /// A decoder for a request, or a response to any method. The content of a response must be as
+    /// long as its `content-length` says, or absent, since the request may have been a HEAD.
     pub fn for_any(options: &DecodeOptions) -> Self {
         Self::new(Expected::Any, options)
     }
@@ -210,8 +211,8 @@ impl Decoder {
         }
     }
 
-    /// Says that the message has no more bytes. Call it only when the bytes have come to an orderly
-    /// end: otherwise a message that was cut off could pass for a shorter one.
+    /// Says that the message has no more bytes. Call it only when the bytes have ended in good
+    /// order: otherwise a message that was cut off could pass for a shorter one.
     pub fn finish(&mut self) {
         self.input.end();
     }
@@ -240,7 +241,7 @@ impl Decoder {
         Ok(event)
     }
 
-    /// Decodes a message that is there as a whole.
+    /// Decodes a message that is complete in memory.
     #[inline]
     pub(crate) fn decode_whole<S: Sink>(
         mut self,

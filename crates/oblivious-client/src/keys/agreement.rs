@@ -1,22 +1,22 @@
-//! Several sources that have to say the same.
+//! Several sources that must agree.
 
 use std::fmt;
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Uri;
 use thiserror::Error;
 
 use super::{Demand, FetchedKeys, Fetching, KeySource, KeySourceError};
 
-/// Independent sources of the same keys, of which all or some must agree byte for byte before the
+/// Independent sources of the same keys. All or some of them must agree byte for byte before the
 /// keys are used (RFC 9458 §7, RFC 9540 §7.1).
 ///
-/// A gateway could give each client a key of its own and so know its requests from those of others.
-/// It cannot if the client gets the same list from elsewhere, from where nobody knows that it is
-/// this client who asks: from another operator, by way of an HTTP proxy, or from the relay.
+/// A gateway could give each client its own key, and so recognize its requests. It cannot if the
+/// client also gets the same list from somewhere that does not know which client asks: from another
+/// operator, through an HTTP proxy, or from the relay.
 ///
-/// While a gateway changes its keys, sources can differ for a moment. A [`KeyCache`] goes on with the
-/// old ones then, and asks again.
+/// While a gateway changes its keys, sources can differ for a moment. A [`KeyCache`] then keeps
+/// using the old ones, and asks again.
 ///
 /// [`KeyCache`]: crate::KeyCache
 ///
@@ -39,7 +39,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// All of the sources must answer, and with the same list.
+    /// All of the sources must answer with the same list.
     ///
     /// # Errors
     /// If there are fewer than two.
@@ -50,11 +50,11 @@ impl Agreement {
         Self::of(sources.len(), sources)
     }
 
-    /// As many as `required` must answer with the same list; others may fail, or differ. If two
-    /// lists have so many sources each, they disagree.
+    /// At least `required` sources must answer with the same list; others may fail or differ. If
+    /// two different lists each have that many sources, that is a disagreement.
     ///
     /// # Errors
-    /// If fewer than two are to agree, or more than there are.
+    /// If `required` is less than two, or more than there are sources.
     pub fn of(
         required: usize,
         sources: impl IntoIterator<Item = Box<dyn KeySource>>,
@@ -66,27 +66,38 @@ impl Agreement {
         Ok(Self { sources, required })
     }
 
-    /// The list that enough of the answers have.
+    /// Whether enough of the answers are the same, and what is to come can change nothing: a source
+    /// that hangs must not keep the others from deciding.
+    fn is_decided(&self, answers: &[Option<Result<FetchedKeys, KeySourceError>>]) -> bool {
+        let lists = || answers.iter().flatten().flatten().map(|keys| &keys.list);
+        self.required * 2 > self.sources.len()
+            && lists().any(|list| lists().filter(|other| *other == list).count() >= self.required)
+    }
+
+    /// The list on which enough answers agree.
     fn agreed(
         &self,
-        answers: Vec<Result<FetchedKeys, KeySourceError>>,
+        answers: Vec<Option<Result<FetchedKeys, KeySourceError>>>,
     ) -> Result<FetchedKeys, KeySourceError> {
         let mut groups: Vec<(FetchedKeys, Vec<String>)> = Vec::new();
         let mut failure = None;
         for (source, answer) in self.sources.iter().zip(answers) {
             match answer {
-                Ok(keys) => match groups.iter_mut().find(|(group, _)| group.list == keys.list) {
-                    Some((group, names)) => {
-                        // Whoever has the least time left knows best.
-                        group.fresh_for = match (group.fresh_for, keys.fresh_for) {
-                            (Some(one), Some(other)) => Some(one.min(other)),
-                            (one, other) => one.or(other),
-                        };
-                        names.push(source.name());
+                None => {}
+                Some(Ok(keys)) => {
+                    match groups.iter_mut().find(|(group, _)| group.list == keys.list) {
+                        Some((group, names)) => {
+                            // The shortest lifetime counts.
+                            group.fresh_for = match (group.fresh_for, keys.fresh_for) {
+                                (Some(one), Some(other)) => Some(one.min(other)),
+                                (one, other) => one.or(other),
+                            };
+                            names.push(source.name());
+                        }
+                        None => groups.push((keys, vec![source.name()])),
                     }
-                    None => groups.push((keys, vec![source.name()])),
-                },
-                Err(error) => failure = failure.or(Some(Box::new(error))),
+                }
+                Some(Err(error)) => failure = failure.or(Some(Box::new(error))),
             }
         }
         let (required, answered) = (self.required, groups.iter().map(|(_, names)| names.len()));
@@ -107,17 +118,31 @@ impl Agreement {
 impl KeySource for Agreement {
     fn name(&self) -> String {
         let names: Vec<_> = self.sources.iter().map(KeySource::name).collect();
-        names.join(" and ")
+        let names = names.join(" and ");
+        match self.required == self.sources.len() {
+            true => names,
+            false => format!("{} of {names}", self.required),
+        }
     }
 
     fn fetch(&self, demand: Demand) -> Fetching<'_> {
         Box::pin(async move {
-            let answers = join_all(self.sources.iter().map(|source| source.fetch(demand))).await;
+            let mut fetching = FuturesUnordered::new();
+            for (index, source) in self.sources.iter().enumerate() {
+                fetching.push(async move { (index, source.fetch(demand).await) });
+            }
+            let mut answers: Vec<_> = self.sources.iter().map(|_| None).collect();
+            while let Some((index, answer)) = fetching.next().await {
+                answers[index] = Some(answer);
+                if self.is_decided(&answers) {
+                    break;
+                }
+            }
             self.agreed(answers)
         })
     }
 
-    /// Whether the relay cannot bring about an agreement alone.
+    /// Whether the relay alone cannot bring about an agreement.
     fn is_independent_of(&self, relay: &Uri) -> bool {
         let dependent = self.sources.iter().filter(|source| !source.is_independent_of(relay));
         dependent.count() < self.required
@@ -133,10 +158,10 @@ impl fmt::Debug for Agreement {
     }
 }
 
-/// So many sources cannot agree.
+/// This number of sources cannot agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{required} of {sources} sources cannot agree: it takes two at least, and no more than all"
+    "cannot require agreement of {required} out of {sources} sources: at least two, and at most all"
 )]
 #[non_exhaustive]
 pub struct AgreementError {

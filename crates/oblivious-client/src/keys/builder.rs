@@ -17,7 +17,7 @@ pub struct KeyCacheBuilder {
 }
 
 impl KeyCacheBuilder {
-    /// A cache of what `source` says, whose waiting is measured by `timer`.
+    /// A cache of what `source` says; `timer` measures how long it waits.
     pub fn new(source: impl KeySource, timer: impl Timer) -> Self {
         Self { settings: Settings::new(source, timer) }
     }
@@ -37,7 +37,7 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// Sets who does the cryptography.
+    /// Sets the provider of cryptographic primitives.
     #[must_use]
     pub fn provider(mut self, provider: Provider) -> Self {
         self.settings.provider = provider;
@@ -51,9 +51,9 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// Sets the least time between two fetches, whatever asks for them; a minute by default.
+    /// Sets the least time between two fetches, whatever their cause; a minute by default.
     ///
-    /// Keys are used at least so long, even if the source says that they are stale at once.
+    /// Keys are used at least that long, even if the source says that they are stale at once.
     #[must_use]
     pub fn min_interval(mut self, interval: Duration) -> Self {
         self.settings.min_interval = interval.min(LONGEST);
@@ -61,8 +61,8 @@ impl KeyCacheBuilder {
     }
 
     /// Sets how long a fetch waits at most after a sign of stale keys; half a minute by default.
-    /// How long it waits is random, so that a relay that brings about the sign, and sees keys
-    /// being fetched, cannot tell well who fetches them (RFC 9458 §5.3).
+    /// The wait is random, so that a relay that causes the sign and sees keys being fetched cannot
+    /// easily tell who fetches them (RFC 9458 §5.3).
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.settings.max_delay = delay.min(LONGEST);
@@ -76,21 +76,21 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// Sets how long keys are used of which the source does not say it; an hour by default.
+    /// Sets how long keys are used if the source does not say; an hour by default.
     #[must_use]
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.default_lifetime = lifetime.min(LONGEST);
         self
     }
 
-    /// Sets how long keys are used at most, whatever the source says; a week by default.
+    /// Sets the longest time that keys are used, whatever the source says; a week by default.
     #[must_use]
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.max_lifetime = lifetime.min(LONGEST);
         self
     }
 
-    /// Sets after how many requests to one key tables are made that speed up the following ones
+    /// Sets how many requests to one key are made before tables are computed that speed up the rest
     /// ([`Recipient::precomputed`](oblivious_hpke::Recipient::precomputed)); 32 by default.
     #[must_use]
     pub fn precompute_after(mut self, requests: u64) -> Self {
@@ -98,7 +98,7 @@ impl KeyCacheBuilder {
         self
     }
 
-    /// Keeps the keys from one run of the program to the next.
+    /// Keeps the keys in `store` from one run of the program to the next.
     #[must_use]
     pub fn store(mut self, store: impl KeyStore) -> Self {
         self.settings.store = Some(Arc::new(store));
@@ -108,8 +108,8 @@ impl KeyCacheBuilder {
     /// Sets what runs a fetch in the background, for instance
     /// `|task| { tokio::spawn(task); }`.
     ///
-    /// Without it, a fetch goes on while requests are under way, which it then never holds up but
-    /// for the first one, and for those after the keys have ended.
+    /// Without it, a fetch only proceeds while requests are under way. It delays none of them
+    /// except the first, and those made after the keys have expired.
     #[must_use]
     pub fn spawn(
         mut self,

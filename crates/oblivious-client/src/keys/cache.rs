@@ -1,4 +1,4 @@
-//! Keys that are fetched when they have to be, and no more often.
+//! Keys that are fetched when necessary, and no more often.
 
 use std::{
     fmt,
@@ -22,16 +22,16 @@ use super::{
 ///
 /// The first request waits for them. They are fetched again
 ///
-/// - before they end, at a moment that is random within the last quarter of their time;
+/// - before they expire, at a random moment within the last quarter of their lifetime;
 /// - after a sign that they are stale: the gateway rejects the key, an answer is not encapsulated,
-///   or the program says so. Then after a random delay, and from the source itself, not from a
-///   cache on the way.
+///   or the program says so. This happens after a random delay, and from the source itself, not
+///   from a cache on the path.
 ///
 /// However many requests ask for it, there is one fetch at a time, and none before the least
-/// interval since the last one has passed: a relay that feigns signs of stale keys gets no more
-/// than that (RFC 9458 §5.3). Requests go on with the keys that there are until new ones have come.
-/// If none come before the old ones end, requests fail, and after a pause that grows to the least
-/// interval it is tried again.
+/// interval since the last one has passed: a relay that fakes signs of stale keys achieves no more
+/// than that (RFC 9458 §5.3). Requests use the present keys until new ones have arrived. If none
+/// arrive before the old ones expire, requests fail, and the fetch is repeated after a pause that
+/// grows to the least interval.
 ///
 /// Clones share the keys.
 #[derive(Clone)]
@@ -49,8 +49,10 @@ struct State {
     is_loaded: bool,
     kept: Option<Kept>,
     running: Option<Running>,
-    /// There has been a sign of stale keys that no fetch has answered yet.
+    /// There has been a sign of stale keys, and no fetch since.
     is_stale: bool,
+    /// When the random delay after that sign is over.
+    stale_until: Option<SystemTime>,
     /// When the next fetch may begin.
     not_before: Option<SystemTime>,
     failures: u32,
@@ -69,13 +71,13 @@ struct Kept {
 
 struct Running {
     refresh: Refresh,
-    /// Nobody has gone on with it if it still runs then.
+    /// If it still runs by then, it has been abandoned.
     abandoned_at: SystemTime,
 }
 
 enum Next {
     Use(InUse),
-    Wait(Refresh),
+    Wait(Refresh, Option<Current>),
     Fail(Arc<KeySourceError>),
 }
 
@@ -90,7 +92,8 @@ impl KeyCache {
         Self { inner: Arc::new(Inner { settings, state: Mutex::default() }) }
     }
 
-    /// What requests are sealed to now. Fetches the keys if there are none, or if they have ended.
+    /// What requests are sealed to now. Fetches the keys if there are none, or if they have
+    /// expired.
     ///
     /// # Errors
     /// If the source has no keys that can be used.
@@ -98,15 +101,15 @@ impl KeyCache {
         Ok(self.in_use().await?.current.recipient)
     }
 
-    /// Says that the keys seem to be stale, for reasons that the program knows: some gateways tell
-    /// it in a field of their own in a response. The keys are fetched again after the random delay,
+    /// Says that the keys seem to be stale, for a reason that only the program knows: some gateways
+    /// say so in a response field of their own. The keys are fetched again after the random delay,
     /// if the least interval allows it.
     pub fn note_stale(&self) {
         self.note(None);
     }
 
     /// Waits until the keys have been fetched again, if a fetch is under way or due; for a program
-    /// that wants to ask again after the gateway has rejected the key.
+    /// that wants to try again after the gateway has rejected the key.
     ///
     /// # Errors
     /// If the fetch fails.
@@ -119,8 +122,9 @@ impl KeyCache {
     pub(crate) async fn in_use(&self) -> Result<InUse, Arc<KeySourceError>> {
         match self.next() {
             Next::Use(in_use) => Ok(in_use),
-            Next::Wait(refresh) => {
-                let current = refresh.wait().await?;
+            Next::Wait(refresh, fallback) => {
+                let fetched = refresh.wait().await;
+                let current = fetched.or_else(|error| fallback.ok_or(error))?;
                 Ok(InUse { current, refresh: None })
             }
             Next::Fail(error) => Err(error),
@@ -151,10 +155,16 @@ impl KeyCache {
         self.inner.load(&mut state, now);
         let usable = state.kept.as_mut().filter(|kept| kept.is_fresh(now, settings));
         let current = usable.map(|kept| kept.take(settings));
+        // Where nothing fetches in the background, requests that are few and short would never see
+        // a fetch to its end: once the delay is over, the next one waits for it.
+        let is_overdue = settings.spawn.is_none()
+            && state.is_stale
+            && state.stale_until.is_some_and(|until| until <= now);
         let refresh = self.refresh(state, now);
         match (current, refresh) {
+            (None, Ok(refresh)) => Next::Wait(refresh, None),
+            (Some(current), Ok(refresh)) if is_overdue => Next::Wait(refresh, Some(current)),
             (Some(current), refresh) => Next::Use(InUse { current, refresh: refresh.ok() }),
-            (None, Ok(refresh)) => Next::Wait(refresh),
             (None, Err(error)) => Next::Fail(error),
         }
     }
@@ -178,16 +188,19 @@ impl KeyCache {
         if !due || (is_early && (fresh.is_some() || state.error.is_some())) {
             return Err(state.error.clone().unwrap_or_else(nothing));
         }
-        // Where there is nothing to go on with there is nothing to hide either: all clients fetch.
-        let delay = match (state.is_stale, fresh) {
-            (true, Some(_)) => random_up_to(settings.max_delay, settings.provider),
-            _ => Duration::ZERO,
+        // Without usable keys there is nothing to hide either: any client would fetch.
+        let is_hidden = state.is_stale && fresh.is_some();
+        let begin = match is_hidden {
+            true => *state
+                .stale_until
+                .get_or_insert_with(|| now + random_up_to(settings.max_delay, settings.provider)),
+            false => now,
         };
         let demand = if state.is_stale { Demand::Revalidated } else { Demand::Cached };
-        let refresh = self.start(delay, demand);
-        let abandoned_at = now + delay + settings.fetch_timeout + settings.fetch_timeout;
+        let refresh = self.start(begin, demand);
+        let abandoned_at = begin.max(now) + settings.fetch_timeout + settings.fetch_timeout;
         state.running = Some(Running { refresh: refresh.clone(), abandoned_at });
-        // What runs it may do so at once.
+        // The executor may run it at once.
         drop(state);
         if let Some(spawn) = &settings.spawn {
             let refresh = refresh.clone();
@@ -198,13 +211,16 @@ impl KeyCache {
         Ok(refresh)
     }
 
-    fn start(&self, delay: Duration, demand: Demand) -> Refresh {
+    fn start(&self, begin: SystemTime, demand: Demand) -> Refresh {
         let settings = &self.inner.settings;
+        let (clock, max_delay) = (Arc::clone(&settings.clock), settings.max_delay);
         let (source, timer) = (Arc::clone(&settings.source), Arc::clone(&settings.timer));
         let timeout = Timeout::new(settings.fetch_timeout, Arc::clone(&timer));
         // Weak, since the cache holds this future.
         let inner = Arc::downgrade(&self.inner);
         Refresh::new(async move {
+            // What is left of the delay: it counts also while nobody goes on with this.
+            let delay = begin.duration_since(clock.now()).unwrap_or_default().min(max_delay);
             if !delay.is_zero() {
                 timer.sleep(delay).await;
             }
@@ -223,7 +239,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what a fetch has brought.
+    /// Takes the outcome of a fetch.
     fn finish(
         &self,
         fetched: Result<FetchedKeys, KeySourceError>,
@@ -243,14 +259,21 @@ impl Inner {
                 let error = Arc::new(error);
                 let pause = Duration::from_secs(1 << state.failures.min(16));
                 state.failures = state.failures.saturating_add(1);
-                state.not_before = Some(now + pause.min(self.settings.min_interval));
+                // Who has keys to go on with can wait, whoever made the fetch fail.
+                let is_usable =
+                    state.kept.as_ref().is_some_and(|k| k.is_fresh(now, &self.settings));
+                let least = self.settings.min_interval;
+                let pause = if is_usable { least } else { pause.min(least) };
+                state.not_before = Some(now + pause);
                 state.error = Some(Arc::clone(&error));
+                state.stale_until = None;
                 return Err(error);
             }
         };
         state.failures = 0;
         state.error = None;
         state.is_stale = false;
+        state.stale_until = None;
         state.not_before = Some(now + self.settings.min_interval);
         let stored = state.kept.as_ref().map(|kept| StoredKeys {
             source: self.settings.source.name(),
@@ -298,7 +321,7 @@ impl Inner {
         Ok(current)
     }
 
-    /// Takes what the last run of the program has left, once.
+    /// Takes, once, what the last run of the program has stored.
     fn load(&self, state: &mut State, now: SystemTime) {
         let Some(store) = &self.settings.store else { return };
         if std::mem::replace(&mut state.is_loaded, true) {

@@ -1,4 +1,4 @@
-//! What a list of key configurations is known by.
+//! The digest that identifies a list of key configurations.
 
 use std::{fmt, str::FromStr};
 
@@ -52,7 +52,7 @@ impl FromStr for KeyDigest {
     }
 }
 
-/// The text is no digest.
+/// The text is not a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a SHA-256 digest is 64 hexadecimal digits, as sha256sum prints them")]
+#[error("this is not a SHA-256 digest: write 64 hexadecimal digits, as sha256sum prints them")]
 pub struct KeyDigestError;

@@ -8,9 +8,9 @@ use thiserror::Error;
 
 use super::KeyDigest;
 
-/// There are no key configurations that could be used: nothing can be sent.
+/// There are no usable key configurations, so nothing can be sent.
 ///
-/// `name` is that of the source, a URL as a rule.
+/// `name` is the name of the source, usually a URL.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeySourceError {
@@ -29,30 +29,30 @@ pub enum KeySourceError {
         /// The source.
         name: String,
     },
-    /// The source answered with another status than 200.
-    #[error("{name} answered with status {status} and not with key configurations")]
+    /// The source answered with a status other than 200.
+    #[error("{name} answered with status {status} instead of key configurations")]
     Status {
         /// The source.
         name: String,
         /// The status of its response.
         status: StatusCode,
     },
-    /// The source redirects to where the client does not follow.
+    /// The source redirects to a place where the client does not follow.
     #[error(
         "{name} redirects too often, or to where keys must not come from: redirects are followed \
-         where the gateway is discovered, and to https alone"
+         only in discovery, and only to https"
     )]
     Redirect {
         /// The source.
         name: String,
     },
     /// The answer is not of the type `application/ohttp-keys` (RFC 9458 §3.2).
-    #[error("{name} answered with something else than application/ohttp-keys")]
+    #[error("{name} answered with something other than application/ohttp-keys")]
     MediaType {
         /// The source.
         name: String,
     },
-    /// The answer is longer than any list of key configurations is.
+    /// The answer is longer than any real list of key configurations.
     #[error("{name} answered with more than {limit} bytes; key configurations are shorter")]
     TooLong {
         /// The source.
@@ -60,7 +60,7 @@ pub enum KeySourceError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The answer is no list of key configurations; it is discarded whole (RFC 9458 §3.2).
+    /// The answer is not a list of key configurations; it is discarded as a whole (RFC 9458 §3.2).
     #[error("{name} answered with key configurations that cannot be read")]
     Invalid {
         /// The source.
@@ -69,31 +69,31 @@ pub enum KeySourceError {
         #[source]
         error: DecodeError,
     },
-    /// None of the configurations is valid at this time, if they say when they are.
+    /// None of the configurations is valid now, according to what they say themselves.
     #[error("none of the key configurations from {name} is valid now; check the clock")]
     NoneValid {
         /// The source.
         name: String,
     },
     /// Sources that should say the same do not (RFC 9458 §7). Nothing was sent. One of them may be
-    /// handing out keys to tell clients apart, or the gateway is just changing its keys.
+    /// handing out keys to tell clients apart, or the gateway may be changing its keys just now.
     #[error(
         "the sources of key configurations disagree: {}; nothing was sent. If it stays like this, \
          someone may be handing out keys to tell clients apart",
         shown(groups)
     )]
     Disagreement {
-        /// The names of the sources, those that agree with each other together.
+        /// The names of the sources, grouped by the list that they gave.
         groups: Vec<Vec<String>>,
     },
     /// Too few sources answered for an agreement.
     #[error(
-        "only {answered} of the sources of key configurations answered, and {required} must agree"
+        "only {answered} of the sources of key configurations answered, but {required} must agree"
     )]
     TooFew {
         /// How many answered.
         answered: usize,
-        /// How many have to.
+        /// How many must agree.
         required: usize,
         /// Why one of the others did not.
         #[source]
@@ -101,7 +101,7 @@ pub enum KeySourceError {
     },
     /// The list is not the one that was pinned.
     #[error(
-        "the key configurations from {name} have the SHA-256 digest {found}, and {pinned} is \
+        "the key configurations from {name} have the SHA-256 digest {found}, but {pinned} is \
          pinned; nothing was sent. Pin the new digest if the gateway's operator confirms it"
     )]
     Digest {
@@ -121,7 +121,7 @@ pub enum KeySourceError {
         #[source]
         error: RecipientError,
     },
-    /// What a source of the program's own says.
+    /// The error of a source that the program itself provides.
     #[error("cannot get key configurations from {name}")]
     Other {
         /// The source.

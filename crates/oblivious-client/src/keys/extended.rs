@@ -29,7 +29,7 @@ pub(crate) fn valid_now(
 ) -> Result<Option<(Bytes, Option<Duration>)>, DecodeError> {
     let now = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let valid = ExtendedKeyConfigList::decode(body)?.valid_at(now);
-    // At the last second they are valid still.
+    // At the last second they are still valid.
     let rest = |until: u64| Duration::from_secs((until - now).saturating_add(1));
     Ok(valid.map(|(list, until)| (list.encode(), until.map(rest))))
 }

@@ -1,13 +1,13 @@
-//! Keys that the program brings.
+//! Keys that come with the program.
 
 use bytes::Bytes;
 use http::Uri;
 use oblivious_keys::{DecodeError, KeyConfigList};
 
-use super::{Demand, FetchedKeys, Fetching, KeySource};
+use super::{Demand, FetchedKeys, Fetching, KeyDigest, KeySource};
 
-/// A list of key configurations that came with the program, or by another way that its author
-/// trusts. It is the same whenever it is asked for.
+/// A list of key configurations that came with the program, or in another way that its author
+/// trusts. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedKeys {
     list: Bytes,
@@ -17,7 +17,7 @@ impl FixedKeys {
     /// The list with this encoding, as `application/ohttp-keys` (RFC 9458 §3.2).
     ///
     /// # Errors
-    /// If it is no such list.
+    /// If it is not such a list.
     pub fn new(list: impl Into<Bytes>) -> Result<Self, DecodeError> {
         let list = list.into();
         KeyConfigList::decode(&list)?;
@@ -27,7 +27,8 @@ impl FixedKeys {
 
 impl KeySource for FixedKeys {
     fn name(&self) -> String {
-        "the fixed list".to_owned()
+        // Another list is another source, for what is stored of it.
+        format!("the fixed list {}", KeyDigest::of(&self.list))
     }
 
     fn fetch(&self, _: Demand) -> Fetching<'_> {

@@ -35,7 +35,7 @@ impl Keys {
         }
     }
 
-    /// Whether they could not be the work of whoever runs this relay.
+    /// Whether the operator of this relay could not have chosen them.
     pub(crate) fn is_independent_of(&self, relay: &Uri) -> bool {
         match &self.0 {
             Kind::Given(_) => true,

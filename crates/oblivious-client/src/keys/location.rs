@@ -8,26 +8,28 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum KeyUrlError {
     /// It names no scheme and host.
-    #[error("{uri} is no absolute URL: write https://HOST/PATH")]
+    #[error("{uri} is not an absolute URL: write https://HOST/PATH")]
     NotAbsolute {
         /// The URL as given.
         uri: Uri,
     },
-    /// Its scheme is not `https`, so that anybody on the way could exchange the keys.
+    /// Its scheme is not `https`, so anyone on the path could replace the keys.
     #[error(
-        "{uri} is not https, so anybody on the way could exchange the keys (RFC 9458 §6.1); for a \
+        "{uri} is not https, so anyone on the path could replace the keys (RFC 9458 §6.1); for a \
          test there is a constructor that allows it"
     )]
     Scheme {
         /// The URL as given.
         uri: Uri,
     },
-    /// It holds a user name or password.
-    #[error("the URL of the keys holds a user name or password, which would tell who asks")]
+    /// It contains a user name or password.
+    #[error(
+        "the URL of the keys contains a user name or password, which would tell who asks; remove it"
+    )]
     UserInfo,
 }
 
-/// Checks a URL that keys, or a relay, are to be reached at.
+/// Checks the URL of keys or of a relay.
 pub(crate) fn check(uri: &Uri, allow_http: bool) -> Result<(), KeyUrlError> {
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
         return Err(KeyUrlError::NotAbsolute { uri: uri.clone() });
@@ -55,9 +57,10 @@ pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
 /// Where a `Location` leads, seen from `base` (RFC 9110 §10.2.2).
 pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let (scheme, authority) = (base.scheme_str()?, base.authority()?);
-    // A fragment is nothing to a server.
+    // Fragments are not sent to servers.
     let location = location.split('#').next()?;
-    let absolute = if location.contains("://") {
+    let has_scheme = |(before, _): (&str, &str)| !before.contains(['/', '?']);
+    let absolute = if location.split_once("://").is_some_and(has_scheme) {
         location.to_owned()
     } else if location.starts_with("//") {
         format!("{scheme}:{location}")

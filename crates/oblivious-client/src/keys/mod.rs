@@ -1,7 +1,7 @@
 //! Where a client's keys come from, and how they stay fresh and honest.
 //!
 //! From the bottom up: a [`KeySource`] fetches a list, sources are compared with each other or with
-//! a digest, and a [`KeyCache`] keeps what they agree on until it is to be fetched again.
+//! a digest, and a [`KeyCache`] keeps what they agree on until it is fetched again.
 
 mod agreement;
 mod builder;

@@ -1,4 +1,4 @@
-//! A source whose list is known beforehand.
+//! A source whose list is known in advance.
 
 use http::Uri;
 
@@ -7,7 +7,7 @@ use super::{Demand, Fetching, KeyDigest, KeySource, KeySourceError};
 /// A source whose list must have one of these digests, whoever it comes from: the simplest check
 /// that a client has the keys that all others have (RFC 9458 §7).
 ///
-/// Whenever the gateway's keys change, so must the digest: pin the next one beforehand.
+/// When the gateway's keys change, so does the digest: pin the next one in advance.
 #[derive(Debug)]
 pub struct PinnedKeys<S> {
     source: S,
@@ -16,12 +16,12 @@ pub struct PinnedKeys<S> {
 }
 
 impl<S: KeySource> PinnedKeys<S> {
-    /// Takes a list from `source` if this is its digest.
+    /// Accepts a list from `source` if it has this digest.
     pub fn new(source: S, pinned: KeyDigest) -> Self {
         Self { source, pinned, next: Vec::new() }
     }
 
-    /// Takes a list with this digest as well: that of the keys to come.
+    /// Also accepts a list with this digest: that of the next keys.
     #[must_use]
     pub fn or(mut self, digest: KeyDigest) -> Self {
         self.next.push(digest);
@@ -30,7 +30,7 @@ impl<S: KeySource> PinnedKeys<S> {
 }
 
 impl<S: KeySource> KeySource for PinnedKeys<S> {
-    /// With what is pinned, so that stored keys are not taken for another pin.
+    /// Includes the digests, so that stored keys are not mistaken for those of another pin.
     fn name(&self) -> String {
         let digests = [&[self.pinned][..], &self.next].concat();
         let digests: Vec<_> = digests.iter().map(KeyDigest::to_string).collect();

@@ -1,4 +1,4 @@
-//! One fetch of keys, for all who wait for it.
+//! One fetch of keys, shared by all who wait for it.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,7 +16,7 @@ use super::KeySourceError;
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) recipient: Arc<Recipient>,
-    /// Which of the lists that there have been: signs of stale keys are about one of them.
+    /// Counts the lists that there have been, since a sign of stale keys is about one of them.
     pub(crate) generation: u64,
 }
 

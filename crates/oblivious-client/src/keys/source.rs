@@ -9,18 +9,18 @@ use super::KeySourceError;
 
 /// A place to get a gateway's key configurations from.
 ///
-/// Whoever can put in a key of its own can read everything that is sealed to it, so a source must
-/// be one whose answers come from the gateway unchanged (RFC 9458 §3 and §6.1). The relay is none;
-/// what it says can be compared with what others say, or with a digest.
+/// Anyone who can substitute their own key can read everything that is sealed to it, so a source
+/// must give answers that come from the gateway unchanged (RFC 9458 §3 and §6.1). The relay is not
+/// such a source; its answers can only be compared with those of others, or with a digest.
 pub trait KeySource: Send + Sync + 'static {
-    /// How errors call it: for a URL, that URL.
+    /// Its name in errors: for a URL, that URL.
     fn name(&self) -> String;
 
     /// Gets the configurations. Dropping the future ends the attempt.
     fn fetch(&self, demand: Demand) -> Fetching<'_>;
 
-    /// Whether these keys could not be the work of whoever runs this relay. A client for the relay
-    /// cannot be built otherwise.
+    /// Whether the operator of this relay could not have chosen these keys. Otherwise a client for
+    /// the relay cannot be built.
     fn is_independent_of(&self, relay: &Uri) -> bool;
 }
 
@@ -28,7 +28,7 @@ pub trait KeySource: Send + Sync + 'static {
 pub type Fetching<'a> =
     Pin<Box<dyn Future<Output = Result<FetchedKeys, KeySourceError>> + Send + 'a>>;
 
-/// How recent an answer has to be.
+/// How recent an answer must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Demand {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// Keeps a list of key configurations from one run of the program to the next.
 ///
-/// What is stored is used without another check, so it must be out of the reach of others.
+/// Stored keys are used without another check, so others must not be able to write to the store.
 pub trait KeyStore: Send + Sync + 'static {
     /// What was stored last, if anything was.
     ///
@@ -19,10 +19,10 @@ pub trait KeyStore: Send + Sync + 'static {
     /// If it cannot be read. The keys are fetched then.
     fn load(&self) -> io::Result<Option<StoredKeys>>;
 
-    /// Stores keys in the place of those before. Called when keys were fetched, seldom.
+    /// Stores keys, replacing those before. Called when keys have been fetched, which is seldom.
     ///
     /// # Errors
-    /// If that is impossible. The keys are used all the same.
+    /// If that fails. The keys are used all the same.
     fn save(&self, keys: &StoredKeys) -> io::Result<()>;
 }
 
@@ -33,7 +33,7 @@ pub struct StoredKeys {
     pub source: String,
     /// The list, as `application/ohttp-keys`.
     pub list: Bytes,
-    /// When it is to be fetched again at the latest.
+    /// When it must be fetched again at the latest.
     pub fresh_until: SystemTime,
 }
 
@@ -47,7 +47,7 @@ pub struct KeyFile {
 const MAX_LEN: u64 = 1 << 20;
 
 impl KeyFile {
-    /// The file at `path`; its folder must be there.
+    /// The file at `path`; its folder must exist.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self { path: path.as_ref().to_owned() }
     }
@@ -70,7 +70,7 @@ impl KeyStore for KeyFile {
         let fresh_until = keys.fresh_until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let list = hex::encode(&keys.list);
         let document = json!({ "source": keys.source, "fresh_until": fresh_until, "list": list });
-        // Written beside it and moved, so that the file is never half of one.
+        // Written beside it and moved, so that the file is never incomplete.
         let mut beside = self.path.clone().into_os_string();
         beside.push(format!(".{}", std::process::id()));
         fs::write(&beside, document.to_string())?;
@@ -89,5 +89,5 @@ fn parse(text: &[u8]) -> Option<StoredKeys> {
 }
 
 fn invalid() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the file holds no stored keys")
+    io::Error::new(io::ErrorKind::InvalidData, "the file does not contain stored keys")
 }

@@ -22,7 +22,7 @@ use super::{
     location::{self, KeyUrlError},
 };
 
-/// The longest answer that is read, in bytes. The longest configurations have some two thousand.
+/// The longest answer that is read, in bytes. The longest configurations have about two thousand.
 const MAX_LEN: usize = 256 << 10;
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -32,17 +32,17 @@ const WELL_KNOWN: &str = "/.well-known/ohttp-gateway";
 /// The key configurations at a URL, fetched by any tower service that sends HTTP requests.
 ///
 /// The server is asked for `application/ohttp-keys`, and with its last `ETag` if it gave one
-/// ([`without_etag`](Self::without_etag)); nothing else tells one client's question from another's,
-/// but for what the service adds by itself. The server sees an address. Where it must not, the
-/// service goes through an HTTP proxy with CONNECT, so that TLS ends at the gateway.
+/// ([`without_etag`](Self::without_etag)); apart from what the service adds, nothing else tells one
+/// client's request from another's. The server sees the client's address. To hide it, let the
+/// service go through an HTTP proxy with CONNECT, so that TLS ends at the gateway.
 pub struct UrlKeys<C> {
     uri: Uri,
-    // Locked to be cloned, so that the service need not be `Sync`.
+    // In a lock, so that the service need not be `Sync` to be cloned.
     http_client: Mutex<C>,
     allow_http: bool,
     max_redirects: usize,
     bare: bool,
-    /// Set if lists are taken that say when their keys are valid.
+    /// Set if lists that say when their keys are valid are accepted.
     #[cfg(feature = "extended-keys")]
     extended: Option<std::sync::Arc<dyn oblivious_service::Clock>>,
     by_relay: bool,
@@ -76,7 +76,7 @@ enum Form {
 }
 
 impl<C> UrlKeys<C> {
-    /// The list at `uri`, which must be of https (RFC 9458 §6.1). Redirects are not followed.
+    /// The list at `uri`, which must be https (RFC 9458 §6.1). Redirects are not followed.
     ///
     /// # Errors
     /// If keys cannot be fetched from such a URL.
@@ -84,8 +84,8 @@ impl<C> UrlKeys<C> {
         Self::checked(uri, http_client, false)
     }
 
-    /// As [`new`](Self::new), and `uri` may be of http. Only for tests and closed networks: whoever
-    /// is on the way can exchange the keys, and read everything.
+    /// Like [`new`](Self::new), but `uri` may be http. Only for tests and closed networks: anyone
+    /// on the path can replace the keys, and read everything.
     ///
     /// # Errors
     /// Those of [`new`](Self::new).
@@ -95,10 +95,10 @@ impl<C> UrlKeys<C> {
 
     /// Discovers the keys of the gateway that serves this origin (RFC 9540 §5 and §6): those at
     /// `/.well-known/ohttp-gateway`, following its redirects over https. Path and query of `origin`
-    /// are left aside.
+    /// are ignored.
     ///
-    /// Where redirects lead is for this fetch alone. The relay is told nothing of it, as it could
-    /// be a URL made for one client.
+    /// Where redirects lead only matters for this fetch. The relay is not told, since it could be a
+    /// URL made for one client.
     ///
     /// # Errors
     /// If keys cannot be fetched from such a URL.
@@ -106,7 +106,7 @@ impl<C> UrlKeys<C> {
         Ok(Self { max_redirects: MAX_REDIRECTS, ..Self::new(well_known(origin)?, http_client)? })
     }
 
-    /// As [`discover`](Self::discover), over http or https: see
+    /// Like [`discover`](Self::discover), but over http or https: see
     /// [`allowing_http`](Self::allowing_http).
     ///
     /// # Errors
@@ -133,9 +133,9 @@ impl<C> UrlKeys<C> {
         })
     }
 
-    /// Takes the answer for one bare configuration, whatever its media type: what older gateways
+    /// Reads the answer as one bare configuration, whatever its media type: what older gateways
     /// publish, such as the Go gateway at `/ohttp-configs`. The two forms cannot be told apart, so
-    /// the caller has to know.
+    /// the caller must know.
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.bare = true;
@@ -153,24 +153,25 @@ impl<C> UrlKeys<C> {
         self
     }
 
-    /// Says that the relay answers there, though not at its own address: what it says counts only
-    /// where it is compared with others, or pinned. Of the relay's own address that is known.
+    /// Says that the relay answers at this URL, though it is not the relay's own address: its
+    /// answers then only count if they are compared with others, or pinned. For the relay's own
+    /// address this need not be said.
     #[must_use]
     pub fn by_relay(mut self) -> Self {
         self.by_relay = true;
         self
     }
 
-    /// Never sends an `ETag` back: a server could make one for each client, and know a client again
-    /// that comes through a proxy. Every fetch then brings the whole list.
+    /// Never sends an `ETag` back: a server could make one for each client, and recognize a client
+    /// behind a proxy by it. Every fetch then transfers the whole list.
     #[must_use]
     pub fn without_etag(mut self) -> Self {
         self.etag = false;
         self
     }
 
-    /// Sets how long a fetch may take, redirects included. Without it, a fetch takes as long as
-    /// whoever asks for it allows.
+    /// Sets how long a fetch may take, redirects included. Without it, only the caller limits the
+    /// time.
     #[must_use]
     pub fn timeout(mut self, timeout: Timeout) -> Self {
         self.timeout = Some(timeout);
@@ -226,7 +227,7 @@ impl<C> UrlKeys<C> {
         Ok(FetchedKeys { list, fresh_for })
     }
 
-    /// What an answer is, by its fields; `None` if it is none that was asked for.
+    /// What an answer is, by its fields; `None` if it is not what was asked for.
     fn form_of(&self, headers: &HeaderMap) -> Option<Form> {
         #[cfg(feature = "extended-keys")]
         if let Some(clock) = &self.extended
@@ -246,7 +247,7 @@ impl<C> UrlKeys<C> {
         if self.extended.is_some() {
             return Some(super::extended::accepted());
         }
-        // What publishes the bare form knows no media types.
+        // Servers of the bare form do not know the media types.
         (!self.bare).then(|| HeaderValue::from_static(MediaType::OhttpKeys.as_str()))
     }
 }

@@ -1,4 +1,4 @@
-//! How the keys of an epoch come from one secret.
+//! How the keys of an epoch are derived from one secret.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use super::{SecretFileError, secret_file};
 /// The length of a root and of a seed, in bytes: the output of SHA-256.
 pub(crate) const ROOT_LEN: usize = 32;
 
-/// The length of what DeriveKeyPair gets: at least Nsk (RFC 9180 §7.1.3), and 66 bytes, P-521's, is
-/// the longest.
+/// The length of the input to DeriveKeyPair: at least Nsk (RFC 9180 §7.1.3), of which P-521's, 66
+/// bytes, is the longest.
 const KEY_MATERIAL_LEN: usize = 66;
 
 /// The secret that the keys of one epoch are derived from. It is overwritten when dropped.
@@ -51,14 +51,14 @@ impl Root {
 }
 
 /// The secret of a schedule without state, 32 random bytes. It is overwritten when dropped, cannot
-/// be cloned, and is not shown.
+/// be cloned, and is never shown.
 pub struct Seed(Zeroizing<[u8; ROOT_LEN]>);
 
 impl Seed {
     /// The length of a seed, in bytes.
     pub const LEN: usize = ROOT_LEN;
 
-    /// Takes 32 random bytes, from `openssl rand` for instance: a password is no seed. `bytes` is
+    /// Takes 32 random bytes, for instance from `openssl rand`; do not use a password. `bytes` is
     /// overwritten.
     pub fn new(bytes: &mut [u8; Self::LEN]) -> Self {
         let seed = Self(Zeroizing::new(*bytes));
@@ -70,7 +70,7 @@ impl Seed {
     /// readable by its owner alone.
     ///
     /// # Errors
-    /// If the file cannot be read, others can read it, or it holds something else.
+    /// If the file cannot be read, others can read it, or it contains something else.
     pub fn read(path: &Path) -> Result<Self, SeedError> {
         Self::from_hex(&secret_file::read(path)?)
     }
@@ -114,7 +114,9 @@ pub enum SeedError {
     #[error(transparent)]
     File(#[from] SecretFileError),
     /// It is not 64 hexadecimal digits.
-    #[error("a seed is 64 hexadecimal digits; make one with: (umask 077; openssl rand -hex 32)")]
+    #[error(
+        "the seed is not 64 hexadecimal digits; make one with: (umask 077; openssl rand -hex 32)"
+    )]
     NotHexadecimal,
 }
 

@@ -42,7 +42,7 @@ impl Epochs {
         next_published.0.div_ceil(self.interval).saturating_sub(1)
     }
 
-    /// When the keys of an epoch are published, until those of the next one are.
+    /// When the keys of an epoch begin to be published, until those of the next epoch are.
     pub(crate) fn published_from(&self, epoch: u64) -> UnixSeconds {
         UnixSeconds(epoch.saturating_mul(self.interval))
     }
@@ -68,7 +68,7 @@ impl Epochs {
         publication.min(expiry)
     }
 
-    /// How many epochs can have keys at the same time, the next one's among them.
+    /// How many epochs can have keys at the same time, including the next one.
     pub(crate) fn most_at_once(&self) -> u64 {
         let retired = self.max_age.saturating_add(self.grace) / self.interval;
         retired.saturating_add(3)

@@ -11,16 +11,16 @@ use super::{SecretFileError, secret_file};
 
 /// A key with an id, which is used until the operator takes it away.
 ///
-/// Alone, in a ring: add it with [`add_to`](Self::add_to), and it is published, unless a key of its
-/// KEM was added before. Beside a [`KeySchedule`](super::KeySchedule) it is accepted, and published
-/// only if [`published`](Self::published) asks for it. Either way there is one published
-/// configuration of each KEM: clients that see two are told apart by which they take.
+/// In a ring of fixed keys, to which [`add_to`](Self::add_to) adds it, it is published unless a key
+/// of its KEM was added before. Beside a [`KeySchedule`](super::KeySchedule) it is accepted, but
+/// published only if [`published`](Self::published) asks for it. Either way each KEM has one
+/// published configuration: clients that see two can be told apart by their choice.
 ///
 /// It must serve no other protocol under the same labels (RFC 9458 §6.4): see
 /// [`KeyPair`](oblivious_hpke::KeyPair).
 ///
-/// A fixed key has no forward secrecy: who gets it later reads what was sent before
-/// (RFC 9458 §6.6).
+/// A fixed key has no forward secrecy: anyone who gets it later can read what was sent before (RFC
+/// 9458 §6.6).
 #[derive(Debug)]
 pub struct FixedKey {
     key_id: u8,
@@ -30,8 +30,8 @@ pub struct FixedKey {
 }
 
 impl FixedKey {
-    /// A key under `key_id`, to be used with any of `suites`. A pair that is the same everywhere
-    /// comes from [`Seed::key_pair`](super::Seed::key_pair).
+    /// A key under `key_id`, to be used with any of `suites`. To get the same pair everywhere, use
+    /// [`Seed::key_pair`](super::Seed::key_pair).
     pub fn new(key_id: u8, pair: KeyPair, suites: Vec<SymmetricSuite>) -> Self {
         Self { key_id, pair, suites, is_published: false }
     }
@@ -43,7 +43,7 @@ impl FixedKey {
         self
     }
 
-    /// The number that names the key.
+    /// The number that identifies the key.
     pub fn key_id(&self) -> u8 {
         self.key_id
     }
@@ -64,7 +64,7 @@ impl FixedKey {
         ring.add(self.key_id, self.pair, self.suites)
     }
 
-    /// The same key once more, for the ring of another moment.
+    /// A copy of the key, for a ring of another time.
     pub(crate) fn again(&self, provider: Provider) -> Result<Self, KeyPairError> {
         let secret_key = self.pair.expose_secret_key();
         let pair = KeyPair::from_secret_key(self.pair.kem(), secret_key, provider)?;
@@ -84,12 +84,12 @@ impl FixedKey {
     /// ```
     ///
     /// The KEMs are `x25519`, `p256`, `p384`, `p521`, `x-wing`, `ml-kem-768`, `ml-kem-1024`,
-    /// `mlkem768-p256` and `mlkem1024-p384`, or their numbers, such as `0x0020`: what [`KemId`]
-    /// parses from, without blanks.
+    /// `mlkem768-p256` and `mlkem1024-p384`, or their numbers, such as `0x0020`: whatever [`KemId`]
+    /// can parse, without blanks.
     ///
     /// # Errors
-    /// If the file cannot be read, others can read it, or a line is no key. The error names the
-    /// line, not what is in it.
+    /// If the file cannot be read, others can read it, or a line is not a key. The error names the
+    /// line, but not its content.
     pub fn read_file(
         path: &Path,
         suites: &[SymmetricSuite],
@@ -98,10 +98,10 @@ impl FixedKey {
         Self::parse(&secret_file::read(path)?, suites, provider)
     }
 
-    /// [`read_file`](Self::read_file) for what is in the file.
+    /// [`read_file`](Self::read_file), for the content of the file.
     ///
     /// # Errors
-    /// If a line is no key.
+    /// If a line is not a key.
     pub fn parse(
         text: &[u8],
         suites: &[SymmetricSuite],
@@ -140,7 +140,7 @@ fn parse_line(text: &[u8]) -> Option<(u8, KemId, Zeroizing<Vec<u8>>)> {
     Some((key_id.parse().ok()?, kem.parse().ok()?, secret_key))
 }
 
-/// A file does not hold fixed keys.
+/// A file does not contain fixed keys.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FixedKeyError {
@@ -150,16 +150,16 @@ pub enum FixedKeyError {
     /// There is no key in it.
     #[error("there is no key in the file: write a line with key id, KEM and private key")]
     Empty,
-    /// A line is no key.
+    /// A line is not a key.
     #[error(
-        "line {line} is no key: write a key id from 0 to 255, a KEM such as x25519, and the \
+        "line {line} is not a key: write a key id from 0 to 255, a KEM such as x25519, and the \
          private key in hexadecimal"
     )]
     NotAKey {
         /// The line, counted from 1.
         line: usize,
     },
-    /// A private key is not one of its KEM.
+    /// A private key is not valid for its KEM.
     #[error("line {line}: {error}")]
     KeyPair {
         /// The line, counted from 1.
@@ -167,7 +167,7 @@ pub enum FixedKeyError {
         /// What is wrong with it.
         error: KeyPairError,
     },
-    /// Two lines have one id.
+    /// Two lines have the same id.
     #[error("line {line}: another key has the id {key_id} already")]
     DuplicateKeyId {
         /// The second line, counted from 1.

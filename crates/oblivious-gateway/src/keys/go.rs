@@ -1,4 +1,4 @@
-//! The key of a deployment that moves over from the Go gateway.
+//! The key of a deployment that migrates from the Go gateway.
 
 use oblivious_hpke::{KeyPair, KeyPairError, Provider};
 use oblivious_keys::{KemId, SymmetricSuite};
@@ -6,14 +6,14 @@ use zeroize::Zeroizing;
 
 use super::{FixedKey, Seed};
 
-/// The X25519 key that the widely deployed Go gateway (`privacy-gateway-server-go`) derives from its
-/// `SEED_SECRET_KEY` and `CONFIGURATION_ID`, so that a deployment can move over and its X25519
-/// clients notice nothing.
+/// The X25519 key that the widely deployed Go gateway (`privacy-gateway-server-go`) derives from
+/// its `SEED_SECRET_KEY` and `CONFIGURATION_ID`, so that a deployment can migrate without its
+/// X25519 clients noticing.
 ///
-/// That gateway publishes a second key, of X25519Kyber768Draft00 (0x0030), which is obsolete and
-/// does not exist here: a client that uses it is answered with the `ohttp-key` problem, as one with
-/// an old key is, and has to fetch the configurations again. Its endpoint for one bare
-/// configuration is [`PublishKeys::bare`](crate::PublishKeys::bare).
+/// That gateway also publishes a key of X25519Kyber768Draft00 (0x0030), which is obsolete and not
+/// supported here: a client that uses it gets the `ohttp-key` problem, like one with an old key,
+/// and has to fetch the configurations again. [`PublishKeys::bare`](crate::PublishKeys::bare)
+/// replaces the endpoint for one bare configuration.
 ///
 /// # Errors
 /// If the provider does not have X25519.

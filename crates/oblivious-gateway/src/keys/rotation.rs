@@ -1,4 +1,4 @@
-//! What makes a gateway follow a schedule.
+//! Makes a gateway follow a schedule.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use super::{GatewayKeys, KeySchedule, StateError};
 
 /// How long to wait after a failure, in seconds.
 const RETRY: u64 = 10;
-/// How long to sleep at most, in seconds: a clock that is set, and a machine that slept, are noticed
-/// so soon.
+/// How long to sleep at most, in seconds, so that a clock change or a suspended machine is noticed
+/// soon.
 const LONGEST_SLEEP: u64 = 60;
 
 /// Replaces the keys of a gateway as its schedule says.
@@ -37,7 +37,7 @@ const LONGEST_SLEEP: u64 = 60;
 /// # }
 /// ```
 ///
-/// State files are small, and are read and written within the task.
+/// State files are small, so they are read and written within the task.
 pub struct KeyRotation {
     schedule: KeySchedule,
     keys: Live<GatewayKeys>,
@@ -46,7 +46,7 @@ pub struct KeyRotation {
 }
 
 impl KeyRotation {
-    /// Starts with the schedule's keys at this moment.
+    /// Starts with the schedule's present keys.
     ///
     /// # Errors
     /// If the state file cannot be used.
@@ -59,8 +59,8 @@ impl KeyRotation {
         Ok(Self::new(schedule, keys, clock, timer))
     }
 
-    /// Takes over keys that are in use already: those of another schedule, for instance, whose
-    /// rotation was stopped. They are replaced once the schedule's own can be had.
+    /// Takes over keys that are already in use, for instance those of another schedule whose
+    /// rotation was stopped. They are replaced as soon as the schedule's own are available.
     pub fn new(
         schedule: KeySchedule,
         keys: Live<GatewayKeys>,
@@ -77,9 +77,9 @@ impl KeyRotation {
 
     /// Replaces the keys at every change, forever.
     ///
-    /// If the state file cannot be used this is logged, the present keys stay, each until its time
-    /// is over, and it is tried again every ten seconds. The next epoch's keys are among the
-    /// present ones, so there is an interval's time to help.
+    /// If the state file cannot be used, this is logged, the present keys stay in use, each until
+    /// it expires, and it is tried again every ten seconds. The present keys include those of the
+    /// next epoch, so there is an interval's time to fix the problem.
     pub async fn run(self) {
         let (mut before, mut due) = (UnixSeconds::EPOCH, UnixSeconds::EPOCH);
         loop {
@@ -93,7 +93,7 @@ impl KeyRotation {
         }
     }
 
-    /// Puts the keys of this moment in use, and returns when to do it again.
+    /// Puts the present keys in use, and returns when to do it again.
     fn replace(&self, now: UnixSeconds) -> UnixSeconds {
         match self.schedule.keys_at(now) {
             Ok(keys) => {

@@ -13,10 +13,10 @@ use super::{
     state::StateFile,
 };
 
-/// Gives the keys of a gateway at any time, from one secret.
+/// Derives the keys of a gateway for any time from one secret.
 ///
-/// Two kinds of secret: see [`ratchet`](Self::ratchet) and [`seed`](Self::seed). When keys change,
-/// and what their ids are, is the same for both:
+/// There are two kinds of secret: see [`ratchet`](Self::ratchet) and [`seed`](Self::seed). When
+/// keys change, and what their ids are, is the same for both:
 ///
 /// - Time is divided into epochs: epoch = ⌊Unix time / interval⌋. Each has one key of each KEM,
 ///   which is published during the epoch.
@@ -25,9 +25,9 @@ use super::{
 /// - With one KEM and no fixed keys the key id is the epoch modulo 256. In general all keys of all
 ///   epochs are counted, and the count is taken modulo the number of ids that no fixed key has.
 ///
-/// Replicas with equal settings, fixed keys and secret have equal keys at any time. A change of
-/// the KEMs or of the fixed keys changes the ids, so that clients have to fetch the configurations
-/// again; that of the interval changes the keys as well.
+/// Replicas with the same settings, fixed keys and secret have the same keys at any time. Changing
+/// the KEMs or the fixed keys changes the ids, so clients have to fetch the configurations again;
+/// changing the interval changes the keys as well.
 #[derive(Debug)]
 pub struct KeySchedule {
     settings: ScheduleSettings,
@@ -44,16 +44,16 @@ enum Source {
 
 impl KeySchedule {
     /// Every epoch's secret comes from the one before, and there is no way back: the root of the
-    /// next epoch is HKDF-Expand(root, "next"), the key of an epoch
-    /// DeriveKeyPair(HKDF-Expand(root, "key" ‖ kem_id)). What is kept is the root of the oldest
-    /// epoch that is still accepted, in the file `state`, so that keys are gone once they have
-    /// expired: who gets hold of the file later cannot read what was sent before (RFC 9458 §6.6).
+    /// next epoch is HKDF-Expand(root, "next"), the key of an epoch DeriveKeyPair(HKDF-Expand(root,
+    /// "key" ‖ kem_id)). The file `state` only keeps the root of the oldest epoch that is still
+    /// accepted, so keys are gone once they have expired: anyone who gets the file later cannot
+    /// read what was sent before (RFC 9458 §6.6).
     ///
-    /// The file is made by [`create_state`](Self::create_state). Replicas start from copies of one,
-    /// each with its own; copies left lying about undo the forward secrecy, backups above all. The
-    /// file is replaced, so the folder must be writable; that the disk forgets what was in it is
-    /// for the file system to care for. A clock that is ahead destroys keys before their time, and
-    /// only a copy from another replica brings them back.
+    /// [`create_state`](Self::create_state) makes the file. Replicas start from copies of one file,
+    /// each with its own; forgotten copies, above all backups, undo the forward secrecy. The file
+    /// is replaced, so the folder must be writable; whether the disk really forgets the old content
+    /// is up to the file system. A clock that is ahead destroys keys too early, and only a copy
+    /// from another replica brings them back.
     ///
     /// # Errors
     /// If the settings contradict each other or the provider.
@@ -67,8 +67,9 @@ impl KeySchedule {
     /// Every epoch's secret comes from one seed: HKDF-Expand(seed, "epoch" ‖ epoch), with the epoch
     /// in eight bytes, takes the place of the ratchet's root.
     ///
-    /// There is no state to keep, and no forward secrecy: who gets hold of the seed has all keys,
-    /// past and future. What rotation is left with is that clients and replays become stale.
+    /// There is no state to keep, and no forward secrecy: anyone who gets the seed has all keys,
+    /// past and future. All that rotation still achieves is that old configurations and replays
+    /// become invalid.
     ///
     /// # Errors
     /// If the settings contradict each other or the provider.
@@ -86,13 +87,13 @@ impl KeySchedule {
         Ok(schedule)
     }
 
-    /// Accepts fixed keys as well, instead of those named before. Their ids are left out of the
-    /// schedule's. Those that are to be [`published`](FixedKey::published) come after the
-    /// schedule's own in the list, but X25519 comes first.
+    /// Accepts these fixed keys as well, replacing any set before. The schedule skips their ids.
+    /// Those that are [`published`](FixedKey::published) come after the schedule's own in the list,
+    /// but X25519 always comes first.
     ///
     /// # Errors
-    /// If a key cannot be used, two have one id, too few ids are left, or a key is to be published
-    /// whose KEM is the schedule's or that of another such key.
+    /// If a key cannot be used, two have the same id, too few ids are left, or a key to be
+    /// published has a KEM of the schedule or of another such key.
     pub fn with_fixed(mut self, keys: Vec<FixedKey>) -> Result<Self, ScheduleError> {
         let mut ring = KeyRing::new();
         for key in &keys {
@@ -123,7 +124,7 @@ impl KeySchedule {
     }
 
     /// Makes the state file of a ratchet, with a new secret, readable by its owner alone. Returns
-    /// false, and does nothing, if it is there already, or if the schedule has a seed.
+    /// false, and does nothing, if it already exists, or if the schedule has a seed.
     ///
     /// # Errors
     /// If the file cannot be written, or there is no randomness.
@@ -137,12 +138,11 @@ impl KeySchedule {
     /// The keys from `now` on, until [`next_change`](Self::next_change): those that are accepted,
     /// and those of the next epoch, each with its time.
     ///
-    /// A ratchet first removes what has expired from its state file; for that it reads the file,
-    /// and writes it if there is something to remove.
+    /// A ratchet first removes what has expired from its state file: it reads the file, and writes
+    /// it if there is something to remove.
     ///
     /// # Errors
-    /// If the state file cannot be used; it is then as it was. A schedule with a seed has no
-    /// errors.
+    /// If the state file cannot be used; it is then unchanged. A schedule with a seed never fails.
     pub fn keys_at(&self, now: UnixSeconds) -> Result<GatewayKeys, StateError> {
         let current = self.epochs.current(now);
         let (mut epoch, mut root) = match &self.source {

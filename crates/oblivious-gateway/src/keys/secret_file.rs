@@ -1,4 +1,4 @@
-//! Files with secrets: small, and for their owner alone.
+//! Files with secrets: small, and only for their owner.
 
 use std::{
     fs::File,
@@ -24,9 +24,9 @@ pub enum SecretFileError {
         /// Why.
         source: io::Error,
     },
-    /// Others than its owner may open it.
+    /// Users other than its owner may open it.
     #[error(
-        "{} holds a secret and is open to other users: chmod 600 it, and consider the secret as \
+        "{} contains a secret and is open to other users: chmod 600 it, and treat the secret as \
          known to them",
         path.display()
     )]
@@ -42,7 +42,7 @@ pub enum SecretFileError {
     },
 }
 
-/// Reads a file that, on Unix, nobody but its owner may open.
+/// Reads a file that, on Unix, only its owner may open.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let failed = |source| SecretFileError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
@@ -70,7 +70,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
 #[cfg(unix)]
 fn is_open_to_others(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
-    // Of the open file, so that it cannot be exchanged in between.
+    // Checked on the open file, so that it cannot be replaced in between.
     Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
 }
 

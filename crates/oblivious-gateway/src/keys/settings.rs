@@ -1,4 +1,4 @@
-//! What a schedule is told.
+//! The settings of a schedule.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use oblivious_hpke::{KeyPairError, KeyRingError, Provider};
 use oblivious_keys::{KemId, SymmetricSuite};
 use thiserror::Error;
 
-/// The settings of a [`KeySchedule`](super::KeySchedule). All replicas need equal ones.
+/// The settings of a [`KeySchedule`](super::KeySchedule). All replicas need the same.
 ///
-/// Of the durations whole seconds count. Whether the settings fit each other is checked when the
-/// schedule is made.
+/// Only whole seconds of the durations count. The settings are checked together when the schedule
+/// is made.
 #[derive(Clone, Debug)]
 pub struct ScheduleSettings {
     pub(crate) interval: Duration,
@@ -55,8 +55,8 @@ impl ScheduleSettings {
         self
     }
 
-    /// Sets how long a key is accepted after the last copy of its configuration has become stale:
-    /// for requests under way, and for clocks that run behind, so not less than the
+    /// Sets how long a key is accepted after the last copy of its configuration has become stale,
+    /// for requests under way and clocks that run behind. It must not be less than the
     /// [skew](Self::with_skew). Default: one hour.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
@@ -64,9 +64,9 @@ impl ScheduleSettings {
         self
     }
 
-    /// Sets how far the clocks of two replicas, or of a replica and a client, may be apart; shorter
-    /// than the interval, and not longer than that of the
-    /// [dates](crate::DatePolicy::with_skew), or a replica forgets requests while another one
+    /// Sets how far apart the clocks of two replicas, or of a replica and a client, may be. It must
+    /// be shorter than the interval, and not longer than that of the
+    /// [dates](crate::DatePolicy::with_skew), or one replica forgets requests while another still
     /// accepts them. Default: one minute.
     #[must_use]
     pub fn with_skew(mut self, skew: Duration) -> Self {
@@ -75,8 +75,8 @@ impl ScheduleSettings {
     }
 
     /// Sets the KEMs: each has one published configuration, in this order, but X25519 always first,
-    /// since there are clients that look at the first one alone. Which ones there are depends on
-    /// the provider and on the features of `oblivious-hpke`. Default: X25519.
+    /// since some clients only look at the first one. Which KEMs are available depends on the
+    /// provider and on the features of `oblivious-hpke`. Default: X25519.
     #[must_use]
     pub fn with_kems(mut self, kems: Vec<KemId>) -> Self {
         self.kems = kems;
@@ -91,7 +91,7 @@ impl ScheduleSettings {
         self
     }
 
-    /// Sets where the primitives come from. It has no influence on the keys.
+    /// Sets where the primitives come from. It does not change the keys.
     #[must_use]
     pub fn with_provider(mut self, provider: Provider) -> Self {
         self.provider = provider;
@@ -132,7 +132,7 @@ impl ScheduleSettings {
     }
 }
 
-/// A schedule cannot be followed.
+/// The settings do not make a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
@@ -142,7 +142,7 @@ pub enum ScheduleError {
     /// The clock skew is as long as the interval.
     #[error("the clock skew must be shorter than the interval between two keys")]
     SkewTooLong,
-    /// The grace period does not make up for the clock skew.
+    /// The grace period does not cover the clock skew.
     #[error(
         "the grace period must not be shorter than the clock skew: a replica whose clock runs \
          behind publishes a key so much longer"
@@ -154,8 +154,8 @@ pub enum ScheduleError {
     /// There is no suite.
     #[error("name at least one suite")]
     NoSuite,
-    /// A KEM is there twice.
-    #[error("the KEM {0} is named twice: one configuration of each is published")]
+    /// A KEM appears twice.
+    #[error("the KEM {0} is named twice; name each only once")]
     DuplicateKem(KemId),
     /// The provider does not have a combination.
     #[error("{kem} with {suite} is not supported by this provider")]
@@ -171,12 +171,12 @@ pub enum ScheduleError {
          them: make the interval longer, max-age or grace shorter, or take fewer KEMs or fixed keys"
     )]
     TooManyKeys {
-        /// The most keys in use at a time, the next ones among them.
+        /// The most keys in use at a time, including the next ones.
         needed: u64,
         /// The ids that no fixed key has.
         available: usize,
     },
-    /// A fixed key is to be published, and its KEM has a published configuration already.
+    /// A fixed key is to be published, but its KEM already has a published configuration.
     #[error(
         "the fixed key {key_id} cannot be published, since another configuration of {kem} is: of \
          each KEM there is one, or clients would be told apart by which they take"
@@ -190,7 +190,7 @@ pub enum ScheduleError {
     /// A fixed key cannot be used.
     #[error("a fixed key cannot be used: {0}")]
     FixedKey(#[from] KeyRingError),
-    /// A fixed key is none for this schedule's provider.
+    /// The schedule's provider cannot use a fixed key.
     #[error("a fixed key cannot be used: {0}")]
     FixedKeyPair(#[from] KeyPairError),
 }

@@ -1,4 +1,4 @@
-//! The keys of a gateway at a moment.
+//! The keys of a gateway at one time.
 
 use std::time::Duration;
 
@@ -7,14 +7,13 @@ use oblivious_keys::{KemId, KeyConfig, KeyConfigList};
 
 /// The keys that a gateway accepts, and the configurations that it publishes.
 ///
-/// It does not change; another one takes its place, in a
-/// [`Live`](oblivious_service::Live) handle. It knows what happens next: the keys that are
-/// accepted and published soon are in it, each with its time, so that a change happens at its
-/// second even if the replacement is late.
+/// It never changes; another one takes its place, in a [`Live`](oblivious_service::Live) handle. It
+/// also has the keys that are accepted and published next, each with its time, so that a change
+/// happens on the second even if the replacement is late.
 #[derive(Debug)]
 pub struct GatewayKeys {
     ring: KeyRing,
-    /// In the order of time. Without a plan every key may be published as long as it is valid.
+    /// In order of time. Without a plan every key may be published while it is valid.
     plan: Option<Vec<Publication>>,
 }
 
@@ -32,11 +31,11 @@ pub(crate) struct Publication {
 #[non_exhaustive]
 pub struct Published {
     /// The configurations, at most one of each KEM, in the order in which they are published: that
-    /// of X25519 first, since there are clients that look at the first one alone, then those of
-    /// the other KEMs in the order of the ring.
+    /// of X25519 first, since some clients only look at the first one, then those of the other KEMs
+    /// in the order of the ring.
     pub list: KeyConfigList,
-    /// For how long from now on a client may keep the list, in whole seconds: no key in it ends
-    /// before. `None` if no key has an end.
+    /// How long from now a client may keep the list, in whole seconds: no key in it expires before.
+    /// `None` if no key expires.
     pub valid_for: Option<Duration>,
 }
 
@@ -45,7 +44,7 @@ impl GatewayKeys {
         Self { ring, plan: Some(plan) }
     }
 
-    /// The keys with which requests are opened. Each has its time, so ask with the clock's:
+    /// The keys that open requests. Each is valid for a time, so ask with the clock's:
     /// `keys.ring().at(now)`.
     pub fn ring(&self) -> &KeyRing {
         &self.ring
@@ -59,8 +58,8 @@ impl GatewayKeys {
         self.publish(now, is_listed, current.cached_until)
     }
 
-    /// Publishes those of the valid keys that are chosen; of each KEM the first, since clients that
-    /// see two are told apart by which they take (RFC 9458 §7).
+    /// Publishes the chosen keys that are valid, the first of each KEM, since clients that see two
+    /// can be told apart by their choice (RFC 9458 §7).
     fn publish(
         &self,
         now: UnixSeconds,
@@ -84,8 +83,8 @@ impl GatewayKeys {
         Some(Published { list, valid_for })
     }
 
-    /// The last second at which requests under a key are accepted: so long a guard against replays
-    /// remembers them. `None` if the key has no end, and the epoch if there is no such key.
+    /// The last second at which requests under a key are accepted: the replay guard remembers them
+    /// until then. `None` if the key never expires, and the Unix epoch if there is no such key.
     pub fn accepted_until(&self, key_id: u8) -> Option<UnixSeconds> {
         let key = self.ring.keys().find(|(config, _)| config.key_id() == key_id);
         let last = key.map_or(UnixSeconds::EPOCH, |(_, validity)| validity.not_after);
@@ -93,8 +92,8 @@ impl GatewayKeys {
     }
 }
 
-/// Keys that do not change. All are accepted as long as they are valid; of those of one KEM only the
-/// first that was added is published. So to replace a key, add the new one before the old one.
+/// Keys that do not change. All are accepted as long as they are valid; of each KEM only the first
+/// key that was added is published. To replace a key, add the new one before the old one.
 impl From<KeyRing> for GatewayKeys {
     fn from(ring: KeyRing) -> Self {
         Self { ring, plan: None }

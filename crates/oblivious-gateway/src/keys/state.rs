@@ -30,11 +30,11 @@ use super::{
 const HEADER: &str = "oblivious-gateway ratchet 1";
 /// The length of the check, in bytes.
 const CHECK_LEN: usize = 8;
-/// More room than the text takes, so that it is never moved.
+/// More room than the text needs, so that it is never moved.
 const TEXT_CAPACITY: usize = 256;
-/// How many epochs the ratchet goes on at once, so that no clock keeps the processor busy for more
-/// than some seconds. It is no protection of the root: with epochs of a day it is 2,870 years, and
-/// a clock that is ahead by less destroys what it takes to have expired.
+/// How many epochs the ratchet may advance at once, so that no clock keeps the processor busy for
+/// more than a few seconds. It does not protect the root: with epochs of a day it is 2,870 years,
+/// and a clock that is ahead by less destroys the keys that seem to have expired.
 const MAX_STEPS: u64 = 1 << 20;
 
 /// Where a ratchet keeps its root.
@@ -56,16 +56,16 @@ impl StateFile {
     }
 
     /// Makes the file with a new root, whose first epoch is the oldest that is accepted at `now`.
-    /// Returns false, and does nothing, if it is there already.
+    /// Returns false, and does nothing, if it already exists.
     pub(crate) fn create(&self, epochs: &Epochs, now: UnixSeconds) -> Result<bool, StateError> {
-        // Usual, and then the folder may be one that cannot be written to.
+        // The usual case, in which the folder need not be writable.
         if fs::symlink_metadata(&self.path).is_ok() {
             return Ok(false);
         }
         let root = Root::generate().ok_or(StateError::Randomness)?;
         let state = State { interval: epochs.interval(), epoch: epochs.oldest(now), root };
         let made = self.write_beside(&self.path, &state).and_then(|temporary| {
-            // Unlike a renaming this fails if somebody else was faster.
+            // Unlike a rename, this fails if another process was faster.
             let linked = fs::hard_link(&temporary, &self.path);
             fs::remove_file(&temporary)?;
             linked?;
@@ -117,7 +117,7 @@ impl StateFile {
         State::decode(&text).ok_or_else(|| StateError::Damaged { path: self.path.clone() })
     }
 
-    /// All or nothing, whenever the process or the machine stops.
+    /// All or nothing, even if the process or the machine stops.
     fn replace(&self, state: &State) -> Result<(), StateError> {
         let replace = || {
             // If the path is a link, what it points to is replaced.
@@ -138,8 +138,8 @@ impl StateFile {
         Ok(temporary)
     }
 
-    /// Removes what is left of a replacement that was interrupted: it holds a root as well, one
-    /// that would outlive its epoch there.
+    /// Removes what an interrupted replacement left behind: it contains a root too, which would
+    /// outlive its epoch there.
     fn remove_leftover(&self) -> Result<(), StateError> {
         let remove = || remove_if_there(&temporary(&fs::canonicalize(&self.path)?));
         remove().map_err(|source| self.not_written(source))
@@ -166,7 +166,7 @@ impl State {
         text
     }
 
-    /// Takes exactly what [`encode`](Self::encode) writes.
+    /// Accepts exactly what [`encode`](Self::encode) writes.
     fn decode(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let mut lines = text.lines();
@@ -181,7 +181,7 @@ impl State {
     }
 }
 
-/// Finds damage, not forgery: who can write the file can read it too.
+/// Detects damage, not forgery: anyone who can write the file can also read it.
 fn check(text: &[u8]) -> String {
     hex::encode(&Sha256::digest(text)[..CHECK_LEN])
 }
@@ -199,7 +199,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a file that was not there, for its owner alone.
+/// Creates a new file that only its owner may open.
 fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -208,7 +208,7 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a change of names in the folder of `path` last.
+/// Makes a rename in the folder of `path` durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -220,7 +220,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The state of a ratchet cannot be used. The file is then as it was.
+/// The state of a ratchet cannot be used. The file is then unchanged.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -235,7 +235,7 @@ pub enum StateError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] SecretFileError),
-    /// It is no state file, one of another version, or damaged.
+    /// It is not a state file, is of another version, or is damaged.
     #[error(
         "{} is not a whole state file of this version: put a copy of another replica's there, or \
          move it away and create a new one, after which clients have to fetch the keys again",
@@ -247,7 +247,7 @@ pub enum StateError {
     },
     /// It was made for another interval.
     #[error(
-        "the state file counts epochs of {in_file} seconds, and the interval is set to \
+        "the state file counts epochs of {in_file} seconds, but the interval is set to \
          {in_settings}: set it back, or move the file away and create a new one"
     )]
     OtherInterval {
@@ -256,17 +256,17 @@ pub enum StateError {
         /// The interval of the settings, in seconds.
         in_settings: u64,
     },
-    /// Its root is of an epoch that has not begun, so the present keys cannot be derived from it.
+    /// Its root belongs to an epoch that has not begun, so the present keys cannot be derived.
     #[error(
         "the state file has no keys for now, the first ones are those in {seconds} seconds: is the \
          clock right? If it is, the file was used with a wrong one; put a copy of another replica's \
          there, or create a new one"
     )]
     FromTheFuture {
-        /// How far off its first epoch is, in seconds.
+        /// How far ahead its first epoch is, in seconds.
         seconds: u64,
     },
-    /// It is so old that the clock is more likely to be wrong.
+    /// It is so old that more likely the clock is wrong.
     #[error(
         "the state file is {epochs} epochs behind: is the clock right? If it is, move the file away \
          and create a new one"

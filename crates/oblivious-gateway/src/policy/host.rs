@@ -12,9 +12,9 @@ pub(crate) enum Host {
 impl Host {
     /// Reads the host of a URI, an IPv6 address in its brackets.
     ///
-    /// Refused is what resolvers and URL parsers read in different ways: percent-encoding, empty
-    /// labels, and names whose last label is a number, since `0x7f.1` and `2130706433` are
-    /// spellings of 127.0.0.1 to many of them.
+    /// Whatever resolvers and URL parsers read in different ways is refused: percent-encoding,
+    /// empty labels, and names whose last label is a number, since many of them take `0x7f.1` and
+    /// `2130706433` for 127.0.0.1.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
             let address = inside.strip_suffix(']')?.parse().ok()?;

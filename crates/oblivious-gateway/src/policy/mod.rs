@@ -25,12 +25,12 @@ use uri_path::is_path_and_query;
 
 /// The targets that a gateway may ask. Whatever is not allowed is denied.
 ///
-/// Decided on the effective authority of a request (RFC 9292 §3.4 and §5). It is also the only one
-/// that the target is told.
+/// The effective authority of a request decides (RFC 9292 §3.4 and §5). It is also the only one
+/// that the target sees.
 ///
-/// The names of hosts are one half of the decision; the addresses that they resolve to are the
-/// other. Who connects to the target asks [`permits_address`](Self::permits_address) for the very
-/// address that the connection goes to: by default it must be [public](is_public).
+/// Host names are one half of the decision; the addresses that they resolve to are the other. Code
+/// that connects to the target must ask [`permits_address`](Self::permits_address) about the very
+/// address that it connects to: by default it must be [public](is_public).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetPolicy {
     rules: Vec<TargetRule>,
@@ -43,22 +43,21 @@ impl TargetPolicy {
         Self::default()
     }
 
-    /// Allows what one more rule says, or one more [`Origin`] with all its paths.
+    /// Allows what another rule says, or another [`Origin`] with all its paths.
     #[must_use]
     pub fn allow(mut self, rule: impl Into<TargetRule>) -> Self {
         self.rules.push(rule.into());
         self
     }
 
-    /// Sends requests that are allowed elsewhere. The first rewrite that fits is the one applied,
-    /// and only that one.
+    /// Sends allowed requests elsewhere. Only the first rewrite that matches is applied.
     #[must_use]
     pub fn rewrite(mut self, rewrite: Rewrite) -> Self {
         self.rewrites.push(rewrite);
         self
     }
 
-    /// Decides on a request with this method for `uri`, and says whom to ask instead.
+    /// Decides on a request with this method for `uri`, and says where to send it.
     ///
     /// # Errors
     /// A [`PolicyError`] if the request may not be made.
@@ -103,11 +102,11 @@ impl TargetPolicy {
     /// Whether a connection for requests to `uri`, as [`Admitted`] has it, may go to `address`.
     ///
     /// It may if the address is [public](is_public), a rule names it as host, or the host is
-    /// [internal](TargetRule::internal) or the destination of a [`Rewrite`]; and never if nothing
-    /// in the policy leads to the origin of `uri`.
+    /// [internal](TargetRule::internal) or the destination of a [`Rewrite`]. It never may if
+    /// nothing in the policy leads to the origin of `uri`.
     pub fn permits_address(&self, uri: &Uri, address: IpAddr) -> bool {
         let Some(origin) = Origin::of(uri) else { return false };
-        // To a host that is an address goes no connection to another.
+        // If the host is an address, connections go only to that address.
         if origin.host.address().is_some_and(|named| named != address) {
             return false;
         }
@@ -118,7 +117,7 @@ impl TargetPolicy {
     }
 
     /// Whether a [`Rewrite`] sends requests to the origin of `uri`. Some of them then have a `host`
-    /// that is not that of the URI, for which HTTP/2 has no place: its `:authority` must not
+    /// that differs from the URI's, which HTTP/2 cannot express: its `:authority` must not
     /// contradict it (RFC 9113 §8.3.1). So they go over HTTP/1.1.
     pub fn is_destination(&self, uri: &Uri) -> bool {
         Origin::of(uri).is_some_and(|origin| self.leads_to(&origin))
@@ -159,7 +158,7 @@ impl FromIterator<TargetRule> for TargetPolicy {
 pub struct Admitted {
     /// The URI to ask: that of the request, with scheme and authority as a [`Rewrite`] has them.
     pub uri: Uri,
-    /// The value of `host`, where a [`Rewrite`] leaves it another than that of `uri`.
+    /// The value of `host`, if a [`Rewrite`] makes it differ from `uri`.
     pub host: Option<HeaderValue>,
     /// The addresses at which the target may be reached.
     pub addresses: TargetAddresses,
@@ -171,12 +170,12 @@ pub struct Admitted {
 pub enum TargetAddresses {
     /// Only [public](is_public) ones.
     Public,
-    /// All that the host has: it is an address itself, or the operator's own.
+    /// All of the host's addresses: the host is itself an address, or is the operator's own.
     Internal,
 }
 
 impl TargetAddresses {
-    /// Whether a connection may go to `address`, one of the target's.
+    /// Whether a connection may go to `address`, one of the target's addresses.
     pub fn permits(self, address: IpAddr) -> bool {
         self == Self::Internal || is_public(address)
     }
@@ -190,7 +189,7 @@ pub enum PolicyError {
     #[error("CONNECT and TRACE are not forwarded")]
     Method,
     /// The request is not for a host and port, or has userinfo.
-    #[error("the authority must be a host and, optionally, a port")]
+    #[error("the authority must be a host with an optional port")]
     NotAnOrigin,
     /// The path or the query has characters that must be percent-encoded (RFC 3986 §3.3, §3.4).
     #[error("the path or the query has characters that a URI must not have: percent-encode them")]
@@ -262,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Userinfo is no way to make one host look like another.
+    /// Userinfo must not make one host look like another.
     #[test]
     fn userinfo_does_not_hide_the_host() {
         let policy = policy(&["https://example.com"]);

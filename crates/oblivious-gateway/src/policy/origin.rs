@@ -12,8 +12,8 @@ use super::host::Host;
 
 /// A scheme, host and port, such as `https://example.com` or `http://localhost:8080`.
 ///
-/// Scheme and host are compared without regard to case, and a port left out is the scheme's own
-/// (RFC 9110 §4.2.3). `http` is an origin of its own: allowing `https` does not allow it.
+/// Scheme and host ignore case, and a missing port is the scheme's default (RFC 9110 §4.2.3).
+/// `http` is a separate origin: allowing `https` does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     pub(super) scheme: Scheme,
@@ -24,7 +24,7 @@ pub struct Origin {
 impl Origin {
     /// The origin of an absolute URI with the scheme `http` or `https`.
     ///
-    /// `None` if it has userinfo, a host that is no plain name or address, or no usable port.
+    /// `None` if it has userinfo, a host that is not a plain name or address, or no usable port.
     pub(super) fn of(uri: &Uri) -> Option<Self> {
         let scheme = uri.scheme()?.clone();
         let default_port = default_port(&scheme)?;
@@ -80,7 +80,7 @@ impl TryFrom<&Uri> for Origin {
     type Error = OriginError;
 
     fn try_from(uri: &Uri) -> Result<Self, OriginError> {
-        // The URI may be a request's, which is not to be read in an error.
+        // The URI may be a request's, which must not appear in an error.
         Self::of(uri).ok_or_else(|| OriginError("what this URI begins with".to_owned()))
     }
 }
@@ -92,7 +92,7 @@ impl FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let invalid = || OriginError(format!("{text:?}"));
         let uri: Uri = text.parse().map_err(|_| invalid())?;
-        // More than an origin would promise a rule that is not enforced.
+        // Anything beyond an origin would suggest a rule that is not enforced.
         let bare =
             uri.path_and_query().is_none_or(|path| path == "/") && !text.contains(['@', '#']);
         Self::of(&uri).filter(|_| bare).ok_or_else(invalid)

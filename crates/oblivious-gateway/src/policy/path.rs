@@ -9,9 +9,9 @@ use thiserror::Error;
 /// `/api` covers `/api` itself and all below it, but not `/apis`; `/api/` covers only what is
 /// below. Compared byte for byte, as paths are (RFC 3986 §6.2.2.1).
 ///
-/// A path that servers could take for another one is below no prefix but `/`: one that holds dot
-/// segments, percent-encoded (once or twice) or followed by parameters (`..;`) too, one that holds
-/// encoded slashes, and one with backslashes.
+/// A path that servers could take for another one is below no prefix but `/`. Such paths have dot
+/// segments, even if percent-encoded (once or twice) or followed by parameters (`..;`), encoded
+/// slashes, or backslashes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPrefix(String);
 

@@ -1,4 +1,4 @@
-//! Targets that are elsewhere than their name says.
+//! Targets that are not where their name says.
 
 use thiserror::Error;
 
@@ -12,9 +12,9 @@ use super::{
 /// addresses that are not public. That origin itself is a target only for a rule that names it, or
 /// one that is [internal](crate::TargetRule::internal).
 ///
-/// The rules decide on the host that the client names, and the target is told that one in `host`,
-/// as by the Go gateway. The URI gets scheme, host and port of the destination: whom to connect to,
-/// and in what name its certificate must be.
+/// The rules decide on the host that the client names, and the target still sees that name in
+/// `host`, as with the Go gateway. The URI gets scheme, host and port of the destination: these say
+/// where to connect to, and what name the certificate must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
     host: Host,
@@ -24,15 +24,15 @@ pub struct Rewrite {
 }
 
 impl Rewrite {
-    /// Requests for `from`, a host or `host:port`, go to `to`. Without a port, those for the
-    /// port of their scheme are meant.
+    /// Requests for `from`, a host or `host:port`, go to `to`. Without a port, this applies to
+    /// requests for the default port of their scheme.
     ///
     /// # Errors
     /// [`RewriteError`] if `from` is anything else.
     pub fn new(from: &str, to: Origin) -> Result<Self, RewriteError> {
         let invalid = || RewriteError(from.to_owned());
         let (host, port) = match from.rsplit_once(':') {
-            // The colons within the brackets of an address are no port's.
+            // Colons within the brackets of an address do not precede a port.
             Some((host, port)) if !port.ends_with(']') => {
                 (host, Some(parse_port(port).ok_or_else(invalid)?))
             }
@@ -52,7 +52,7 @@ impl Rewrite {
     }
 }
 
-/// The text is no host whose requests could be sent elsewhere.
+/// The text is not a host whose requests could be sent elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0:?} is not a host: write it as in a URI, with a port if it is not the scheme's own")]
 pub struct RewriteError(String);

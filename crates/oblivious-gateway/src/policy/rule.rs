@@ -60,14 +60,14 @@ impl TargetRule {
         }
     }
 
-    /// Allows a method. Without any, all are allowed (but CONNECT and TRACE, which never are).
+    /// Allows a method. By default all are allowed, except CONNECT and TRACE, which never are.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.methods.push(method);
         self
     }
 
-    /// Allows paths below a prefix. Without any, all are allowed.
+    /// Allows paths below a prefix. By default all are allowed.
     #[must_use]
     pub fn path_prefix(mut self, prefix: PathPrefix) -> Self {
         self.path_prefixes.push(prefix);
@@ -75,7 +75,7 @@ impl TargetRule {
     }
 
     /// Sets whether the host is the operator's own, and may have addresses that are not
-    /// [public](crate::is_public). A rule that names an address allows that very address anyway.
+    /// [public](crate::is_public). A rule that names an address always allows that very address.
     ///
     /// Connections are shared by all requests to an origin, so this holds for the origin, not
     /// only for the methods and paths of this rule.
@@ -151,8 +151,8 @@ impl FromStr for TargetRule {
     }
 }
 
-/// As [`FromStr`] reads it, where that can say it: methods and whether a host is internal are not
-/// shown, of several path prefixes only the first is, and `https://*` stands for any host.
+/// In the form that [`FromStr`] reads, as far as it goes: methods and whether a host is internal
+/// are not shown, only the first of several path prefixes is, and `https://*` stands for any host.
 impl fmt::Display for TargetRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin { scheme, host, port } = &self.origin;

@@ -1,12 +1,12 @@
-//! What the path and the query of a URI may have in them.
+//! What the path and the query of a URI may contain.
 
 use http::uri::PathAndQuery;
 
-/// Whether a target can be asked for this path and query. What a URI must not have in it, servers
-/// read in different ways: as the request for something else, or as the end of the request line.
+/// Whether a target may be asked for this path and query. Servers interpret invalid characters in
+/// different ways: as a request for something else, or as the end of the request line.
 ///
-/// The path is held to RFC 3986 §3.3. The query may also have what browsers leave there as it is,
-/// brackets above all, and a `%` that begins no encoded byte.
+/// The path must follow RFC 3986 §3.3. The query may also have what browsers leave there unencoded,
+/// above all brackets, and a `%` that does not begin an encoded byte.
 pub(super) fn is_path_and_query(target: &PathAndQuery) -> bool {
     is_path(target.path().as_bytes()) && target.query().unwrap_or_default().bytes().all(is_query)
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn fits(text: &str) -> bool {
-        // Some of what a URI must not have, the parser does not take in the first place.
+        // The parser already refuses some of what a URI must not have.
         text.parse().is_ok_and(|target| is_path_and_query(&target))
     }
 

@@ -9,11 +9,11 @@ use thiserror::Error;
 /// What went wrong with a request after it, or its first chunk, had been opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum RequestFault {
-    #[error("the connection that the request came by broke")]
+    #[error("the connection that carried the request broke")]
     Broken,
     #[error(transparent)]
     Chunk(#[from] ChunkError),
-    #[error("the request is longer than this gateway takes")]
+    #[error("the request is longer than this gateway accepts")]
     TooLarge,
     #[error("the request did not arrive in time")]
     TooSlow,
@@ -44,21 +44,21 @@ impl From<ReadError<OpeningError<Self>>> for RequestFault {
 impl From<ConvertError> for RequestFault {
     fn from(error: ConvertError) -> Self {
         match error {
-            // Nothing is wrong with the message but its length.
+            // Only the length of the message is wrong.
             ConvertError::Decode(DecodeError::Limit(Limit::Content)) => Self::TooLarge,
             error => Self::NotBinaryHttp(error),
         }
     }
 }
 
-/// A note from the body that the target reads, to who answers when the target has failed: it may
-/// have failed because of that body.
+/// A note from the body that the target reads, for the code that answers when the target has
+/// failed: that body may be the cause.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fault(Arc<OnceLock<RequestFault>>);
 
 impl Fault {
     pub(crate) fn note(&self, fault: RequestFault) {
-        // Only the first one is a cause.
+        // Only the first fault is a cause.
         let _ = self.0.set(fault);
     }
 

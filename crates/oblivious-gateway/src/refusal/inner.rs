@@ -1,4 +1,4 @@
-//! What is answered inside the encapsulation.
+//! Refusals inside the encapsulation.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -8,7 +8,7 @@ use oblivious_hpke::UnixSeconds;
 use super::RequestFault;
 use crate::{DateError, PolicyError, TargetError};
 
-/// A request that was decapsulated but gets no answer of the target: answered encapsulated.
+/// A request that was decapsulated but gets no answer from the target. The refusal is encapsulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InnerRefusal {
     NotBinaryHttp(ConvertError),
@@ -16,21 +16,21 @@ pub(crate) enum InnerRefusal {
     RequestTooLarge,
     RequestTooSlow,
     ExpectContinue,
-    /// The request is an encapsulated one itself, deeper than nesting is allowed.
+    /// The request is itself encapsulated, deeper than nesting is allowed.
     Nested,
     NotAnOrigin,
     InvalidPath,
     Forbidden,
     InvalidMaxForwards,
-    /// OPTIONS that is to go no further: it is the gateway that is asked.
+    /// OPTIONS that must not be forwarded: it is meant for the gateway.
     OptionsOfGateway,
-    /// Any other method that is to go no further.
+    /// Any other method that must not be forwarded.
     NoForwardsLeft,
-    /// The key that opened the request is not accepted any more.
+    /// The key that opened the request is no longer accepted.
     KeyEnded,
     Replayed,
     GuardUnavailable,
-    /// Told with the time now.
+    /// Answered with the present time.
     Date {
         reason: DateError,
         now: UnixSeconds,
@@ -75,9 +75,10 @@ impl InnerRefusal {
             _ => {}
         }
         let text = match self {
-            // The words of the codec name the rule, and have no value of the request in them.
+            // The codec's texts name the rule, and contain no value of the request.
             Self::NotBinaryHttp(error) => {
-                // What follows a semicolon is for who reads messages, not for who sends them.
+                // What follows a semicolon is advice for the reader of messages, not for their
+                // sender.
                 let error = error.to_string();
                 let rule = error.split(';').next().unwrap_or_default();
                 format!("The request is not a valid binary HTTP request: {rule}.\n").into()
@@ -105,7 +106,8 @@ impl InnerRefusal {
             Self::Nested | Self::NoForwardsLeft => StatusCode::LOOP_DETECTED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::OptionsOfGateway => StatusCode::NO_CONTENT,
-            // Without a problem type: it is no date that could be corrected (RFC 9458 §6.5.2).
+            // Without a problem type: this is not about a date that could be corrected (RFC 9458
+            // §6.5.2).
             Self::Replayed => StatusCode::CONFLICT,
             Self::GuardUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Target(_) | Self::TargetTooLarge => StatusCode::BAD_GATEWAY,
@@ -113,8 +115,8 @@ impl InnerRefusal {
         }
     }
 
-    /// What the sender of the request gets to read, and nobody else, if that says all: which rule
-    /// was broken, and what to do.
+    /// The text for the sender of the request, and nobody else, if it is fixed: which rule was
+    /// broken, and what to do.
     pub(crate) fn plain_text(self) -> &'static str {
         match self {
             Self::RequestCutOff => "The rest of the request did not arrive intact.\n",
@@ -124,9 +126,9 @@ impl InnerRefusal {
                 "A request sent through Oblivious HTTP cannot expect 100-continue.\n"
             }
             Self::Nested => {
-                "The request is encapsulated itself, more often than this gateway allows.\n"
+                "The request is itself encapsulated, more deeply than this gateway allows.\n"
             }
-            Self::NotAnOrigin => "The request's authority must be a host and a port.\n",
+            Self::NotAnOrigin => "The request's authority must be a host with an optional port.\n",
             Self::InvalidPath => {
                 "The request's path or query has characters that a URI must not have: \
                  percent-encode them.\n"
@@ -137,9 +139,9 @@ impl InnerRefusal {
             }
             Self::InvalidMaxForwards => "Max-Forwards must be one number.\n",
             Self::NoForwardsLeft => {
-                "Max-Forwards is 0, and the gateway could only forward the request.\n"
+                "Max-Forwards is 0, but the gateway could only forward the request.\n"
             }
-            Self::KeyEnded => "The request did not arrive while its key was accepted.\n",
+            Self::KeyEnded => "The request did not arrive before its key expired.\n",
             Self::Replayed => "This encapsulated request was sent before.\n",
             Self::GuardUnavailable => {
                 "The gateway cannot tell at the moment whether this request is a repetition.\n"
@@ -153,7 +155,7 @@ impl InnerRefusal {
                 TargetError::Other => "The target gave no response.\n",
             },
             Self::TargetTooSlow => "The target did not answer in time.\n",
-            Self::TargetTooLarge => "The target's response is larger than the gateway takes.\n",
+            Self::TargetTooLarge => "The target's response is larger than the gateway accepts.\n",
             Self::NotBinaryHttp(_) | Self::OptionsOfGateway | Self::Date { .. } => "",
         }
     }

@@ -1,4 +1,4 @@
-//! Answers that the gateway gives by itself.
+//! The gateway's own answers.
 
 mod fault;
 mod inner;

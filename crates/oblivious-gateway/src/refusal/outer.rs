@@ -1,4 +1,4 @@
-//! What is answered in clear.
+//! Refusals in clear.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_hpke::{ChunkError, DecapsulateError};
@@ -6,7 +6,7 @@ use oblivious_service::{FullBody, Problem, refusal};
 
 use super::{InnerRefusal, RequestFault};
 
-/// A request that could not be decapsulated: answered in clear (RFC 9458 §5.2).
+/// A request that could not be decapsulated. The refusal is in clear (RFC 9458 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OuterRefusal {
     Method,
@@ -27,7 +27,7 @@ pub(crate) enum OuterRefusal {
     PayloadType,
     /// The service for the payload failed.
     PayloadFailed,
-    /// What would be told inside, of a payload in which the gateway cannot tell anything.
+    /// A refusal that would go inside, for a payload in which the gateway cannot say anything.
     Opened(InnerRefusal),
 }
 
@@ -52,7 +52,7 @@ impl OuterRefusal {
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "Send the encapsulated request without a content coding.\n",
                 );
-                // RFC 9110 §12.5.3: which codings would have been taken.
+                // RFC 9110 §12.5.3: which codings would have been accepted.
                 let identity = HeaderValue::from_static("identity");
                 response.headers_mut().insert(header::ACCEPT_ENCODING, identity);
                 response
@@ -75,7 +75,7 @@ impl OuterRefusal {
             Self::Busy => {
                 let mut response = refusal(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "The gateway is busy; try again in a moment.\n",
+                    "The gateway is busy. Try again in a moment.\n",
                 );
                 let seconds = HeaderValue::from_static("1");
                 response.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -118,7 +118,7 @@ impl OuterRefusal {
         }
     }
 
-    /// What kind of failure to decapsulate this is, if it is one.
+    /// Which kind of decapsulation failure this is, if it is one.
     pub(crate) fn decapsulation_failure(self) -> Option<&'static str> {
         match self {
             Self::Truncated => Some("truncated"),
@@ -134,7 +134,7 @@ impl From<DecapsulateError> for OuterRefusal {
         match error {
             DecapsulateError::Truncated => Self::Truncated,
             DecapsulateError::UnknownKey => Self::UnknownKey,
-            // A mistake of the operator's, whose keys are for a protocol without chunks.
+            // A mistake by the operator: the keys are for a protocol without chunks.
             DecapsulateError::NoChunkedLabels => Self::MediaType,
             _ => Self::Failed,
         }

@@ -20,47 +20,48 @@ use super::{
     shard::{Insert, NEVER, Shard, Tag, scale},
 };
 
-/// How many entries a shard is made for: the most that are searched at once, which takes some ten
+/// How many entries a shard is made for: the most that are searched at once, which takes about ten
 /// microseconds.
 const PER_SHARD: usize = 16 * 1024;
 
 /// Remembers requests in the memory of this process, for [`GatewayLayer`](crate::GatewayLayer)s
-/// that share neither their keys nor their requests with another process.
+/// whose keys no other process has.
 ///
-/// Of each request it keeps 128 bits of a keyed hash (SipHash-2-4, with a random key for each
+/// For each request it keeps 128 bits of a keyed hash (SipHash-2-4, with a random key for each
 /// guard) and the time until which it is needed. It never forgets what is still needed: when it is
 /// full, requests are refused with [`ReplayError::Full`] until others expire. At 80 % it logs a
 /// warning.
 ///
 /// # How to size it
 ///
-/// It takes [`required_capacity`]: the highest rate of requests that open, times how long each is
-/// remembered. All memory is taken when the guard is made: about 28 bytes for each request that
-/// there is room for.
+/// The capacity it needs is [`required_capacity`]: the highest rate of requests that open, times
+/// how long each is remembered. All memory is allocated when the guard is made, about 28 bytes for
+/// each request it has room for.
 ///
-/// - Where a `Date` is required ([`DatePolicy::with_required_date`](crate::DatePolicy::with_required_date)), they are
+/// - Where a `Date` is required
+///   ([`DatePolicy::with_required_date`](crate::DatePolicy::with_required_date)), requests are
 ///   remembered for at most [`DatePolicy::longest_memory`](crate::DatePolicy::longest_memory). At
 ///   5,000 requests/s and the default window that is 3.3 million, or 92 MB.
-/// - A request without `Date` is remembered until its key retires. Where those are accepted, count
-///   with the longest time for which a key opens requests and the skew: with a
-///   [`KeySchedule`](crate::KeySchedule) that is `interval + max_age + grace` and twice `skew`. At
-///   100 requests/s and the default schedule that is 9.4 million, or 262 MB.
-/// - The same goes for requests dated far ahead, which are refused but remembered. Whoever can
-///   send requests can send such ones, so limit the rate in front of the gateway, or divide the
-///   room by the lifetime of a key to know what rate it withstands forever.
+/// - A request without `Date` is remembered until its key retires. Where such requests are
+///   accepted, use the longest time for which a key opens requests, plus the skew: with a
+///   [`KeySchedule`](crate::KeySchedule) that is `interval + max_age + grace`, plus twice `skew`.
+///   At 100 requests/s and the default schedule that is 9.4 million, or 262 MB.
+/// - The same goes for requests dated far ahead, which are refused but remembered. Any client can
+///   send them, so limit the rate in front of the gateway, or divide the capacity by the lifetime
+///   of a key to find the rate that it can always withstand.
 /// - If there is a key that never retires, a [`FixedKey`](crate::FixedKey) or one of a ring without
-///   [`Validity`](oblivious_hpke::Validity), both are remembered forever. No capacity is enough
-///   then: in the end the guard is full, and every request is refused until the process is started
-///   anew. Requiring a date leaves those dated ahead, which no honest client sends;
+///   [`Validity`](oblivious_hpke::Validity), both are remembered forever. Then no capacity is
+///   enough: in the end the guard is full, and every request is refused until the process is
+///   restarted. Requiring a date leaves only requests dated ahead, which no honest client sends;
 ///   `RedisReplayGuard` forgets those without `Date` after its `endless_ttl`.
 ///
 /// # Restarts
 ///
 /// A new guard knows nothing of earlier requests. Dates before its start are therefore refused
-/// ([`remembers_since`](ReplayGuard::remembers_since)), also those of clients whose clocks are a
-/// little late: they get the gateway's date and try again. Two kinds of copies pass a restart if
-/// the keys survive it: of requests without `Date`, and of requests dated ahead of the start. To
-/// stop the first, require a date; to stop both, use fresh keys or a shared guard.
+/// ([`remembers_since`](ReplayGuard::remembers_since)), including those of clients whose clocks are
+/// a little slow: they get the gateway's date and try again. If the keys survive a restart, so do
+/// two kinds of copies: those of requests without `Date`, and those of requests dated after the
+/// start. To stop the first, require a date; to stop both, use fresh keys or a shared guard.
 ///
 /// ```
 /// use oblivious_gateway::{DatePolicy, MemoryReplayGuard, ReplayEntry, ReplayGuard};
@@ -88,25 +89,25 @@ pub struct MemoryReplayGuard {
     capacity: usize,
     started: UnixSeconds,
     entries: AtomicUsize,
-    /// Whether the warning for this crossing has been given.
+    /// Whether the warning has been logged since the limit was crossed.
     warned: AtomicBool,
 }
 
-/// A lock in cache lines of its own, so that shards do not slow each other down.
+/// A lock in its own cache lines, so that shards do not slow each other down.
 #[repr(align(128))]
 struct Padded(Mutex<Shard>);
 
 impl MemoryReplayGuard {
     /// A guard for `capacity` requests that remembers since `started`, the time now.
     ///
-    /// Beyond 16,384 requests they are spread over several tables. Since none is ever filled quite
-    /// evenly, each has some room to spare: the guard then refuses at a little more than its
-    /// capacity, at most 5 %.
+    /// More than 16,384 requests are spread over several tables. Since they never fill quite
+    /// evenly, each has some spare room: the guard then refuses at slightly more than its capacity,
+    /// at most 5 %.
     ///
     /// # Errors
     ///
-    /// [`CapacityError`] if the capacity is 0, if there is not so much memory, or if the operating
-    /// system has no random numbers.
+    /// [`CapacityError`] if the capacity is 0, if there is not enough memory, or if the operating
+    /// system's random number generator fails.
     pub fn new(capacity: usize, started: UnixSeconds) -> Result<Self, CapacityError> {
         let plan = Plan::new(capacity)?;
         let no_memory = CapacityError::NoMemory { capacity };
@@ -141,8 +142,8 @@ impl MemoryReplayGuard {
         Self::new(required_capacity(rate, kept), started)
     }
 
-    /// Whether there is room for `rate` requests per second, each remembered for `kept`: to be
-    /// asked at start when the capacity is configured by hand.
+    /// Whether there is room for `rate` requests per second, each remembered for `kept`: a check at
+    /// start for a capacity that is configured by hand.
     ///
     /// # Errors
     ///
@@ -158,10 +159,10 @@ impl MemoryReplayGuard {
     fn insert(&self, entry: ReplayEntry<'_>) -> Result<ReplayVerdict, ReplayError> {
         let tag = self.tag(&entry);
         let now = self.moment(entry.now);
-        // What was needed only until a moment ago may still be sent twice at the same time.
+        // What expired only a moment ago may still be sent twice at the same time.
         let deadline = entry.remember_until.map_or(NEVER, |until| self.moment(until).max(now));
         let Padded(shard) = &self.shards[scale(tag[3], self.shards.len())];
-        // A shard is whole between calls, and no call panics.
+        // A shard is consistent between calls, and no call panics.
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shard.len();
         let outcome = shard.insert(tag, deadline, now);
@@ -178,14 +179,14 @@ impl MemoryReplayGuard {
     #[allow(clippy::cast_possible_truncation, reason = "the words of a hash")]
     fn tag(&self, entry: &ReplayEntry<'_>) -> Tag {
         let mut hasher = self.hasher;
-        // In this order, since this hash takes 8 bytes at a time.
+        // In this order, since the hash takes 8 bytes at a time.
         hasher.write(entry.enc);
         hasher.write(&[entry.key_id]);
         let hash = hasher.finish128().as_u128();
         [hash as u32, (hash >> 32) as u32, (hash >> 64) as u32, (hash >> 96) as u32]
     }
 
-    /// Seconds since the start, from 1. It lasts for 136 years, and what is later stays.
+    /// Seconds since the start, from 1. After 136 years it stays at its maximum.
     fn moment(&self, time: UnixSeconds) -> u32 {
         let elapsed = u32::try_from(time.since(self.started)).unwrap_or(NEVER);
         elapsed.saturating_add(1).min(NEVER - 1)
@@ -239,7 +240,7 @@ impl fmt::Debug for MemoryReplayGuard {
     }
 }
 
-/// How a capacity is divided.
+/// How a capacity is split into shards.
 struct Plan {
     shards: usize,
     limit: usize,
@@ -261,7 +262,7 @@ impl Plan {
 }
 
 /// How many requests a guard must have room for: `rate` requests per second, each remembered for
-/// `kept`. Counted up, and at most `usize::MAX`.
+/// `kept`. Rounded up, and at most `usize::MAX`.
 ///
 /// For `kept` see [how to size a guard](MemoryReplayGuard#how-to-size-it).
 pub fn required_capacity(rate: u64, kept: Duration) -> usize {
@@ -276,7 +277,7 @@ pub enum CapacityError {
     /// A guard without room would refuse every request.
     #[error("a replay guard needs room for at least one request")]
     Zero,
-    /// There is not so much memory.
+    /// There is not enough memory.
     #[error(
         "there is not enough memory for a replay guard of {capacity} requests, which takes about \
          28 bytes for each: give it less room"
@@ -297,6 +298,6 @@ pub enum CapacityError {
         required: usize,
     },
     /// The key of the hash could not be drawn.
-    #[error("the operating system has no random numbers for the replay guard")]
+    #[error("the operating system's random number generator failed; no replay guard was made")]
     NoRandomness,
 }

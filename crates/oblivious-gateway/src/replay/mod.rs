@@ -1,28 +1,28 @@
 //! Remembers requests, so that none is answered twice (RFC 9458 §6.5).
 //!
-//! Whoever carries an encapsulated request can send it again. A client makes a fresh `enc` for
+//! Anyone who handles an encapsulated request can send it again. A client makes a fresh `enc` for
 //! every request, so a second request with the same `enc` is a copy.
 //!
 //! # The order of the checks
 //!
-//! 1. The request is opened (of a chunked request: its first chunk). Only then is the guard asked:
-//!    what does not open cannot fill it.
-//! 2. The key must be accepted still, or the answer is an encapsulated 408: the head of a chunked
-//!    request may arrive long after its first chunk, and what is sent to a key is forgotten soon
-//!    after the key's end.
+//! 1. The request is opened (of a chunked request: its first chunk). The guard is only asked after
+//!    that, so requests that do not open cannot fill it.
+//! 2. The key must still be accepted, or the answer is an encapsulated 408: the head of a chunked
+//!    request may arrive long after its first chunk, and what was sent to a key is forgotten soon
+//!    after the key expires.
 //! 3. [`ReplayGuard::check_and_insert`], once, before anything acts on the request. A request that
-//!    was seen is answered with an encapsulated 409 that has no problem type, and with nothing
-//!    else: the date of a copy is not looked at. A guard that cannot tell means an encapsulated
-//!    503: a request of which nobody knows whether it is a copy is not served.
-//! 4. The [`DatePolicy`](crate::DatePolicy). A request whose `Date` is refused has been
-//!    remembered all the same: its client may send another with a corrected date (RFC 9458
-//!    §6.5.2), and the first must not be served later, when its date has come.
+//!    was seen before gets an encapsulated 409 without a problem type; the date of a copy is not
+//!    checked. If the guard cannot tell, the answer is an encapsulated 503: a request that may be a
+//!    copy is not served.
+//! 4. The [`DatePolicy`](crate::DatePolicy). A request whose `Date` is refused is remembered all
+//!    the same: its client may send another with a corrected date (RFC 9458 §6.5.2), and the first
+//!    must not be served later, when its date is acceptable.
 //! 5. The target is called.
 //!
 //! How long a request is remembered follows from its `Date`. One with a date is remembered until
-//! the date leaves the window of the [`DatePolicy`](crate::DatePolicy), also when it is dated
-//! ahead, but not longer than its key is accepted; one without a date until its key retires, or
-//! where dates are required as if it had one. The skew of clocks is added.
+//! the date leaves the window of the [`DatePolicy`](crate::DatePolicy), even if it is dated ahead,
+//! but not longer than its key is accepted; one without a date until its key retires, or as if it
+//! had one where dates are required. The skew of clocks is added.
 //!
 //! # Which guard
 //!
@@ -48,7 +48,7 @@ pub use self::memory::{CapacityError, MemoryReplayGuard, required_capacity};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisGuardError, RedisReplayGuard};
 
-/// What is remembered of one request.
+/// What a guard is told about one request.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplayEntry<'a> {
     /// The encapsulated key of the request (`enc`, RFC 9458 §4.3).
@@ -71,15 +71,15 @@ pub enum ReplayVerdict {
     Seen,
 }
 
-/// A guard cannot say whether it has seen a request: the request must not be served.
+/// A guard cannot say whether it has seen a request, so the request must not be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// There is no room for one more request, and none that is still needed is forgotten.
-    #[error("the replay guard is full: give it more room, or a shorter time to remember")]
+    /// There is no room for another request, and no request that is still needed is forgotten.
+    #[error("the replay guard is full: give it more capacity, or require dates")]
     Full,
     /// The store did not answer, or not in time.
-    #[error("the store of the replay guard does not answer: see whether it runs and is reachable")]
+    #[error("the store of the replay guard does not answer: check that it runs and is reachable")]
     Unavailable,
 }
 
@@ -119,7 +119,7 @@ impl fmt::Debug for ReplayCheck {
 /// How much a guard holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayLoad {
-    /// How many requests are held. It may include some that need not be remembered any more.
+    /// How many requests are held. It may include some that need no longer be remembered.
     pub entries: usize,
     /// How many there is room for.
     pub capacity: usize,
@@ -127,17 +127,17 @@ pub struct ReplayLoad {
 
 /// Tells requests from their copies.
 pub trait ReplayGuard: Send + Sync + 'static {
-    /// Looks a request up and remembers it, as one step: of several calls with the same `enc` and
-    /// key, at the same time or one after the other, exactly one gets
-    /// [`Fresh`](ReplayVerdict::Fresh) for as long as the request is remembered.
+    /// Looks a request up and remembers it, in one step: of several calls with the same `enc` and
+    /// key, at the same time or one after another, exactly one gets [`Fresh`](ReplayVerdict::Fresh)
+    /// for as long as the request is remembered.
     ///
     /// Resolves to a [`ReplayError`] when the guard cannot tell.
     fn check_and_insert(&self, entry: ReplayEntry<'_>) -> ReplayCheck;
 
     /// Since when this guard remembers; `None` when nothing was forgotten.
     ///
-    /// Of a request with an earlier date nobody knows any more whether it was answered:
-    /// the [`DatePolicy`](crate::DatePolicy) refuses it.
+    /// It is no longer known whether a request with an earlier date was answered, so the
+    /// [`DatePolicy`](crate::DatePolicy) refuses it.
     fn remembers_since(&self) -> Option<UnixSeconds>;
 
     /// How full the guard is, for a gauge; `None` when it does not know.

@@ -29,7 +29,7 @@ const DEFAULT_PREFIX: &str = "ohttp:replay:";
 const DEFAULT_ENDLESS_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The longest time to live that is asked for: Redis refuses what overflows its own arithmetic.
 const MAX_TTL: u64 = 100 * 365 * 24 * 60 * 60;
-/// The key of the hash where no secret is given: it keeps these hashes apart from any others.
+/// The key of the hash if no secret is given: it keeps these hashes apart from others.
 const PUBLIC_KEY: &[u8] = b"oblivious-gateway replay guard";
 /// The shortest secret, in bytes.
 const MIN_SECRET: usize = 16;
@@ -43,11 +43,10 @@ const DEAD_CONNECTION: Duration = Duration::from_secs(5);
 ///
 /// Each check is a single command, `SET key "" NX EX seconds`, which is atomic: of all replicas
 /// that get copies of a request at the same time, one serves it. Keys are a prefix and 16 bytes of
-/// HMAC-SHA-256 over `enc`, so they have one length whatever the KEM. All replicas must come to the
-/// same key, so the hash cannot have a random key of its own as in memory: without a
-/// [`secret`](Self::secret) it is a fixed, public one, and whoever sees both the requests on the
-/// wire and the database can tell which were served. With a secret, the same in all replicas, they
-/// cannot.
+/// HMAC-SHA-256 over `enc`, so they have one length whatever the KEM. All replicas must compute the
+/// same key, so the hash cannot be keyed at random as in memory: without a [`secret`](Self::secret)
+/// its key is fixed and public, and anyone who sees both the requests on the wire and the database
+/// can tell which were served. With a secret, the same in all replicas, they cannot.
 ///
 /// A check that fails or takes longer than the time limit is [`ReplayError::Unavailable`], and
 /// "out of memory" is [`ReplayError::Full`]: either way the request is refused. The first failure
@@ -56,17 +55,17 @@ const DEAD_CONNECTION: Duration = Duration::from_secs(5);
 ///
 /// # How to run the database
 ///
-/// What it forgets can be replayed. So: `maxmemory-policy noeviction` (evicting keys is
-/// forgetting), `appendonly yes` if keys of the gateway outlive a restart of the database, and no
-/// other use that empties it. A fail-over to a replica that lags behind forgets what it had not
-/// received. Count with about 100 bytes for each request and see
-/// [how to size a guard](crate::MemoryReplayGuard#how-to-size-it) for their number.
+/// What it forgets can be replayed. So set `maxmemory-policy noeviction` (evicting is forgetting),
+/// set `appendonly yes` if keys of the gateway outlive a restart of the database, and do not let
+/// anything else flush it. A fail-over to a replica that lags behind forgets what it had not
+/// received. Plan for about 100 bytes for each request, and see [how to size a
+/// guard](crate::MemoryReplayGuard#how-to-size-it) for their number.
 ///
 /// # TLS
 ///
 /// URLs with `rediss://` need the feature `redis-tls`. It uses the certificates that the operating
 /// system trusts, and rustls with the crypto provider of the process: a program in which rustls has
-/// more than one, or none, must install its choice first, or the first check panics.
+/// none, or more than one, must install its choice first, or the first check panics.
 ///
 /// ```
 /// use std::time::Duration;
@@ -90,14 +89,13 @@ pub struct RedisReplayGuard {
 
 impl RedisReplayGuard {
     /// A guard in the database at `url`: `redis://[[user]:password@]host[:port][/database]`, or
-    /// `rediss://` or `unix://`. A check may take as long as `timeout` says; a quarter of a second
-    /// is plenty.
+    /// `rediss://` or `unix://`. A check may take as long as `timeout` says; 250 ms is plenty.
     ///
     /// Nothing is connected yet, so the database may be started later.
     ///
     /// # Errors
     ///
-    /// [`RedisGuardError::Url`] if it is no such URL.
+    /// [`RedisGuardError::Url`] if it is not such a URL.
     pub fn new(url: &str, timeout: Timeout) -> Result<Self, RedisGuardError> {
         let client = client(url).map_err(|_| RedisGuardError::Url)?;
         Ok(Self {
@@ -113,15 +111,15 @@ impl RedisReplayGuard {
         })
     }
 
-    /// Sets what all keys begin with, `ohttp:replay:` by default: the same in all replicas, and
-    /// another for each gateway with which they share a database.
+    /// Sets what all keys begin with, `ohttp:replay:` by default: the same in all replicas, but
+    /// different from other gateways that share the database.
     #[must_use]
     pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets a secret key for the hash: the same in all replicas. Changing it is forgetting.
+    /// Sets a secret key for the hash, the same in all replicas. Changing it forgets all requests.
     ///
     /// # Errors
     ///
@@ -134,7 +132,7 @@ impl RedisReplayGuard {
         Ok(self)
     }
 
-    /// Sets how long requests are remembered that have to be remembered without end: those without
+    /// Sets how long to remember requests that would have to be remembered forever: those without
     /// `Date` under a key that never retires. 30 days by default; after that they can be replayed.
     #[must_use]
     pub fn endless_ttl(mut self, ttl: Duration) -> Self {
@@ -199,7 +197,7 @@ impl ReplayGuard for RedisReplayGuard {
 
 impl fmt::Debug for RedisReplayGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may have a password.
+        // The URL may contain a password.
         f.debug_struct("RedisReplayGuard")
             .field("timeout", &self.timeout)
             .field("prefix", &self.prefix)
@@ -229,7 +227,7 @@ impl Connection {
             Err(error) if error.code() == Some("OOM") => Err(ReplayError::Full),
             Err(error) => {
                 // A retry would be told `Seen` if only the answer was lost, and reconnecting is
-                // under way already. What the error says may name the address, so it ends here.
+                // under way already. The error's text may name the address, so it is dropped.
                 self.warn(error.kind());
                 Err(ReplayError::Unavailable)
             }
@@ -272,13 +270,13 @@ impl Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RedisGuardError {
-    /// The URL cannot be used. It is not repeated here, since it may have a password.
+    /// The URL cannot be used. It is not repeated here, since it may contain a password.
     #[error(
         "the URL of the replay guard's database is not valid: write redis://host:port/database, or \
          rediss:// for TLS where the feature redis-tls is built in"
     )]
     Url,
     /// The secret is too short.
-    #[error("the secret of the replay guard must have at least 16 bytes, best random ones")]
+    #[error("the secret of the replay guard must have at least 16 bytes; use random ones")]
     Secret,
 }

@@ -1,16 +1,16 @@
-//! A set of hashes that expire, of a size that never changes.
+//! A set of hashes that expire, with a size that never changes.
 //!
 //! Open addressing with linear probing, where a removal closes the gap that it leaves. A general
-//! hash table will not do: under many removals it grows or rehashes at a moment of its own
-//! choosing, and neither its memory nor its pauses have a bound.
+//! hash table will not do: under many removals it grows or rehashes at unpredictable times, and
+//! neither its memory nor its pauses are bounded.
 
-/// How many calls there are from one sweep for expired entries to the next. Going on every time
-/// would touch memory that is not in the cache every time.
+/// How many calls there are from one sweep for expired entries to the next. Sweeping every time
+/// would touch uncached memory every time.
 const SWEEP_EVERY: u32 = 16;
 /// How many slots a sweep looks at: 2.5 KiB in a row.
 const SWEEP: usize = 128;
 
-/// The deadline of an entry that stays.
+/// The deadline of an entry that never expires.
 pub(super) const NEVER: u32 = u32::MAX;
 
 /// Whether an entry was there.
@@ -57,7 +57,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// How many bytes a shard for `limit` entries allocates. `None` if that is no number.
+    /// How many bytes a shard for `limit` entries allocates. `None` if that overflows.
     pub(super) fn bytes(limit: usize) -> Option<usize> {
         Self::slots(limit)?.checked_mul(size_of::<Slot>())
     }
@@ -70,7 +70,7 @@ impl Shard {
     }
 
     /// A shard for `limit` entries, with all the memory that it will ever have. `None` if there is
-    /// not so much.
+    /// not enough.
     pub(super) fn new(limit: usize) -> Option<Self> {
         let count = Self::slots(limit)?;
         let mut slots = Vec::new();
@@ -103,7 +103,7 @@ impl Shard {
             if self.len >= self.limit {
                 return Insert::Full;
             }
-            // The gaps have been closed, so the place is another.
+            // Gaps have been closed, so the place has changed.
             if let Found::Absent(at) = self.find(tag, now) {
                 place = at;
             }

@@ -20,7 +20,7 @@ pub(crate) async fn until<F: Future>(deadline: &mut Option<Sleep>, future: F) ->
     .await
 }
 
-/// Whether the deadline, if there is one, has passed. Then there is none any more.
+/// Whether the deadline, if there is one, has passed. It is then cleared.
 pub(crate) fn has_passed(deadline: &mut Option<Sleep>, cx: &mut Context<'_>) -> bool {
     let passed = deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
     if passed {

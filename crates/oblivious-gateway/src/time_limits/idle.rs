@@ -1,4 +1,4 @@
-//! How long nothing has come.
+//! How long nothing has arrived.
 
 use std::{
     fmt,
@@ -23,8 +23,8 @@ impl Idle {
         self.sleep = None;
     }
 
-    /// Is ready when nothing has come for the time of the limit, counted from the first call after
-    /// the last reset. Without a limit, never.
+    /// Is ready when nothing has arrived for the time limit, counted from the first call after the
+    /// last reset. Without a limit it never is.
     pub(crate) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(timeout) = &self.timeout else { return Poll::Pending };
         self.sleep.get_or_insert_with(|| timeout.start()).as_mut().poll(cx)

@@ -1,4 +1,4 @@
-//! How long the target may take, not counting how long the client does.
+//! How long the target may take, not counting the client's time.
 
 use std::{
     fmt,
@@ -10,14 +10,14 @@ use std::{
 
 use oblivious_service::{Sleep, Timeout};
 
-/// A limit on the time of a target that begins anew with each part of the request that the target
-/// takes: many a target answers only what it has read to the end, and that end is the client's to
-/// send.
+/// A limit on the target's time that starts again with each part of the request that the target
+/// takes: many targets answer only after reading the whole request, and its end depends on the
+/// client.
 pub(crate) struct TargetTime {
     shared: Arc<Shared>,
 }
 
-/// Begins the time of the target anew, as long as it is counted.
+/// Starts the target's time again, while it is counted.
 #[derive(Default)]
 pub(crate) struct Renewal {
     shared: Weak<Shared>,
@@ -25,8 +25,8 @@ pub(crate) struct Renewal {
 
 struct Shared {
     timeout: Timeout,
-    /// The limit that has taken the place of the one that is waited for. It passes later, so there
-    /// is no hurry to look at it.
+    /// The limit that has replaced the one being awaited. It passes later, so it need not be looked
+    /// at yet.
     renewed: Mutex<Option<Sleep>>,
 }
 

@@ -15,9 +15,9 @@ use crate::{ChunkError, ChunkOpener};
 
 /// The plaintext of a message in chunks, opened as it is read from a body of sealed bytes.
 ///
-/// It ends after the final chunk alone: a stream that is cut off before it is an error. It holds
-/// what one frame of the sealed body brought, and no more than one chunk besides. Trailers of the
-/// sealed body are left out, as they are nothing of the message.
+/// It ends only after the final chunk: a stream that is cut off before it is an error. In memory
+/// are at most one frame of the sealed body and one chunk. Trailers of the sealed body are dropped,
+/// since they are not part of the message.
 ///
 /// ```
 /// # use http_body_util::{BodyExt, Full};
@@ -45,24 +45,24 @@ use crate::{ChunkError, ChunkOpener};
 /// # }).unwrap();
 /// ```
 pub struct OpeningBody<B> {
-    /// None once the message has ended, in whatever way.
+    /// `None` once the message has ended, however it ended.
     sealed: Option<B>,
     opener: ChunkOpener,
-    /// A chunk that was opened and not given out yet.
+    /// A chunk that has been opened but not yet returned.
     opened: Option<Bytes>,
 }
 
 impl<B: Body + Unpin> OpeningBody<B> {
-    /// Reads from `sealed`, of which the opener has what came before.
+    /// Reads from `sealed`; the opener already has what came before it.
     pub fn new(sealed: B, opener: ChunkOpener) -> Self {
         Self { sealed: Some(sealed), opener, opened: None }
     }
 
-    /// Waits until the next chunk has been opened, and keeps it to be read: from then on it is
-    /// certain that the message is for the key that opens it.
+    /// Waits until the next chunk has been opened, and keeps it to be read. From then on it is
+    /// certain that the message was sealed to the key that opens it.
     ///
     /// # Errors
-    /// Those of reading the body; it has ended then.
+    /// Those of reading the body, which has then ended.
     pub async fn open_next(&mut self) -> Result<(), OpeningError<B::Error>> {
         self.opened = poll_fn(|cx| self.poll_chunk(cx)).await.transpose()?;
         Ok(())
@@ -134,7 +134,7 @@ impl<B> fmt::Debug for OpeningBody<B> {
 #[non_exhaustive]
 pub enum OpeningError<E> {
     /// The body that the sealed bytes come from failed.
-    #[error("the body with the sealed message failed")]
+    #[error("the body that carries the sealed message failed")]
     Body(#[source] E),
     /// The sealed bytes are damaged, cut off, or exceed a limit.
     #[error(transparent)]

@@ -14,9 +14,10 @@ use crate::{ChunkSealer, SealError};
 
 /// A message in chunks, sealed as its plaintext is read from a body.
 ///
-/// What is ready is sealed and given out at once; nothing is read ahead. If the plaintext breaks
-/// off, so does this body, after what was sealed before: its receiver will know that the message
-/// is not complete. Trailers of the plaintext are left out; binary HTTP has its own among the data.
+/// Whatever is ready is sealed and sent at once; nothing is read ahead. If the plaintext breaks
+/// off, so does this body, after what has been sealed so far, and the receiver knows that the
+/// message is incomplete. Trailers of the plaintext are dropped; binary HTTP carries its own in the
+/// data.
 ///
 /// ```
 /// # use http_body_util::{BodyExt, Full};
@@ -44,9 +45,9 @@ use crate::{ChunkSealer, SealError};
 /// ```
 pub struct SealingBody<B: Body> {
     state: State<B>,
-    /// Sealed and not given out yet.
+    /// Sealed but not yet returned.
     sealed: BytesMut,
-    /// How much of `sealed`, at its start, does not go out before there is more.
+    /// How many bytes at the start of `sealed` are held back until more follows.
     prefix_len: usize,
 }
 
@@ -136,7 +137,7 @@ impl<B: Body> fmt::Debug for SealingBody<B> {
 #[non_exhaustive]
 pub enum SealingError<E> {
     /// The body that the plaintext comes from failed.
-    #[error("the body with the message to be sealed failed")]
+    #[error("the body that carries the message to be sealed failed")]
     Body(#[source] E),
     /// The message has too many chunks, or cannot be sealed.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Where there is no graviola the provider is never made, and these stand in its table.
+//! Without graviola its provider is never made; these types only fill its table.
 
 pub(crate) use aes_gcm::{Aes128Gcm, Aes256Gcm};
 pub(crate) use chacha20poly1305::ChaCha20Poly1305;

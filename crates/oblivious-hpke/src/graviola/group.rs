@@ -50,7 +50,7 @@ impl Group for X25519 {
         Some(X25519Point { bytes: bytes.try_into().ok()?, table: None })
     }
 
-    /// graviola refuses points of low order by itself (RFC 9180 §7.1.4).
+    /// graviola itself refuses points of low order (RFC 9180 §7.1.4).
     fn agree<T>(
         secret: &Self::Secret,
         point: &X25519Point,

@@ -1,9 +1,8 @@
 //! ML-KEM-768: decapsulation. Encapsulation is libcrux's, which keeps the public key expanded and
 //! so takes half the time.
 //!
-//! What graviola offers openly takes a private key that was drawn at random and can be used once.
-//! The functions underneath are public and hidden from its documentation; their use stays in this
-//! file.
+//! graviola's documented API only takes a random private key that can be used once. The functions
+//! underneath are public, but hidden from its documentation; only this file uses them.
 
 use alloc::sync::Arc;
 

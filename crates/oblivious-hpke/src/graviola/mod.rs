@@ -17,12 +17,12 @@ pub(crate) fn is_supported() -> bool {
     graviola::util::is_cpu_supported()
 }
 
-/// Ends what used the wide halves of the vector registers.
+/// Clears the wide halves of the vector registers.
 ///
-/// graviola clears the registers at the end of its calls, but what it wipes when values are dropped
-/// puts the wide halves into use again. On many processors each instruction of the older kind, which
-/// the hashes here are made of, then waits for them: the set-up of an AES key took 4 µs instead of
-/// 0.5. Any cheap call that ends in clearing helps.
+/// graviola clears them at the end of its calls, but wiping a dropped value uses them again. On
+/// many processors every instruction of the older kind, such as those of the hashes here, then has
+/// to wait for them: setting up an AES key took 4 µs instead of 0.5 µs. Any cheap call that ends by
+/// clearing them helps.
 #[cfg(target_arch = "x86_64")]
 fn settle() {
     use std::sync::LazyLock;
@@ -37,7 +37,7 @@ fn settle() {
 #[cfg(not(target_arch = "x86_64"))]
 fn settle() {}
 
-/// Calls [`settle`] when it is dropped: as the last field, after the others.
+/// Calls [`settle`] when it is dropped. It must be the last field, to be dropped after the others.
 struct Settle;
 
 impl Drop for Settle {

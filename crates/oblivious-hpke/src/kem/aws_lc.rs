@@ -66,7 +66,7 @@ impl Group for AwsX25519 {
         Some(X25519Point { key: point(&agreement::X25519, bytes)?, table: None })
     }
 
-    /// AWS-LC refuses points of low order by itself (RFC 9180 §7.1.4).
+    /// AWS-LC itself refuses points of low order (RFC 9180 §7.1.4).
     fn agree<T>(
         secret: &X25519Secret,
         point: &X25519Point,

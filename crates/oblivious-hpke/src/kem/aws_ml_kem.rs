@@ -1,7 +1,7 @@
 //! ML-KEM over AWS-LC: decapsulation, with the private key imported in its expanded form once.
 //!
 //! Encapsulation is libcrux's, which keeps the public key expanded and takes its randomness from
-//! the caller; `aws-lc-rs` offers neither. So is the expansion of a seed.
+//! the caller; `aws-lc-rs` does neither. libcrux also expands the seeds.
 
 use alloc::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! DHKEM (RFC 9180 §4.1) over any group.
 //!
-//! It differs from the `hpke` crate's own in two ways. The private key carries its public key, so
-//! that a gateway does not recompute it, a base-point multiplication, for every request. And the
-//! ephemeral private key comes straight from the generator, so that a generator that returns known
+//! It differs from the `hpke` crate's own in two ways. The private key carries its public key, so a
+//! gateway does not recompute it for every request, which takes a base-point multiplication. And
+//! the ephemeral private key comes straight from the generator, so a generator that returns known
 //! bytes reproduces the messages of a published test vector.
 
 use core::marker::PhantomData;
@@ -15,7 +15,7 @@ use super::scheme::{MAX_SECRET_KEY_LEN, Of, Scheme};
 
 /// The length of the longest public key, P-521's, in bytes.
 pub(super) const MAX_POINT_LEN: usize = 133;
-/// How often a random private key may turn out to be out of range (RFC 9180 §7.1.3).
+/// How many times a private key is drawn, if each is out of range (RFC 9180 §7.1.3).
 const MAX_TRIES: usize = 256;
 
 /// The arithmetic of a Diffie-Hellman group.
@@ -38,7 +38,7 @@ pub(crate) trait Group: Sized + Send + Sync + 'static {
     fn public_key(secret: &Self::Secret, out: &mut [u8]) -> Option<()>;
     /// Reads a public key of the right length; `None` if it is not valid (RFC 9180 §7.1.4).
     fn point(bytes: &[u8]) -> Option<Self::Point>;
-    /// Hands the shared point to `with`; `None` if it is one that must be refused.
+    /// Passes the shared point to `with`; `None` if the point must be refused.
     fn agree<T>(
         secret: &Self::Secret,
         point: &Self::Point,

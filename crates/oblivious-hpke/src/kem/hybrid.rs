@@ -2,10 +2,10 @@
 //! one construction with different numbers (draft-irtf-cfrg-hybrid-kems §5.5,
 //! draft-irtf-cfrg-concrete-hybrid-kems §4, draft-connolly-cfrg-xwing-kem §5).
 //!
-//! It differs from the `hpke` crate's own in two ways. The private key, a seed, is kept expanded
-//! and not expanded anew for every request, a key generation of both KEMs each time. And an X25519
-//! key of low order is refused on both sides, as with X25519 alone: it would leave the secret to
-//! ML-KEM.
+//! It differs from the `hpke` crate's own in two ways. The private key, a seed, is kept expanded:
+//! expanding it for every request would generate both halves' keys each time. And an X25519 key of
+//! low order is refused on both sides, as with plain X25519: with it the secret would depend on
+//! ML-KEM only.
 
 use core::marker::PhantomData;
 
@@ -21,7 +21,7 @@ use super::{
     scheme::{Of, Scheme},
 };
 
-/// The most bytes that a group's private key is made of.
+/// The most random bytes that a group's private key is made from.
 const MAX_GROUP_SEED_LEN: usize = 128;
 
 /// The numbers of a hybrid KEM.
@@ -30,7 +30,7 @@ pub(crate) trait Parameters: Send + Sync + 'static {
     type Hpke: Kem;
     /// What the shared secret is bound to.
     const LABEL: &'static [u8];
-    /// How many bytes the group's private key is made of, Group_T.Nseed.
+    /// How many random bytes the group's private key is made from, Group_T.Nseed.
     const GROUP_SEED_LEN: usize;
 }
 

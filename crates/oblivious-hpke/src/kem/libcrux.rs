@@ -1,8 +1,8 @@
 //! ML-KEM over libcrux: Rust whose functional correctness and secret independence are proven, with
 //! vector instructions where the processor has them.
 //!
-//! Keys are kept unpacked, with the matrix that a public key only has the seed of: expanding it
-//! takes half of the time of a decapsulation, and two thirds of an encapsulation.
+//! Keys are kept unpacked, with the matrix whose seed is in the public key: expanding it takes half
+//! the time of a decapsulation, and two thirds of that of an encapsulation.
 
 use alloc::{boxed::Box, sync::Arc};
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::ml_kem::{MlKem, SEED_LEN, Secret};
 
-/// A value in a place of its own that is overwritten when it is dropped.
+/// A boxed value that is overwritten when it is dropped.
 pub(crate) struct Wiped<T: Default>(Box<T>);
 
 impl<T: Default> Drop for Wiped<T> {
@@ -20,15 +20,14 @@ impl<T: Default> Drop for Wiped<T> {
     }
 }
 
-/// What was made by the code for vector instructions, or by that for any processor; the one must
-/// not reach the other.
+/// A value made by the vector code, or by the portable code. The two must not be mixed.
 #[derive(Clone)]
 pub(crate) enum For<V, P> {
     Vectors(V),
     Portable(P),
 }
 
-/// Whether the processor has the vector instructions that the code for them needs.
+/// Whether the processor has the instructions that the vector code needs.
 fn has_vectors() -> bool {
     match () {
         #[cfg(target_arch = "x86_64")]
@@ -58,7 +57,7 @@ macro_rules! parameter_sets {
         }
 
         impl $name {
-            /// A private key for the code for vector instructions, or that for any processor.
+            /// A private key for the vector code, or for the portable code.
             fn private_for(vectors: bool, seed: &[u8; SEED_LEN]) -> <Self as MlKem>::Private {
                 Arc::new(if vectors {
                     let mut keys = Wiped(Box::new($set::vectors::init_key_pair()));
@@ -71,7 +70,7 @@ macro_rules! parameter_sets {
                 })
             }
 
-            /// A public key for the one or the other.
+            /// A public key for the vector code, or for the portable code.
             fn public_for(vectors: bool, bytes: &[u8]) -> Option<<Self as MlKem>::Public> {
                 let bytes = bytes.try_into().ok()?;
                 libcrux_ml_kem::$set::validate_public_key(&bytes).then_some(())?;

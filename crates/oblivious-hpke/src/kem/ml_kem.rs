@@ -45,7 +45,7 @@ pub(crate) trait MlKem: Sized + Send + Sync + 'static {
         <Self::Hpke as Kem>::EncappedKey::size()
     }
 
-    /// [`encapsulate`](Self::encapsulate) with what the generator gives.
+    /// [`encapsulate`](Self::encapsulate) with randomness from the generator.
     fn encapsulate_with_rng(
         public: &Self::Public,
         rng: &mut impl CryptoRng,

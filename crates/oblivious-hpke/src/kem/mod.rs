@@ -1,7 +1,7 @@
 //! KEMs, plugged in underneath the `hpke` crate.
 //!
-//! Each is put together here ([`scheme`]) from primitives that are somebody else's: the arithmetic
-//! of a [`Group`], and an implementation of [`MlKem`].
+//! Each is assembled here ([`scheme`]) from other libraries' primitives: the arithmetic of a
+//! [`Group`], and an implementation of [`MlKem`].
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
@@ -55,8 +55,8 @@ pub(crate) use nist::{P256, P384, P521};
 pub(crate) trait PreparedKem:
     Kem<PublicKey: Send + Sync, PrivateKey: Send + Sync> + Send + Sync + 'static
 {
-    /// Computes once what encapsulation to this key would compute each time, where there is such.
-    /// Returns whether there is.
+    /// Computes once what every encapsulation to this key would compute again, if there is
+    /// anything. Returns whether there is.
     fn precompute(_: &mut Self::PublicKey) -> bool {
         false
     }

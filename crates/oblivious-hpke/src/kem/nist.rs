@@ -7,8 +7,8 @@ use super::dh::Group;
 /// The first byte of an uncompressed point (SEC 1 §2.3.3), the only form that RFC 9180 §7.1.1 has.
 const UNCOMPRESSED: u8 = 4;
 
-/// Whether bytes of the right length are in the uncompressed form. The length alone tells the
-/// compressed form apart; this does so for the hybrid one.
+/// Whether bytes of the right length are in the uncompressed form. The length rules out the
+/// compressed form; this rules out the hybrid one.
 pub(crate) fn is_uncompressed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&UNCOMPRESSED)
 }

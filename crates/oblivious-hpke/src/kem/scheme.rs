@@ -1,8 +1,9 @@
-//! A KEM of ours as one of the `hpke` crate: keys and encapsulated keys that are bytes and, beside
-//! them, what was made of the bytes once.
+//! Our KEMs as KEMs of the `hpke` crate. Each key is its bytes, together with what was computed
+//! from them once.
 //!
-//! The traits have items that the `hpke` crate hides from its documentation; their use stays in
-//! this file.
+//! The crate's trait `Kem` has items that are hidden from its documentation. Only this file
+//! implements them, and only its tests call them. The one other hidden item in use is `AeadImpl` of
+//! the trait `Aead`.
 
 use core::{fmt, marker::PhantomData};
 
@@ -36,7 +37,7 @@ pub(crate) trait Scheme: Sized + Send + Sync + 'static {
     fn write_public(private: &Self::Private, out: &mut [u8]) -> Option<()>;
     /// Checks and expands a public key.
     fn public(bytes: &[u8]) -> Option<Self::Public>;
-    /// Encap (RFC 9180 §4), to a public key that is given both ways.
+    /// Encap (RFC 9180 §4), to a public key that is given expanded and as bytes.
     fn encapsulate(
         public: &Self::Public,
         public_bytes: &[u8],
@@ -73,7 +74,7 @@ pub(crate) struct PublicKey<S: Scheme> {
 pub(crate) struct Enc<S: Scheme>(Array<u8, EncLen<S>>);
 
 impl<S: Scheme> PrivateKey<S> {
-    /// A key whose serialization is what `write` writes.
+    /// A key whose serialization `write` writes.
     fn new(write: impl FnOnce(&mut [u8])) -> Result<Self, HpkeError> {
         let mut room = Zeroizing::new([0; MAX_SECRET_KEY_LEN]);
         let bytes = &mut room[..Self::size()];
@@ -104,7 +105,7 @@ impl<S: Scheme> Kem for Of<S> {
         PublicKey { expanded, bytes }
     }
 
-    /// DeriveKeyPair (RFC 9180 §7.1.3, draft-ietf-hpke-pq §4), as the `hpke` crate has it.
+    /// DeriveKeyPair (RFC 9180 §7.1.3, draft-ietf-hpke-pq §4), by the `hpke` crate.
     fn derive_keypair(ikm: &[u8]) -> (PrivateKey<S>, PublicKey<S>) {
         let (derived, _) = S::Hpke::derive_keypair(ikm);
         let private = PrivateKey::new(|out| derived.write_exact(out));
@@ -113,7 +114,7 @@ impl<S: Scheme> Kem for Of<S> {
         (private, public)
     }
 
-    // Nobody authenticates as a sender here, so a sender's key is a mistake.
+    // Senders are never authenticated here, so a sender's key is a mistake.
     fn encap_with_rng(
         recipient: &PublicKey<S>,
         sender: Option<(&PrivateKey<S>, &PublicKey<S>)>,

@@ -54,7 +54,7 @@ impl Group for X25519 {
             Some(table) => table.agree(secret.as_bytes(), with),
             None => {
                 let shared = secret.diffie_hellman(&point.montgomery.0.into());
-                // RFC 9180 §7.1.4: a point of low order makes the result known to everybody.
+                // RFC 9180 §7.1.4: with a point of low order anyone knows the result.
                 shared.was_contributory().then_some(())?;
                 with(shared.as_bytes())
             }
@@ -67,8 +67,8 @@ impl Group for X25519 {
     }
 }
 
-/// Multiples of a public key, by which an agreement with it takes a quarter of the time. It takes
-/// about 30 KiB, and the time of some twenty agreements to make.
+/// Multiples of a public key, which cut the time of an agreement to a quarter. They take about 30
+/// KiB, and as long to make as about twenty agreements.
 #[derive(Clone)]
 pub(crate) struct Table(Arc<EdwardsBasepointTable>);
 
@@ -78,7 +78,7 @@ impl Table {
         // Both points of this u-coordinate have the same u-coordinate when multiplied, so which
         // of the two is taken makes no difference.
         let edwards = point.to_edwards(0)?;
-        // Of points of low order the plain agreement has all there is to say.
+        // Points of low order are left to the plain agreement.
         (!edwards.mul_by_cofactor().is_identity())
             .then(|| Self(Arc::new(EdwardsBasepointTable::create(&edwards))))
     }
@@ -168,7 +168,7 @@ mod tests {
             }
         }
 
-        /// A point plus one of order 8: what is multiplied by a clamped secret forgets the latter.
+        /// A point plus one of order 8: multiplying by a clamped secret cancels the latter.
         #[test]
         fn points_with_a_component_of_low_order_agree_too(secret: [u8; 32], scalar: [u8; 32], i in 0..8_usize) {
             use curve25519_dalek::{constants::EIGHT_TORSION, edwards::EdwardsPoint};

@@ -14,8 +14,8 @@ use crate::suite::KemTable;
 /// A source of cryptographic primitives and randomness, chosen by value: several can be in use in
 /// one program.
 ///
-/// Every provider speaks the same protocol; what one sealed, each other opens. All have every KEM
-/// and every suite, from these sources:
+/// All providers are compatible: what one seals, any other opens. All have every KEM and every
+/// suite, from these sources:
 ///
 /// | | [`rust_crypto`](Self::rust_crypto) | `aws_lc` | `graviola` |
 /// | --- | --- | --- | --- |
@@ -23,13 +23,13 @@ use crate::suite::KemTable;
 /// | X25519 to a [prepared](crate::Recipient::precomputed) key | dalek | dalek | dalek |
 /// | P-256, P-384 | RustCrypto | AWS-LC | graviola |
 /// | P-521 | RustCrypto | AWS-LC | RustCrypto |
-/// | ML-KEM-768 | libcrux | AWS-LC, to encapsulate libcrux | graviola, to encapsulate libcrux |
-/// | ML-KEM-1024 | libcrux | AWS-LC, to encapsulate libcrux | libcrux |
+/// | ML-KEM-768 | libcrux | AWS-LC; encapsulation: libcrux | graviola; encapsulation: libcrux |
+/// | ML-KEM-1024 | libcrux | AWS-LC; encapsulation: libcrux | libcrux |
 /// | AES-GCM, ChaCha20-Poly1305 | RustCrypto | AWS-LC | graviola |
 /// | SHA-2, SHA-3, HKDF | RustCrypto | RustCrypto | RustCrypto |
 /// | needs | nothing | the feature `aws-lc`, std, a C compiler | the feature `graviola`, std, Rust 1.89, a processor that has the instructions |
 ///
-/// The hybrid KEMs are made of what stands here for their halves.
+/// The hybrid KEMs use the primitives listed for their halves.
 #[derive(Clone, Copy)]
 pub struct Provider {
     name: &'static str,
@@ -48,20 +48,20 @@ impl Provider {
     }
 
     /// Primitives of AWS-LC: X25519, the NIST curves, the AEADs, and the gateway's side of ML-KEM.
-    /// The client's side of ML-KEM and the hashes are those of
-    /// [`rust_crypto`](Self::rust_crypto): AWS-LC expands a public key anew for every
-    /// encapsulation, and cannot be given its randomness.
+    /// The client's side of ML-KEM and the hashes are those of [`rust_crypto`](Self::rust_crypto):
+    /// AWS-LC expands a public key anew for every encapsulation, and does not accept randomness
+    /// from the caller.
     #[cfg(feature = "aws-lc")]
     pub const fn aws_lc() -> Self {
         Self::new("aws_lc", tables::AWS_LC)
     }
 
-    /// Primitives of graviola, whose arithmetic is formally verified assembly from s2n-bignum: X25519,
-    /// P-256, P-384, the gateway's side of ML-KEM-768, and the AEADs. It needs no C compiler. The
-    /// rest is that of [`rust_crypto`](Self::rust_crypto).
+    /// Primitives of graviola, whose arithmetic is formally verified assembly from s2n-bignum:
+    /// X25519, P-256, P-384, the gateway's side of ML-KEM-768, and the AEADs. It needs no C
+    /// compiler. The rest comes from [`rust_crypto`](Self::rust_crypto).
     ///
     /// # Errors
-    /// If the processor is not one that graviola has code for.
+    /// If graviola does not support the processor.
     #[cfg(feature = "graviola")]
     pub fn graviola() -> Result<Self, ProcessorError> {
         if !crate::graviola::is_supported() {
@@ -85,7 +85,7 @@ impl Provider {
         Self::rust_crypto()
     }
 
-    /// The same primitives, with another source of randomness than the operating system.
+    /// The same primitives, with a source of randomness other than the operating system.
     ///
     /// Without the feature `getrandom` a provider needs one to make keys, and to seal.
     #[must_use]
@@ -95,7 +95,7 @@ impl Provider {
     }
 
     /// No security at all, for fuzzing: what is "encrypted" stays readable, and nearly every tag is
-    /// right. It exists in builds of a fuzzer alone.
+    /// right. It exists only in fuzzing builds.
     #[cfg(fuzzing)]
     pub const fn toy() -> Self {
         Self::new("toy", tables::TOY)
@@ -104,8 +104,7 @@ impl Provider {
     /// Whether keys of `kem` can be used with `suite`.
     ///
     /// The one-stage KDFs (SHAKE and TurboSHAKE) never can: the keys of a response come from
-    /// Extract and Expand (RFC 9458 §4.4), which they do not have. Nor can the AEAD that exports
-    /// only.
+    /// Extract and Expand (RFC 9458 §4.4), which they do not have. Nor can the export-only AEAD.
     pub fn supports(&self, kem: KemId, suite: SymmetricSuite) -> bool {
         self.kem(kem).is_some_and(|kem| kem.suite(suite).is_some())
     }
@@ -132,7 +131,7 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// The processor lacks instructions that graviola is written in.
+/// The processor lacks instructions that graviola needs.
 #[cfg(feature = "graviola")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(

@@ -1,4 +1,4 @@
-//! What a suite does, as traits of objects.
+//! What a suite does, as traits for trait objects.
 
 use alloc::boxed::Box;
 use core::marker::PhantomData;
@@ -16,7 +16,7 @@ pub(crate) const NONCE_LEN: usize = 12;
 /// The longest AEAD key, Nk.
 pub(crate) const MAX_KEY_LEN: usize = 32;
 
-/// The operation failed. Why is nobody's business: it could tell an attacker something.
+/// The operation failed. The reason is not given, since it could help an attacker.
 #[derive(Debug)]
 pub(crate) struct Failed;
 
@@ -92,7 +92,7 @@ pub(crate) trait ResponseCipher: Send + Sync {
     fn opener(&self, secret: &ResponseSecret, salt: &[u8]) -> Result<Box<dyn OpenChunk>, Failed>;
 }
 
-/// Seals one chunk after the other.
+/// Seals one chunk after another.
 pub(crate) trait SealChunk: Send + Sync {
     /// Encrypts `message` and fills in `tag`.
     fn seal_chunk(
@@ -103,7 +103,7 @@ pub(crate) trait SealChunk: Send + Sync {
     ) -> Result<(), Failed>;
 }
 
-/// Opens one chunk after the other.
+/// Opens one chunk after another.
 pub(crate) trait OpenChunk: Send + Sync {
     /// Decrypts `message` in place.
     fn open_chunk(
@@ -141,7 +141,7 @@ pub(crate) fn entropy_len<A: Aead>() -> usize {
     <A::AeadImpl as aes_gcm::KeySizeUser>::key_size().max(NONCE_LEN)
 }
 
-/// Types that are chosen and never held.
+/// Marker types, which are never instantiated.
 pub(crate) type Marker<T> = PhantomData<fn() -> T>;
 
 /// A KDF of the `hpke` crate, and its hash for the response's Extract and Expand.

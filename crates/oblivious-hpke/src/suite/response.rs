@@ -38,7 +38,7 @@ impl<D: Kdf, A: Aead + 'static> ResponseCipher for Response<D, A> {
         entropy_len::<A>()
     }
 
-    // The nonce of a whole response is that of the first chunk: XORed with zero, it stays.
+    // The nonce of a whole response is that of the first chunk: XOR with zero leaves it unchanged.
     fn seal(
         &self,
         secret: &ResponseSecret,
@@ -77,8 +77,8 @@ struct Chunks<A: Aead> {
 }
 
 impl<A: Aead> Chunks<A> {
-    /// The nonce of the next chunk: the base nonce XOR the chunk's number. A number is used once,
-    /// and they end before they would repeat.
+    /// The nonce of the next chunk: the base nonce XOR the chunk's number. Each number is used
+    /// once; they run out before one would repeat.
     fn next_nonce(&mut self) -> Result<Nonce<A::AeadImpl>, Failed> {
         let number = self.counter.ok_or(Failed)?;
         self.counter = number.checked_add(1);

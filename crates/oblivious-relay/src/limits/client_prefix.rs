@@ -1,28 +1,29 @@
-//! Whose address it is: as a rule a client has more than one.
+//! Which addresses belong to one client: it often has more than one.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
-/// How much of an address tells clients apart: what has the same first bits counts as one client.
+/// How much of an address identifies a client: addresses with the same first bits count as one
+/// client.
 ///
-/// 32 bits of IPv4, so each address by itself, and 56 of IPv6 by default: networks give their
-/// customers 56 bits or less, and the rest of the address is whatever the customer likes.
+/// By default 32 bits of IPv4, so each address by itself, and 56 bits of IPv6: networks assign
+/// their customers prefixes of 56 bits or less, and the customer chooses the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientPrefixes {
     ipv4: u8,
     ipv6: u8,
 }
 
-/// No address has so many bits, or none at all would be looked at.
+/// The prefix has no bits, or more than an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a prefix has 1 to 32 bits of IPv4, and 1 to 128 of IPv6")]
+#[error("the prefix is out of range: write 1 to 32 bits for IPv4, and 1 to 128 for IPv6")]
 #[non_exhaustive]
 pub struct ClientPrefixesError;
 
 impl ClientPrefixes {
-    /// So many bits of an address of IPv4, and so many of one of IPv6.
+    /// This many bits of an IPv4 address, and of an IPv6 address.
     ///
     /// # Errors
     ///
@@ -54,7 +55,7 @@ impl Default for ClientPrefixes {
     }
 }
 
-/// A client, as far as the limits can tell. It shows up nowhere.
+/// A client, as far as the limits can tell. It is never shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ClientPrefix(IpAddr);
 

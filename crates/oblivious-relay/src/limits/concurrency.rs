@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::client_prefix::ClientPrefix;
 
-/// So many tables, so that threads seldom wait for each other.
+/// Enough tables that threads seldom wait for each other.
 const SHARDS: usize = 16;
 
 /// What an exchange has been let in on. It is counted until this is dropped.
@@ -38,7 +38,7 @@ impl Concurrency {
 
     pub(super) fn enter(&self) -> Option<Permit> {
         let before = self.under_way.fetch_add(1, Ordering::Relaxed);
-        // Made before the check, so that it takes back what was added.
+        // Made before the check, so that dropping it undoes the addition.
         let permit = Permit { under_way: Arc::clone(&self.under_way) };
         (before < self.most).then_some(permit)
     }
@@ -50,7 +50,7 @@ impl Drop for Permit {
     }
 }
 
-/// Counts the exchanges of each client. Only those that have some take room.
+/// Counts the exchanges of each client. Only clients that have any take room.
 #[derive(Clone, Debug)]
 pub(super) struct PerClient {
     most: u32,
@@ -59,7 +59,7 @@ pub(super) struct PerClient {
 
 #[derive(Debug)]
 struct Tables {
-    /// Which table a client is in. Nobody can choose addresses so that all are in one.
+    /// Which table a client is in. It is keyed, so addresses cannot be chosen to fall into one.
     hasher: RandomState,
     shards: [Mutex<HashMap<ClientPrefix, u32>>; SHARDS],
 }
@@ -105,7 +105,7 @@ impl Drop for ClientPermit {
         *entry.get_mut() -= 1;
         if *entry.get() == 0 {
             entry.remove();
-            // A crowd that is gone gives its room back.
+            // Memory is released once many clients have left.
             if table.capacity() > 1024 && table.len() < table.capacity() / 8 {
                 table.shrink_to_fit();
             }

@@ -1,4 +1,4 @@
-//! What a client, and all of them together, may take of a relay.
+//! What one client, and all clients together, may use of a relay.
 
 mod client_prefix;
 mod concurrency;
@@ -22,11 +22,11 @@ pub use rate::RateLimit;
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    /// There are limits per client, and nobody has said who the client is.
+    /// There are limits per client, but the client's address is unknown.
     NoAddress,
-    /// There will be room for this client's next request after this time.
+    /// This client may send its next request after this time.
     Rate(Duration),
-    /// As many exchanges as there may be are under way: of this client, or of all.
+    /// The limit on exchanges under way is reached, for this client or for all.
     Concurrency,
 }
 

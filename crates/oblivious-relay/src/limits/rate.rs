@@ -18,7 +18,7 @@ const DEFAULT_REMEMBERED: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 /// How many requests a client may send: a token bucket for each.
 ///
-/// A client that is over it gets a 429 with `Retry-After`, and the others do not notice.
+/// A client that exceeds it gets a 429 with `Retry-After`; the others are not affected.
 ///
 /// ```
 /// use std::num::NonZeroU32;
@@ -36,28 +36,28 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// So many requests a second, and as many at once.
+    /// This many requests a second, and as many at once.
     pub const fn per_second(requests: NonZeroU32) -> Self {
         Self { quota: Quota::per_second(requests), remembered: DEFAULT_REMEMBERED }
     }
 
-    /// So many requests a minute, and as many at once.
+    /// This many requests a minute, and as many at once.
     pub const fn per_minute(requests: NonZeroU32) -> Self {
         Self { quota: Quota::per_minute(requests), remembered: DEFAULT_REMEMBERED }
     }
 
-    /// Lets a client that has been quiet send so many requests at once.
+    /// Lets a client that has been quiet send this many requests at once.
     #[must_use]
     pub const fn burst(mut self, requests: NonZeroU32) -> Self {
         self.quota = self.quota.allow_burst(requests);
         self
     }
 
-    /// Remembers so many clients, rounded up to a multiple of 8; 65,536 without this call. Each
-    /// takes 40 bytes, from the start.
+    /// Remembers this many clients, rounded up to a multiple of 8; 65,536 by default. Each takes 40
+    /// bytes, allocated at the start.
     ///
-    /// When there are more, those are forgotten that would soonest have been as good as forgotten
-    /// anyway: a client with too many requests stays, and nobody is refused for the others' sake.
+    /// If there are more, those closest to a full bucket are forgotten first: a client with too
+    /// many requests stays remembered, and no client is refused because of others.
     #[must_use]
     pub const fn remember(mut self, clients: NonZeroUsize) -> Self {
         self.remembered = clients;
@@ -76,7 +76,7 @@ impl Limiter {
         Self { limiter: RateLimiter::new(limit.quota, table, Uptime(clock)) }
     }
 
-    /// Takes a token of this client, or says how long it takes until there is one.
+    /// Takes a token of this client, or returns how long it takes until there is one.
     pub(super) fn check(&self, client: &ClientPrefix) -> Result<(), Duration> {
         self.limiter
             .check_key(client)
@@ -153,7 +153,7 @@ mod tests {
         assert!(limiter.check(&client(1)).is_err());
     }
 
-    /// One who is over the limit does not get away by being one of very many.
+    /// A client over the limit does not escape among very many others.
     #[test]
     fn a_crowd_does_not_wash_away_who_is_over_the_limit() {
         let clock = Arc::default();

@@ -9,13 +9,13 @@ use governor::state::StateStore;
 
 use super::client_prefix::ClientPrefix;
 
-/// How many places there are for a client. It is in one of them, or nowhere.
+/// How many slots a client may be in. It is in one of them, or nowhere.
 const WAYS: usize = 8;
 
-/// The number of a client's bucket is when it will be full again. A client whose bucket is full need
-/// not be remembered; where there is no place left, the fullest bucket is given away.
+/// A client's bucket is stored as the time when it will be full again. A client whose bucket is
+/// full need not be remembered; if no slot is free, the fullest bucket is overwritten.
 pub(super) struct Table {
-    /// Which places are a client's. Nobody can choose addresses so that all have the same.
+    /// Which slots a client may use. It is keyed, so addresses cannot be chosen to share them.
     hasher: RandomState,
     sets: Box<[Mutex<Set>]>,
 }
@@ -39,7 +39,7 @@ impl StateStore for Table {
         // Both are a usize that fits in a u64, or less than one that is.
         #[expect(clippy::cast_possible_truncation, reason = "it is less than the number of sets")]
         let index = (self.hasher.hash_one(client) % self.sets.len() as u64) as usize;
-        // Nothing panics under the lock that could leave an entry in half.
+        // Nothing panics under the lock, so no entry is ever half written.
         let mut set = self.sets[index].lock().unwrap_or_else(PoisonError::into_inner);
         let own = set.iter().position(|entry| entry.is_some_and(|(other, _)| other == *client));
         let known = own.and_then(|own| set[own]).map(|(_, full)| full);
@@ -65,7 +65,7 @@ mod tests {
         ClientPrefixes::default().of(Ipv4Addr::from_bits(number).into())
     }
 
-    /// Sets what is known of a client, and returns what was.
+    /// Sets what is known of a client, and returns what was known before.
     fn put(table: &Table, number: u32, full: u64) -> Option<u64> {
         let outcome: Result<_, ()> =
             table.measure_and_replace(&client(number), |known| Ok((known, Nanos::new(full))));

@@ -30,8 +30,7 @@ pub(crate) fn introduction(devices: usize, reports: usize) {
          Oblivious HTTP.\n\
          \n\
          \x20   device 1     ---.\n\
-         \x20   device 2     ---+--->  relay  --->  gateway  --->  collector\n\
-         \x20   ...             |\n\
+         \x20   ...          ---+--->  relay  --->  gateway  --->  collector\n\
          \x20   {last:<11}  ---'    knows who     knows what    knows what\n\
          \n\
          All of them are on this machine, so that a device is an address with a port of its own."

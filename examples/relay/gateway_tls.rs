@@ -53,6 +53,13 @@ fn own(
         (None, Some(extra)) => Roots::PublicAnd(extra),
         (None, None) => Roots::Public,
     };
+    // Who pins a gateway means its keys as well, wherever they are.
+    let client_tls = match (ca, &route.keys) {
+        (Some(_), Some(keys)) => {
+            client_tls.with(&url(keys)?, tls::client_config_with(roots, None)?)
+        }
+        _ => client_tls,
+    };
     let identity = match (client_cert, client_key) {
         (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
         (None, None) => None,

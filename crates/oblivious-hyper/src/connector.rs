@@ -170,7 +170,7 @@ impl Connector {
         match self.proxy.take() {
             Some(proxy) => {
                 let direct = service_fn(move |proxy| self.clone().connect_directly(proxy));
-                Ok(Tunnel::new(proxy, direct).call(uri).await?)
+                Ok(Tunnel::new(proxy, direct).call(with_port(uri)?).await?)
             }
             None => self.connect_directly(uri).await,
         }
@@ -199,6 +199,16 @@ impl std::fmt::Debug for Connector {
     }
 }
 
+/// A URI with the port of its scheme, where it names none: a tunnel without one would lead to the
+/// port of https.
+fn with_port(uri: Uri) -> Result<Uri, http::Error> {
+    if uri.port().is_some() || uri.scheme() != Some(&Scheme::HTTP) {
+        return Ok(uri);
+    }
+    let authority = format!("{}:80", uri.host().unwrap_or_default());
+    Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query("/").build()
+}
+
 impl Service<Uri> for Connector {
     type Response = TokioIo<TcpStream>;
     type Error = BoxError;
@@ -218,6 +228,18 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn a_tunnel_leads_to_the_port_of_the_scheme() {
+        for (uri, expected) in [
+            ("http://example.com/keys", "http://example.com:80/"),
+            ("http://[2001:db8::1]/keys", "http://[2001:db8::1]:80/"),
+            ("http://example.com:8080/keys", "http://example.com:8080/keys"),
+            ("https://example.com/keys", "https://example.com/keys"),
+        ] {
+            assert_eq!(with_port(uri.parse().unwrap()).unwrap().to_string(), expected);
+        }
+    }
 
     #[tokio::test]
     async fn a_name_with_known_addresses_is_not_looked_up() {

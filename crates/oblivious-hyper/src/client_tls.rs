@@ -14,12 +14,14 @@ use rustls::ClientConfig;
 /// use oblivious_hyper::tls::{Identity, Roots};
 /// use oblivious_service::Live;
 ///
-/// let identity = Identity { certificate: "relay.pem".as_ref(), key: "relay-key.pem".as_ref() };
-/// let pinned = Roots::Only("gateway-ca.pem".as_ref()); let tls =
-/// ClientTls::new(tls::client_config(None)?) .with(&"https://gateway.example".parse()?,
-/// tls::client_config_with(pinned, Some(identity))?); // It can be replaced, for instance when
-/// certificates have been renewed, for new connections. let tls = Live::new(tls); let http_client =
-/// HttpClient::with_live_tls(tls.clone());
+/// let identity =
+///     Identity { certificate: "relay.pem".as_ref(), key: "relay-key.pem".as_ref() };
+/// let pinned = Roots::Only("gateway-ca.pem".as_ref());
+/// let tls = ClientTls::new(tls::client_config(None)?)
+///     .with(&"https://gateway.example".parse()?, tls::client_config_with(pinned, Some(identity))?);
+/// // Replaced, for instance when certificates have been renewed, it is for connections to come.
+/// let tls = Live::new(tls);
+/// let http_client = HttpClient::with_live_tls(tls.clone());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

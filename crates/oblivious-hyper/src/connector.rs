@@ -60,11 +60,14 @@ pub struct ProxyError;
 /// use oblivious_gateway::{Origin, TargetPolicy};
 /// use oblivious_hyper::Connector;
 ///
-/// let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?); // TLS goes on top of
-/// it, as with any other connector, and then hyper's client. let tls =
-/// oblivious_hyper::tls::client_config(None)?; let connector =
-/// hyper_rustls::HttpsConnectorBuilder::new() .with_tls_config(tls) .https_only()
-/// .enable_all_versions() .wrap_connector(Connector::guarded(policy));
+/// let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?);
+/// // Over it comes TLS, as over any other connector, and then hyper's client.
+/// let tls = oblivious_hyper::tls::client_config(None)?;
+/// let connector = hyper_rustls::HttpsConnectorBuilder::new()
+///     .with_tls_config(tls)
+///     .https_only()
+///     .enable_all_versions()
+///     .wrap_connector(Connector::guarded(policy));
 /// # let _ = connector;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -95,11 +95,13 @@
 //!
 //! type Answer = Response<RelayResponseBody<FullBody>>;
 //!
-//! /// Lets clients with a valid token pass. fn check(request: &Request<FullBody>) ->
-//! Option<Answer> { let shown = request.headers().get("authorization"); let holds =
-//! shown.is_some_and(|token| token == "PrivateToken token=AAAA"); let refused = ||
-//! refusal(StatusCode::UNAUTHORIZED, "Show a token."); (!holds).then(||
-//! refused().map(RelayResponseBody::from)) }
+//! /// Passes whoever shows a token that holds.
+//! fn check(request: &Request<FullBody>) -> Option<Answer> {
+//!     let shown = request.headers().get("authorization");
+//!     let holds = shown.is_some_and(|token| token == "PrivateToken token=AAAA");
+//!     let refused = || refusal(StatusCode::UNAUTHORIZED, "Show a token.");
+//!     (!holds).then(|| refused().map(RelayResponseBody::from))
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

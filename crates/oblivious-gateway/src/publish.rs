@@ -56,7 +56,7 @@ impl PublishKeys {
 
     /// Sets how long clients may keep the configurations without asking again, in whole seconds.
     /// With a schedule, set it to that of
-    /// [`ScheduleSettings::max_age`](crate::ScheduleSettings::max_age).
+    /// [`ScheduleSettings::with_max_age`](crate::ScheduleSettings::with_max_age).
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;

@@ -43,7 +43,10 @@ pub enum SealError {
     /// The key or the message cannot be used: the recipient's public key, or its X25519 half, has a
     /// low order, so anyone would know the shared secret; or the message is longer than the AEAD
     /// allows.
-    #[error("this public key is unsafe to use, or the message is too long for the AEAD")]
+    #[error(
+        "this public key cannot be used, or the message is too long for the AEAD: fetch the key \
+         configuration again, or send less"
+    )]
     Refused,
     /// The request is to be sent in chunks, but the [`Labels`](crate::Labels) have none for chunks.
     #[error("the labels of this protocol are only for whole messages; add labels for chunks")]

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use oblivious_http::client::{
     ClientLayer, Gateway, KeyCache, ReqwestClient, TargetPattern, UrlKeys,
 };
-use oblivious_http::service::{FullBody, TokioTimer};
+use oblivious_http::service::{Content, TokioTimer};
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
 
@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let question: Value = serde_json::from_str(&json)?;
     let request = Request::post(target)
         .header(header::CONTENT_TYPE, "application/json")
-        .body(FullBody::from(question.to_string()))?;
+        .body(Content::from(question.to_string()))?;
     let response = client.oneshot(request).await?;
     ensure!(response.status().is_success(), "the answer has status {}", response.status());
     let answer: Value = serde_json::from_slice(&response.into_body().collect().await?.to_bytes())?;

@@ -26,7 +26,7 @@ pub(crate) fn race(criterion: &mut Criterion, report: &mut Report) {
 /// Decodes the message, each piece a push of its own; before each comes the length of its chunk.
 fn push(head: &Bytes, chunk_length: Option<&Bytes>, pieces: &[Bytes]) -> usize {
     let mut options = DecodeOptions::default();
-    options.limits.content = u64::MAX;
+    options.limits.content = Some(u64::MAX);
     let mut decoder = Decoder::for_request(&options);
     decoder.push(head.clone());
     assert!(matches!(decoder.next_event(), Ok(Some(Event::Request(_)))));

@@ -22,7 +22,7 @@ use oblivious_hyper::{
     server::{self, Options},
 };
 use oblivious_keys::{KemId, SymmetricSuite};
-use oblivious_service::{BoxError, FullBody, Live};
+use oblivious_service::{BoxError, Content, Live};
 use tower::{Layer, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,7 +45,7 @@ async fn main() -> Result<(), BoxError> {
     let count = Arc::clone(&answered);
     let target = service_fn(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
-        async { Ok::<_, BoxError>(Response::new(FullBody::from("hello\n"))) }
+        async { Ok::<_, BoxError>(Response::new(Content::from("hello\n"))) }
     });
     let gateway = GatewayLayer::new(keys.clone())
         .targets("http://127.0.0.1:18080".parse::<Origin>()?)

@@ -22,7 +22,7 @@ use examples::logging::{self, LogFormat};
 use http::{Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt;
-use oblivious_http::service::{BoxError, FullBody};
+use oblivious_http::service::{BoxError, Content};
 use tower::{Service, ServiceExt};
 
 use crate::events::Tokens;
@@ -63,7 +63,7 @@ async fn run(prompt: &str) -> anyhow::Result<bool> {
         let prompt = serde_json::json!({ "prompt": prompt }).to_string();
         let request = Request::post(parties.model.uri("/chat")?);
         let request = request.header(header::CONTENT_TYPE, "application/json");
-        anyhow::Ok(request.body(FullBody::from(prompt))?)
+        anyhow::Ok(request.body(Content::from(prompt))?)
     };
 
     println!("> {prompt}\n");
@@ -97,17 +97,17 @@ async fn run(prompt: &str) -> anyhow::Result<bool> {
 /// Sends a request on an existing connection, and reads the answer as it comes.
 async fn hear<S, B>(
     mut client: S,
-    request: Request<FullBody>,
+    request: Request<Content>,
     mut show: impl FnMut(&str),
 ) -> anyhow::Result<Heard>
 where
-    S: Service<Request<FullBody>, Response = Response<B>>,
+    S: Service<Request<Content>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: Body<Data: Send, Error: Into<BoxError>> + Unpin,
 {
     let mut ready = request.uri().clone().into_parts();
     ready.path_and_query = Some("/ready".parse()?);
-    let ready = Request::get(http::Uri::from_parts(ready)?).body(FullBody::empty())?;
+    let ready = Request::get(http::Uri::from_parts(ready)?).body(Content::default())?;
     let answer = call(&mut client, ready).await?;
     answer.into_body().collect().await.map_err(anyhow_error)?;
 
@@ -127,9 +127,9 @@ where
     Ok(Heard { text, begun, first: first.unwrap_or(last), last })
 }
 
-async fn call<S, B>(client: &mut S, request: Request<FullBody>) -> anyhow::Result<Response<B>>
+async fn call<S, B>(client: &mut S, request: Request<Content>) -> anyhow::Result<Response<B>>
 where
-    S: Service<Request<FullBody>, Response = Response<B>>,
+    S: Service<Request<Content>, Response = Response<B>>,
     S::Error: Into<BoxError>,
 {
     let response = client.ready().await.map_err(anyhow_error)?.call(request).await;

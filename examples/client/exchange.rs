@@ -130,7 +130,7 @@ fn client(cli: &Cli, trace: &Arc<Trace>) -> anyhow::Result<Client<Watched<HttpCl
         (None, false) => layer.timeout(patience),
     };
     let mut options = DecodeOptions::default();
-    options.limits.content = u64::MAX;
+    options.limits.content = Some(u64::MAX);
     // The user has chosen what to send.
     layer = layer.request_limit(usize::MAX);
     if let Some(bytes) = cli.output.max_filesize {

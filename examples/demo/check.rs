@@ -4,7 +4,6 @@ use examples::witness::Message;
 use http::{Request, Response};
 use http_body::Body;
 use oblivious_http::bhttp::Content;
-use oblivious_http::service::FullBody;
 
 use crate::parties::{COOKIE, USER_AGENT};
 use crate::report::Seen;
@@ -17,7 +16,7 @@ pub(crate) struct Finding {
 
 /// Checks an exchange against what every party saw of it.
 pub(crate) fn findings(
-    question: &Request<FullBody>,
+    question: &Request<Content>,
     answer: &Response<Content>,
     seen: &Seen,
 ) -> Vec<Finding> {
@@ -41,7 +40,7 @@ pub(crate) fn findings(
             holds: seen.target.iter().all(|message| {
                 message.method == question.method()
                     && message.uri.path_and_query() == question.uri().path_and_query()
-                    && message.body == question.body().clone().into_bytes()
+                    && message.body == question.body().clone().data
             }),
         },
         Finding {
@@ -59,7 +58,7 @@ pub(crate) fn findings(
 }
 
 /// The parts of question and answer that are long enough to be recognized.
-fn inner_texts(question: &Request<FullBody>, answer: &Response<Content>) -> Vec<Vec<u8>> {
+fn inner_texts(question: &Request<Content>, answer: &Response<Content>) -> Vec<Vec<u8>> {
     let uri = question.uri();
     let mut texts = vec![
         uri.authority().map(|authority| authority.as_str().as_bytes().to_vec()).unwrap_or_default(),
@@ -67,7 +66,7 @@ fn inner_texts(question: &Request<FullBody>, answer: &Response<Content>) -> Vec<
         answer.body().data.to_vec(),
     ];
     if question.body().size_hint().lower() > 0 {
-        texts.push(question.body().clone().into_bytes().to_vec());
+        texts.push(question.body().clone().data.to_vec());
     }
     texts
 }

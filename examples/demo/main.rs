@@ -16,11 +16,10 @@ use std::process::ExitCode;
 use examples::error_report;
 use examples::logging::{self, LogFormat};
 use http::{Request, Response};
-use oblivious_http::bhttp::Content;
 use oblivious_http::client::{ClientLayer, TargetPattern};
 use oblivious_http::hpke::{Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
-use oblivious_http::service::{FullBody, collect};
+use oblivious_http::service::{Content, collect};
 use tower::{Layer, ServiceExt};
 
 use crate::parties::{Client, Gateway, Relay, Target};
@@ -55,8 +54,7 @@ async fn run() -> anyhow::Result<bool> {
     for question in questions(&target)? {
         report::question(&question);
         let (parts, body) = ohttp.clone().oneshot(question.clone()).await?.into_parts();
-        let content = Content::new(collect(body, 1 << 20).await?.data.freeze());
-        let answer = Response::from_parts(parts, content);
+        let answer = Response::from_parts(parts, collect(body, 1 << 20).await?);
         let seen = report::Seen {
             relay: relay.witness.take(),
             gateway: gateway.witness.take(),
@@ -72,12 +70,12 @@ async fn run() -> anyhow::Result<bool> {
 }
 
 /// Two requests that nobody should be able to connect with the person who sends them.
-fn questions(target: &Target) -> anyhow::Result<[Request<FullBody>; 2]> {
+fn questions(target: &Target) -> anyhow::Result<[Request<Content>; 2]> {
     let get = Request::get(target.party.uri("/advice?symptom=insomnia")?)
         .header("accept-language", "tlh")
-        .body(FullBody::empty())?;
+        .body(Content::default())?;
     let post = Request::post(target.party.uri("/measurements")?)
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(FullBody::from("heart-rate=62&slept-hours=4"))?;
+        .body(Content::from("heart-rate=62&slept-hours=4"))?;
     Ok([get, post])
 }

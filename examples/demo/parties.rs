@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use oblivious_http::gateway::{GatewayBody, GatewayLayer, Origin, PublishKeys};
-use oblivious_http::service::{BoxError, FullBody, collect};
+use oblivious_http::service::{BoxError, Content, collect};
 use oblivious_hyper::{Forward, HttpClient, HttpError, ResponseFuture};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_service::Service;
@@ -100,12 +100,12 @@ impl Client {
     }
 
     pub(crate) async fn fetch_keys(&self, gateway: &Gateway) -> anyhow::Result<Bytes> {
-        let request = Request::get(gateway.party.uri("/ohttp-keys")?).body(FullBody::empty())?;
+        let request = Request::get(gateway.party.uri("/ohttp-keys")?).body(Content::default())?;
         let response = self.http_client.clone().oneshot(request).await?;
         ensure!(response.status() == StatusCode::OK, "the gateway publishes no keys");
         // The demonstration is about requests, so the witness forgets this one.
         gateway.witness.take();
-        Ok(collect(response.into_body(), 1 << 16).await?.data.freeze())
+        Ok(collect(response.into_body(), 1 << 16).await?.data)
     }
 }
 

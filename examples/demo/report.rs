@@ -4,7 +4,6 @@ use bytes::Bytes;
 use examples::witness::Message;
 use http::{HeaderMap, Request, Response};
 use oblivious_http::bhttp::Content;
-use oblivious_http::service::FullBody;
 
 use crate::check::Finding;
 use crate::parties::{Gateway, Relay, Target};
@@ -38,9 +37,9 @@ pub(crate) fn introduction(target: &Target, gateway: &Gateway, relay: &Relay) {
     );
 }
 
-pub(crate) fn question(question: &Request<FullBody>) {
+pub(crate) fn question(question: &Request<Content>) {
     heading(&format!("The client asks: {} {}", question.method(), question.uri()));
-    let body = question.body().clone().into_bytes();
+    let body = question.body().clone().data;
     if !body.is_empty() {
         println!("    with the data  {}", text(&body));
     }

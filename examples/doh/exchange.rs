@@ -9,7 +9,7 @@ use oblivious_http::bhttp::Padding;
 use oblivious_http::client::{
     ClientError, ClientLayer, FixedKeys, Gateway, KeyCacheBuilder, KeySource, UrlKeys,
 };
-use oblivious_http::service::{FullBody, Timeout, TokioTimer, collect};
+use oblivious_http::service::{Content, Timeout, TokioTimer, collect};
 use oblivious_hyper::{HttpClient, tls};
 use tower::{Layer, ServiceExt};
 
@@ -58,7 +58,7 @@ pub(crate) async fn ask(
     let request = Request::post(resolver)
         .header(header::CONTENT_TYPE, &dns_message)
         .header(header::ACCEPT, &dns_message)
-        .body(FullBody::from(question.to_bytes()?))?;
+        .body(Content::from(question.to_bytes()?))?;
     let (parts, body) = client.oneshot(request).await.map_err(explain)?.into_parts();
     ensure!(parts.status == StatusCode::OK, "the resolver answers with status {}", parts.status);
     ensure!(is_dns_message(&parts.headers), "the resolver answers with something other than DNS");

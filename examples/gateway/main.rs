@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `--help` lists all settings; each is also a key of the file that `--config` names, and a
-//! variable: `--body-limit` is `body-limit` there and `GATEWAY_BODY_LIMIT` in the environment.
+//! variable: `--request-limit` is `request-limit` there and `GATEWAY_REQUEST_LIMIT` in the environment.
 
 mod credentials;
 mod go_env;

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{any_service, get, get_service, post};
 use examples::seconds::Seconds;
-use oblivious_http::bhttp::{DecodeOptions, Padding};
+use oblivious_http::bhttp::Padding;
 use oblivious_http::gateway::{GatewayKeys, GatewayLayer, PublishKeys, ReplayGuard, TargetPolicy};
 use oblivious_http::hpke::{ChunkLimits, UnixSeconds};
 use oblivious_http::keys::KemId;
@@ -71,7 +71,7 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
         .route(WELL_KNOWN, get_service(published.clone()).post_service(gateway.clone()))
         .route(&paths.gateway_path, any_service(gateway));
     if paths.echo {
-        let (keys, limit) = (keys, limits.body_limit);
+        let (keys, limit) = (keys, limits.request_limit);
         let time = Timeout::new(limits.request_timeout.duration(), TokioTimer);
         let answer = move |request| {
             let answering = echo(keys.clone(), request, limit);
@@ -92,22 +92,19 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
 fn layer(settings: &Settings, parts: Parts) -> GatewayLayer {
     let limits = &settings.limits;
     let timeout = |seconds: Seconds| Timeout::new(seconds.duration(), TokioTimer);
-    let mut decoding = DecodeOptions::default();
-    decoding.limits.content = limits.stream_limit;
     let layer = GatewayLayer::new(parts.keys)
         .targets(parts.policy)
-        .body_limit(limits.body_limit)
+        .request_limit(limits.request_limit)
         .response_limit(limits.response_limit)
         .stream_limit(limits.stream_limit)
         .chunk_limits(parts.chunks)
         .allow_nesting(settings.targets.allow_nesting, parts.pseudonym)
         .concurrency_limit(limits.concurrency)
         .request_timeout(timeout(limits.request_timeout))
-        .target_timeout(timeout(limits.timeout))
+        .target_timeout(timeout(limits.target_timeout))
         .idle_timeout(timeout(limits.idle_timeout))
         .exchange_timeout(timeout(settings.connections.exchange_timeout))
-        .pad_responses(parts.padding)
-        .decode_options(decoding);
+        .pad_responses(parts.padding);
     replay::apply(layer, parts.guard, settings)
 }
 
@@ -118,11 +115,11 @@ async fn echo(keys: Live<GatewayKeys>, request: Request<Body>, limit: usize) -> 
     {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let Ok(collected) = collect(request.into_body(), limit).await else {
+    let Ok(content) = collect(request.into_body(), limit).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let keys = keys.current();
-    let Ok((message, reply)) = keys.ring().at(UnixSeconds::now()).decapsulate(collected.data)
+    let Ok((message, reply)) = keys.ring().at(UnixSeconds::now()).decapsulate(content.data.into())
     else {
         return Problem::OhttpKey.into_response().map(Body::new);
     };

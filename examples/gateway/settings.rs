@@ -270,7 +270,7 @@ pub(crate) struct ReplaySettings {
 pub(crate) struct LimitSettings {
     /// Longest encapsulated request that is not in chunks.
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
-    pub(crate) body_limit: usize,
+    pub(crate) request_limit: usize,
 
     /// Longest content of a target's response to such a request.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
@@ -300,7 +300,7 @@ pub(crate) struct LimitSettings {
     /// How long a target may take to answer, or to begin an answer in chunks.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(30),
         value_parser = Seconds::above_zero)]
-    pub(crate) timeout: Seconds,
+    pub(crate) target_timeout: Seconds,
 
     /// How long a message in chunks may stand still, and a client may read nothing of its answer.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(60),

@@ -19,8 +19,8 @@ pub(crate) fn relay(
     let mut relay = Relay::new(http_client)
         .routes(routes)
         .body_limit(limits.body_limit)
-        .max_exchanges(limits.concurrency)
-        .timeout(Timeout::new(limits.timeout.duration(), TokioTimer));
+        .concurrency_limit(limits.concurrency)
+        .idle_timeout(Timeout::new(limits.idle_timeout.duration(), TokioTimer));
     relay = with_gateway_settings(relay, gateways)?;
     with_client_settings(relay, clients)
 }
@@ -58,7 +58,7 @@ fn with_client_settings(
         anyhow::ensure!(settings.client_burst.is_none(), "--client-burst needs --client-rate");
     }
     if let Some(most) = settings.client_concurrency {
-        relay = relay.max_exchanges_per_client(most);
+        relay = relay.client_concurrency_limit(most);
     }
     Ok(relay)
 }

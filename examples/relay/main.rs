@@ -78,7 +78,7 @@ impl Prepared {
             .fallback_service(relay);
         let server = settings.server.clone();
         let connections = settings.connections.clone();
-        let stall = settings.limits.timeout;
+        let stall = settings.limits.idle_timeout;
         Reloading { source, settings, routes, client_tls, tls: tls.clone() }.start();
         let serving = Serving { connections, stall, client_addresses, tls, draining };
         server.serve(serving, app).await

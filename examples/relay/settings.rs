@@ -170,7 +170,7 @@ pub(crate) struct LimitSettings {
     /// How long an exchange may stand still, with no data in either direction.
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(30),
         value_parser = Seconds::above_zero)]
-    pub(crate) timeout: Seconds,
+    pub(crate) idle_timeout: Seconds,
 }
 
 impl ProgramSettings for Settings {

@@ -14,8 +14,8 @@ pub use crate::config_file::Given;
 use crate::flags::{with_switches, with_variables};
 
 /// The settings of a program. Each is a flag of clap's, a variable in the environment, and a key of
-/// the configuration file: `--body-limit` of a program with the prefix `GATEWAY` is
-/// `GATEWAY_BODY_LIMIT` and `body-limit`. A flag replaces the variable, which replaces the file.
+/// the configuration file: `--response-limit` of a program with the prefix `GATEWAY` is
+/// `GATEWAY_RESPONSE_LIMIT` and `response-limit`. A flag replaces the variable, which replaces the file.
 ///
 /// clap reads all three. The file's settings count as flags that precede all others.
 pub trait Settings: CommandFactory + FromArgMatches + Serialize {

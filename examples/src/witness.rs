@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
-use oblivious_http::service::{BoxError, FullBody, collect};
+use oblivious_http::service::{BoxError, Content, collect};
 use oblivious_hyper::server::PeerAddr;
 
 /// More is not expected in a demonstration.
@@ -75,7 +75,7 @@ impl Witness {
     pub async fn note_request<B>(
         &self,
         request: http::Request<B>,
-    ) -> Result<http::Request<FullBody>, BoxError>
+    ) -> Result<http::Request<Content>, BoxError>
     where
         B: http_body::Body,
         B::Error: Into<BoxError>,
@@ -91,13 +91,13 @@ impl Witness {
 }
 
 /// Reads a request whole, which only a witness of small messages may do.
-async fn read<B>(request: http::Request<B>) -> Result<(Message, http::Request<FullBody>), BoxError>
+async fn read<B>(request: http::Request<B>) -> Result<(Message, http::Request<Content>), BoxError>
 where
     B: http_body::Body,
     B::Error: Into<BoxError>,
 {
     let (parts, body) = request.into_parts();
-    let body = collect(body, MAX_BODY).await?.data.freeze();
+    let body = collect(body, MAX_BODY).await?.data;
     let message = Message {
         from: parts.extensions.get::<PeerAddr>().map(|peer| peer.0),
         method: parts.method.clone(),
@@ -124,7 +124,7 @@ async fn note_exchange(
 ) -> Result<Response, BoxError> {
     let (mut message, request) = read(request).await?;
     let (parts, body) = next.run(request.map(Body::new)).await.into_parts();
-    let body = collect(body, MAX_BODY).await?.data.freeze();
+    let body = collect(body, MAX_BODY).await?.data;
     message.answered = Some((parts.status, body.clone()));
     witness.add(message);
     Ok(Response::from_parts(parts, Body::from(body)))

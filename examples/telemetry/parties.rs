@@ -11,7 +11,7 @@ use oblivious_http::client::{self, Client, ClientLayer};
 use oblivious_http::gateway::{GatewayBody, GatewayLayer, Origin};
 use oblivious_http::hpke::{Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
-use oblivious_http::service::{BoxError, FullBody};
+use oblivious_http::service::{BoxError, Content};
 use oblivious_hyper::{Forward, HttpClient};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -33,7 +33,7 @@ impl Collector {
         Ok(Self { party: Party::start(witness.watch(router)).await?, witness })
     }
 
-    fn request(&self, report: &Report) -> anyhow::Result<Request<FullBody>> {
+    fn request(&self, report: &Report) -> anyhow::Result<Request<Content>> {
         let json = HeaderValue::from_static("application/json");
         let request = Request::post(self.party.uri("/reports")?).header(header::CONTENT_TYPE, json);
         Ok(request.body(report.text().into())?)

@@ -98,8 +98,8 @@ mod writer;
 
 #[cfg(feature = "http")]
 pub use convert::{
-    Content, ConvertError, EncodableRequest, EncodableResponse, EncodedBody, Informational,
-    MessageBody, ReadError, ReadRequest, ReadResponse, ResponseEncoder, WriteError, decode_request,
+    ConvertError, EncodableRequest, EncodableResponse, EncodedBody, Informational, MessageBody,
+    ReadError, ReadRequest, ReadResponse, ResponseEncoder, WriteError, decode_request,
     decode_response, encode_request_into, encode_response_into, read_request, read_response,
 };
 pub use decoder::{Decoder, Event};
@@ -108,5 +108,7 @@ pub use error::{DecodeError, EncodeError, FieldError, Limit, Part};
 pub use fields::{Field, FieldIter, Fields};
 pub use head::{RequestHead, ResponseHead};
 pub use message::{Request, Response};
+#[cfg(feature = "http")]
+pub use oblivious_wire::Content;
 pub use options::{DecodeOptions, EncodeOptions, Framing, Limits};
 pub use padding::Padding;

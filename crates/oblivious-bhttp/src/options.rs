@@ -14,7 +14,7 @@ use crate::padding::Padding;
 /// use oblivious_bhttp::DecodeOptions;
 ///
 /// let mut options = DecodeOptions::default();
-/// options.limits.content = 10 << 20;
+/// options.limits.content = Some(10 << 20);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,10 +32,17 @@ pub struct Limits {
     pub field_value: usize,
     /// Informational responses before the final one (RFC 9292 §3.5.1). Default: 16.
     pub informational: usize,
-    /// Bytes of content, over all chunks (RFC 9292 §3.7). Default: 1 GiB.
-    pub content: u64,
+    /// Bytes of content, over all chunks (RFC 9292 §3.7). Default: `None`, which is 1 GiB, or what
+    /// the limits of a service that reads the message allow.
+    pub content: Option<u64>,
     /// Bytes of padding (RFC 9292 §3.8). Default: 1 MiB.
     pub padding: u64,
+}
+
+impl Limits {
+    pub(crate) fn content(&self) -> u64 {
+        self.content.unwrap_or(1 << 30)
+    }
 }
 
 impl Default for Limits {
@@ -71,7 +78,7 @@ impl DecodeOptions {
             field_name: 1 << 10,
             field_value: 32 << 10,
             informational: 16,
-            content: 1 << 30,
+            content: None,
             padding: 1 << 20,
         },
         accept_repeated_framing: false,

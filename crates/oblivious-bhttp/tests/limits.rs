@@ -58,7 +58,7 @@ fn unlimited() -> DecodeOptions {
     ] {
         *limit = usize::MAX;
     }
-    (limits.content, limits.padding) = (u64::MAX, u64::MAX);
+    (limits.content, limits.padding) = (Some(u64::MAX), u64::MAX);
     options
 }
 
@@ -176,7 +176,7 @@ fn each_limit_is_named() {
         Limit::FieldName => limits.field_name = value,
         Limit::FieldValue => limits.field_value = value,
         Limit::Informational => limits.informational = value,
-        Limit::Content => limits.content = value as u64,
+        Limit::Content => limits.content = Some(value as u64),
         Limit::Padding => limits.padding = value as u64,
         _ => panic!("a limit that is not tested"),
     };
@@ -215,7 +215,7 @@ fn each_limit_is_named() {
 #[test]
 fn chunks_add_up_to_the_content_limit() {
     let mut options = DecodeOptions::default();
-    options.limits.content = 1000;
+    options.limits.content = Some(1000);
     let mut decoder = Decoder::for_response("GET", &options);
     decoder.push(Bytes::from_static(b"\x03\x40\xc8\0"));
     assert!(decoder.next_event().unwrap().is_some());

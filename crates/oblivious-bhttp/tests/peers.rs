@@ -121,7 +121,7 @@ fn lengths_do_not_overflow() {
     options.limits.field_name = usize::MAX;
     options.limits.field_value = usize::MAX;
     options.limits.control_data = usize::MAX;
-    options.limits.content = u64::MAX;
+    options.limits.content = Some(u64::MAX);
     for (message, part) in [
         ([&hex!("0340c8")[..], &most].concat(), Part::Header),
         ([&hex!("0340c80161")[..], &most].concat(), Part::Header),

@@ -7,7 +7,7 @@
 //! ```
 //! use http::{Request, StatusCode};
 //! use oblivious_client::{Agreement, ClientLayer, Gateway, KeyCache, KeySource, UrlKeys};
-//! use oblivious_service::{FullBody, TokioTimer};
+//! use oblivious_service::{Content, TokioTimer};
 //! use tower::{Layer, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -23,7 +23,7 @@
 //!     .allow("https://example.com".parse()?);
 //! let client = ClientLayer::new(gateway).layer(http_client);
 //!
-//! let request = Request::get("https://example.com/private").body(FullBody::empty())?;
+//! let request = Request::get("https://example.com/private").body(Content::default())?;
 //! let response = client.oneshot(request).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //! # Ok(())
@@ -35,7 +35,7 @@
 //! #     use http_body::Body;
 //! #     use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 //! #     use oblivious_keys::{KemId, SymmetricSuite};
-//! #     use oblivious_service::{BoxError, FullBody, collect};
+//! #     use oblivious_service::{BoxError, Content, collect};
 //! #     #[derive(Clone)]
 //! #     pub struct Network(Arc<Mutex<KeyRing>>);
 //! #     pub fn everything() -> Network {
@@ -48,7 +48,7 @@
 //! #     impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static>
 //! #         tower::Service<Request<B>> for Network
 //! #     {
-//! #         type Response = Response<FullBody>;
+//! #         type Response = Response<Content>;
 //! #         type Error = BoxError;
 //! #         type Future = Pin<
 //! #             Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>,
@@ -63,13 +63,13 @@
 //! #                     let keys = ring.lock().unwrap().config_list()?.encode();
 //! #                     let response =
 //! #                         Response::builder().header("content-type", "application/ohttp-keys");
-//! #                     return Ok(response.body(FullBody::from(keys))?);
+//! #                     return Ok(response.body(Content::from(keys))?);
 //! #                 }
 //! #                 let body = collect(request.into_body(), 1 << 20).await?.data;
 //! #                 let (_, reply) = ring.lock().unwrap().at(UnixSeconds::EPOCH).decapsulate(body)?;
 //! #                 let sealed = reply.seal(b"\x01\x40\xc8")?;
 //! #                 let response = Response::builder().header("content-type", "message/ohttp-res");
-//! #                 Ok(response.body(FullBody::from(sealed))?)
+//! #                 Ok(response.body(Content::from(sealed))?)
 //! #             })
 //! #         }
 //! #     }

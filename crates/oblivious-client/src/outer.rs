@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use oblivious_service::{
-    BoxError, FullBody, MediaType, Problem, collect, has_content_coding, media_type,
+    BoxError, Content, MediaType, Problem, collect, has_content_coding, media_type,
 };
 use thiserror::Error;
 
@@ -25,7 +25,7 @@ const INCREMENTAL: HeaderName = HeaderName::from_static("incremental");
 pub struct OuterBody(Kind);
 
 enum Kind {
-    Whole(FullBody),
+    Whole(Content),
     Chunked(AnyBody),
 }
 
@@ -37,8 +37,8 @@ impl OuterBody {
     }
 }
 
-impl From<FullBody> for OuterBody {
-    fn from(whole: FullBody) -> Self {
+impl From<Content> for OuterBody {
+    fn from(whole: Content) -> Self {
         Self(Kind::Whole(whole))
     }
 }

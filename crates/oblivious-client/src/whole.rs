@@ -5,9 +5,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 use oblivious_bhttp::{Content, EncodableRequest, decode_response};
 use oblivious_hpke::{PendingResponse, Recipient};
-use oblivious_service::{
-    BoxError, CollectError, FullBody, MediaType, Payload, collect, media_type,
-};
+use oblivious_service::{BoxError, CollectError, MediaType, Payload, collect, media_type};
 use tower_service::Service;
 
 use crate::{
@@ -22,12 +20,11 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let collected = collect(body, config.request_limit).await.map_err(|error| match error {
+    collect(body, config.request_limit).await.map_err(|error| match error {
         CollectError::TooLarge { limit } => ClientError::RequestTooLarge { limit },
         CollectError::Body(error) => ClientError::RequestBody(error),
         other => ClientError::RequestBody(other.into()),
-    })?;
-    Ok(Content { data: collected.data.freeze(), trailers: collected.trailers })
+    })
 }
 
 /// Sends a request and opens its response.
@@ -46,7 +43,7 @@ where
 {
     let (sealed, pending) = encapsulate(recipient, request)?;
     let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
-    let outer = outer::request(config, gateway, content_type, FullBody::from(sealed).into());
+    let outer = outer::request(config, gateway, content_type, Content::from(sealed).into());
     let is_response = |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpResponse);
     let sealed = post(config, http_client, outer, is_response).await?;
     let opened = pending.open(sealed)?;
@@ -70,7 +67,7 @@ where
     R::Error: Into<BoxError>,
 {
     let (sealed, pending) = recipient.encapsulate(request)?;
-    let body = FullBody::from(sealed).into();
+    let body = Content::from(sealed).into();
     let outer = outer::request(config, gateway, payload.request().clone(), body);
     let is_response = |headers: &HeaderMap| payload.is_response(headers);
     let sealed = post(config, http_client, outer, is_response).await?;
@@ -113,7 +110,7 @@ where
             return Err(outer::not_encapsulated(parts.status, &parts.headers, body).await);
         }
         match collect(body, config.response_limit).await {
-            Ok(collected) => Ok(collected.data),
+            Ok(content) => Ok(content.data.into()),
             Err(CollectError::TooLarge { limit }) => Err(ClientError::ResponseTooLarge { limit }),
             Err(CollectError::Body(error)) => Err(ClientError::Relay(error)),
             Err(other) => Err(ClientError::Relay(other.into())),

@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, StreamBody};
 use oblivious_bhttp::{Content, Informational};
 use oblivious_client::{ClientBodyError, ClientError, OnInformational, OuterBody};
 use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, InformationalSender, Origin};
-use oblivious_service::{BoxError, Clock, FullBody, Problem, Timeout, TokioTimer, collect};
+use oblivious_service::{BoxError, Clock, Problem, Timeout, TokioTimer, collect};
 use tokio::sync::oneshot;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -87,7 +87,7 @@ async fn informational_responses_come_before_the_answer_is_known() {
         async move {
             early.send(Response::builder().status(103).header("link", "<a>").body(()).unwrap());
             decision.expect("one request").await?;
-            Ok::<_, BoxError>(Response::new(FullBody::from("done")))
+            Ok::<_, BoxError>(Response::new(Content::from("done")))
         }
     });
     let (told, tell) = oneshot::channel();
@@ -111,7 +111,7 @@ async fn informational_responses_are_not_lost() {
     let target = service_fn(|request: Request<GatewayBody>| async move {
         let early = request.extensions().get::<InformationalSender>().unwrap();
         early.send(Response::builder().status(103).body(()).unwrap());
-        Ok::<_, BoxError>(Response::new(FullBody::empty()))
+        Ok::<_, BoxError>(Response::new(Content::default()))
     });
     let response = asking(layer(), target).oneshot(get("https://example.com/")).await.unwrap();
     assert_eq!(response.extensions().get::<Informational>().unwrap().0[0].status(), 103);
@@ -127,7 +127,7 @@ async fn the_outer_request_says_that_it_is_in_chunks_and_nothing_more() {
         assert_eq!(fields, [("content-type", &expected[0]), ("incremental", &expected[1])]);
         assert!(outer.extensions().is_empty());
         assert_eq!(outer.body().size_hint().exact(), None);
-        Err::<Response<FullBody>, BoxError>("that will do".into())
+        Err::<Response<Content>, BoxError>("that will do".into())
     });
     let mut request = get("https://example.com/");
     request.extensions_mut().insert("for this process only");
@@ -141,7 +141,7 @@ async fn an_answer_in_the_other_form_is_none() {
     for (kind, chunked) in [("message/ohttp-res", true), ("message/ohttp-chunked-res", false)] {
         let relay = service_fn(move |_: Request<OuterBody>| async move {
             let response = Response::builder().header("content-type", kind);
-            Ok::<_, BoxError>(response.body(FullBody::from("x")).unwrap())
+            Ok::<_, BoxError>(response.body(Content::from("x")).unwrap())
         });
         let layer = if chunked { layer().in_chunks() } else { layer() };
         let error = layer.layer(relay).oneshot(get("https://example.com/")).await.unwrap_err();
@@ -175,7 +175,7 @@ async fn an_endless_request_waits_for_a_target_that_does_not_read() {
             asked.send(()).unwrap();
             std::future::pending::<()>().await;
             drop(request);
-            Ok::<_, BoxError>(Response::new(FullBody::empty()))
+            Ok::<_, BoxError>(Response::new(Content::default()))
         }
     });
     let asking = tokio::spawn(asking(layer(), target).oneshot(post(endless(Arc::clone(&read)))));
@@ -229,7 +229,7 @@ async fn dropping_the_future_ends_the_exchange() {
         async move {
             std::future::pending::<()>().await;
             drop(held);
-            Ok::<_, BoxError>(Response::new(FullBody::empty()))
+            Ok::<_, BoxError>(Response::new(Content::default()))
         }
     });
     let mut asking = layer().in_chunks().layer(relay).oneshot(get("https://example.com/"));
@@ -269,16 +269,16 @@ async fn a_request_that_fails_is_not_the_relay_s_fault() {
     let ClientError::RequestBody(error) = error else { panic!("{error:?}") };
     assert_eq!(error.to_string(), "disk error");
 
-    let mut request = post(FullBody::from("four"));
+    let mut request = post(Content::from("four"));
     request.headers_mut().insert("content-length", HeaderValue::from_static("5"));
     let error = self::asking(layer(), service_fn(collected)).oneshot(request).await.unwrap_err();
     assert!(matches!(error, ClientError::InvalidRequest(_)), "{error:?}");
 }
 
 /// Answers once it has all of the request.
-async fn collected(request: Request<GatewayBody>) -> Result<Response<FullBody>, BoxError> {
+async fn collected(request: Request<GatewayBody>) -> Result<Response<Content>, BoxError> {
     let collected = collect(request.into_body(), 1 << 20).await?;
-    Ok(Response::new(FullBody::from(collected.data)))
+    Ok(Response::new(Content::from(collected.data)))
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -311,7 +311,7 @@ async fn an_answer_that_stands_still_is_a_time_out() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_not_timed_out() {
     let target = service_fn(|_: Request<GatewayBody>| async {
-        Ok::<_, BoxError>(Response::new(FullBody::from("x".repeat(100_000))))
+        Ok::<_, BoxError>(Response::new(Content::from("x".repeat(100_000))))
     });
     let layer = layer().idle_timeout(Timeout::new(10 * SECOND, TokioTimer));
     let response = asking(layer, target).oneshot(get("https://example.com/")).await.unwrap();
@@ -368,7 +368,7 @@ async fn a_refused_date_is_corrected_if_there_is_no_content() {
     let noted = Arc::clone(&dates);
     let target = service_fn(move |request: Request<GatewayBody>| {
         noted.lock().unwrap().push(request.headers()["date"].clone());
-        async { Ok::<_, BoxError>(Response::new(FullBody::from("done"))) }
+        async { Ok::<_, BoxError>(Response::new(Content::from("done"))) }
     });
     let gateway = GatewayLayer::new(GatewayKeys::from(ring(1)))
         .clock(GatewayClock)
@@ -379,7 +379,7 @@ async fn a_refused_date_is_corrected_if_there_is_no_content() {
     let response = client.clone().oneshot(get("https://example.com/")).await.unwrap();
     assert_eq!(whole(response).await.body().data, "done");
     assert_eq!(*dates.lock().unwrap(), ["Mon, 07 Feb 2022 00:28:05 GMT"]);
-    let response = client.oneshot(post(FullBody::from("once"))).await.unwrap();
+    let response = client.oneshot(post(Content::from("once"))).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert_eq!(Problem::parse(&whole(response).await.body().data), Some(Problem::Date));
     assert_eq!(dates.lock().unwrap().len(), 1);
@@ -389,7 +389,7 @@ async fn a_refused_date_is_corrected_if_there_is_no_content() {
 #[tokio::test]
 async fn a_long_error_is_not_cut() {
     let target = service_fn(|_: Request<GatewayBody>| async {
-        let mut response = Response::new(FullBody::from("x".repeat(100_000)));
+        let mut response = Response::new(Content::from("x".repeat(100_000)));
         *response.status_mut() = StatusCode::NOT_FOUND;
         Ok::<_, BoxError>(response)
     });
@@ -403,7 +403,7 @@ async fn a_long_error_is_not_cut() {
 async fn the_answer_to_head_may_announce_content() {
     let target = service_fn(|_: Request<GatewayBody>| async {
         let response = Response::builder().header("content-length", "1000");
-        Ok::<_, BoxError>(response.body(FullBody::empty())?)
+        Ok::<_, BoxError>(response.body(Content::default())?)
     });
     let head = Request::head("https://example.com/").body(Content::default()).unwrap();
     let response = asking(layer(), target).oneshot(head).await.unwrap();
@@ -416,7 +416,7 @@ async fn the_answer_to_head_may_announce_content() {
 fn it_can_be_spawned() {
     fn is_send<T: Send>(_: &T) {}
     let relay = service_fn(|_: Request<OuterBody>| async {
-        Ok::<_, BoxError>(Response::new(FullBody::empty()))
+        Ok::<_, BoxError>(Response::new(Content::default()))
     });
     let mut client = layer().in_chunks().layer(relay);
     is_send(&client.call(get("https://example.com/")));

@@ -15,7 +15,7 @@ use oblivious_client::{
     OuterFieldError, TargetPattern,
 };
 use oblivious_hpke::{OpenError, UnixSeconds};
-use oblivious_service::{BoxError, FullBody, Live, Problem, Timeout, TokioTimer};
+use oblivious_service::{BoxError, Live, Problem, Timeout, TokioTimer};
 use tower::{Layer, ServiceExt};
 
 use common::{
@@ -42,7 +42,7 @@ async fn the_outer_request_shows_nothing_of_the_inner_one() {
     });
     let mut request = Request::put("https://example.com/private?who=me")
         .header("authorization", "Bearer secret")
-        .body(FullBody::from("content"))
+        .body(Content::from("content"))
         .unwrap();
     request.extensions_mut().insert("for this process only");
     let response = whole(client.oneshot(request).await.unwrap()).await;
@@ -56,7 +56,7 @@ async fn two_requests_share_nothing_that_is_encapsulated() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
     let client = client(layer(), move |outer| {
-        noted.lock().unwrap().push(outer.body().clone().into_bytes());
+        noted.lock().unwrap().push(outer.body().clone().data);
         let (_, reply) = open(outer);
         sealed(reply, &Response::new(Content::default()))
     });
@@ -72,7 +72,7 @@ async fn two_requests_share_nothing_that_is_encapsulated() {
 /// RFC 9458 §6.5.1; the date is the example of RFC 9110 §5.6.7.
 #[tokio::test]
 async fn requests_carry_a_date_unless_they_have_one_or_it_is_switched_off() {
-    let date = |layer: ClientLayer, request: Request<FullBody>| async move {
+    let date = |layer: ClientLayer, request: Request<Content>| async move {
         let dates = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&dates);
         let client = client(layer, move |outer| {
@@ -126,7 +126,7 @@ async fn the_answer_to_head_may_announce_content() {
         let response = Response::builder().header("content-length", "1000");
         sealed(reply, &response.body(Content::default()).unwrap())
     });
-    let head = Request::head("https://example.com/").body(FullBody::empty()).unwrap();
+    let head = Request::head("https://example.com/").body(Content::default()).unwrap();
     let response = client.oneshot(head).await.unwrap();
     assert_eq!(response.headers()["content-length"], "1000");
 }
@@ -154,7 +154,7 @@ async fn what_cannot_be_a_request_is_not_sent() {
     assert!(matches!(error, ClientError::InvalidRequest(_)), "{error:?}");
 
     let small = client(layer().request_limit(3), |_| panic!("something was sent"));
-    let request = Request::post("https://example.com/").body(FullBody::from("four")).unwrap();
+    let request = Request::post("https://example.com/").body(Content::from("four")).unwrap();
     let error = small.oneshot(request).await.unwrap_err();
     assert!(matches!(error, ClientError::RequestTooLarge { limit: 3 }));
 }
@@ -172,7 +172,7 @@ async fn a_rejected_key_is_told_apart() {
         assert!(matches!(error, ClientError::KeyRejected), "{status}: {error:?}");
     }
     // Not by the status alone, nor in a response that claims to be a success, nor encapsulated.
-    let bare = Response::builder().status(422).body(FullBody::empty()).unwrap();
+    let bare = Response::builder().status(422).body(Content::default()).unwrap();
     let mut ok = Problem::OhttpKey.into_response();
     *ok.status_mut() = StatusCode::OK;
     for response in [bare, ok, Problem::Date.into_response()] {
@@ -184,11 +184,11 @@ async fn a_rejected_key_is_told_apart() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_encapsulated_is_an_error() {
-    let plain = Response::new(FullBody::from("hello"));
+    let plain = Response::new(Content::from("hello"));
     let html = Response::builder()
         .status(502)
         .header("content-type", "text/html")
-        .body(FullBody::from("<p>bad gateway"))
+        .body(Content::from("<p>bad gateway"))
         .unwrap();
     let mut failed = outer_response(Bytes::from_static(b"x"));
     *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -243,7 +243,7 @@ async fn a_failed_exchange_is_not_repeated() {
     let counted = Arc::clone(&sent);
     let relay = tower::service_fn(move |_: Request<OuterBody>| {
         *counted.lock().unwrap() += 1;
-        async { Err::<Response<FullBody>, BoxError>("connection reset".into()) }
+        async { Err::<Response<Content>, BoxError>("connection reset".into()) }
     });
     let error = layer().layer(relay).oneshot(get("https://example.com/")).await.unwrap_err();
     assert!(matches!(error, ClientError::Relay(_)));
@@ -253,7 +253,7 @@ async fn a_failed_exchange_is_not_repeated() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_come_is_a_time_out() {
     let relay = tower::service_fn(|_: Request<OuterBody>| async {
-        std::future::pending::<Result<Response<FullBody>, BoxError>>().await
+        std::future::pending::<Result<Response<Content>, BoxError>>().await
     });
     let timeout = Timeout::new(Duration::from_secs(60), TokioTimer);
     let client = layer().timeout(timeout).layer(relay);
@@ -270,7 +270,7 @@ async fn the_recipient_can_be_replaced_while_the_client_is_in_use() {
             .allow(TargetPattern::any_https()),
     );
     let client = client(layer, |outer| {
-        let body = outer.into_body().into_bytes();
+        let body = outer.into_body().data;
         match ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()) {
             Ok((_, reply)) => sealed(reply, &Response::new(Content::default())),
             Err(_) => Problem::OhttpKey.into_response(),
@@ -290,7 +290,7 @@ async fn padded_requests_have_the_same_length_outside() {
         let noted = Arc::clone(&lengths);
         let padded = layer().pad_requests(Padding::ToMultiple(256));
         let client = client(padded, move |outer| {
-            noted.lock().unwrap().push(outer.body().clone().into_bytes().len());
+            noted.lock().unwrap().push(outer.body().clone().data.len());
             let (_, reply) = open(outer);
             sealed(reply, &Response::new(Content::default()))
         });
@@ -362,7 +362,7 @@ async fn cookies_and_credentials_take_permission() {
     ] {
         let request = || {
             let request = Request::get("https://example.com/").header(name, "me=alice");
-            request.body(FullBody::empty()).unwrap()
+            request.body(Content::default()).unwrap()
         };
         let error = nobody().oneshot(request()).await.unwrap_err();
         assert!(matches!(&error, ClientError::Linkable { field } if *field == name), "{error:?}");
@@ -397,7 +397,7 @@ async fn connection_fields_stay_behind() {
         .header("upgrade", "h2c")
         .header("x-hop", "1")
         .header("x-kept", "1");
-    let request = request.body(FullBody::empty()).unwrap();
+    let request = request.body(Content::default()).unwrap();
     assert!(client.oneshot(request).await.is_ok());
 }
 
@@ -460,7 +460,7 @@ async fn outer_requests_of_two_clients_differ_in_their_ciphertext_alone() {
         parts.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     assert_eq!(fields(&one), fields(&other));
-    let (first, second) = (first.into_bytes(), second.into_bytes());
+    let (first, second) = (first.data, second.data);
     assert_eq!(first.len(), second.len());
     assert_eq!(first[..7], second[..7]);
     assert_ne!(first[7..], second[7..]);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use oblivious_bhttp::Content;
 use oblivious_client::{Client, ClientLayer};
-use oblivious_service::{Clock, FullBody, Problem};
+use oblivious_service::{Clock, Problem};
 use tower::ServiceExt;
 
 use common::{FixedClock, Relay, client, layer, now, open, sealed, whole};
@@ -29,7 +29,7 @@ fn asked(
     let seen = Seen::default();
     let noted = Arc::clone(&seen);
     let client = client(layer, move |outer| {
-        let outside = outer.body().clone().into_bytes();
+        let outside = outer.body().clone().data;
         let (request, reply) = open(outer);
         noted.lock().unwrap().push((outside, request.headers()["date"].clone()));
         assert_eq!(request.body().data, "once");
@@ -40,7 +40,7 @@ fn asked(
 
 /// A refusal by a gateway whose clock says `date`.
 fn refusal(date: &str) -> Response<Content> {
-    let mut refusal = Problem::Date.into_response().map(|body| Content::from(body.into_bytes()));
+    let mut refusal = Problem::Date.into_response().map(|body| Content::from(body.data));
     refusal.headers_mut().insert("date", date.parse().unwrap());
     refusal
 }
@@ -53,8 +53,8 @@ fn strict(headers: &HeaderMap) -> Response<Content> {
     }
 }
 
-fn request() -> Request<FullBody> {
-    Request::post("https://example.com/").body(FullBody::from("once")).unwrap()
+fn request() -> Request<Content> {
+    Request::post("https://example.com/").body(Content::from("once")).unwrap()
 }
 
 fn dates(seen: &Seen) -> Vec<HeaderValue> {

@@ -18,7 +18,7 @@ use http_body_util::StreamBody;
 use oblivious_bhttp::Content;
 use oblivious_client::{ClientBodyError, ClientError, ClientLayer, OuterBody};
 use oblivious_hpke::{ChunkError, ChunkLimits, OpenError, UnixSeconds};
-use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
+use oblivious_service::{BoxError, Timeout, TokioTimer, collect};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use common::{client, get, layer, open, outer_response, ring, sealed};
@@ -33,7 +33,7 @@ where
         async move {
             let request = collect(outer.into_body(), usize::MAX).await?.data;
             let frames =
-                answer(request).into_iter().map(|data| Ok::<_, BoxError>(Frame::data(data)));
+                answer(request.into()).into_iter().map(|data| Ok::<_, BoxError>(Frame::data(data)));
             let response = Response::builder().header("content-type", "message/ohttp-chunked-res");
             Ok::<_, BoxError>(response.body(StreamBody::new(stream::iter(frames)))?)
         }
@@ -145,12 +145,12 @@ async fn a_response_in_chunks_that_is_altered_is_an_error() {
 #[tokio::test]
 async fn answers_cannot_be_swapped_or_replayed() {
     let kept = Arc::new(Mutex::new(None));
-    let relay = move |outer: Request<FullBody>| {
+    let relay = move |outer: Request<Content>| {
         let mut kept = kept.lock().unwrap();
         let first: &mut Option<Bytes> = &mut kept;
         let first = first.get_or_insert_with(|| {
             let (_, reply) = open(outer);
-            sealed(reply, &Response::new(Content::from("for the first"))).into_body().into_bytes()
+            sealed(reply, &Response::new(Content::from("for the first"))).into_body().data
         });
         outer_response(first.clone())
     };

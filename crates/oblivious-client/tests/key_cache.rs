@@ -18,7 +18,7 @@ use oblivious_client::{
     KeyCacheBuilder, KeyFile, KeySource, KeySourceError, KeyStore, StoredKeys, TargetPattern,
 };
 use oblivious_hpke::{Provider, Random, RandomError, UnixSeconds};
-use oblivious_service::{FullBody, Problem, TokioTimer};
+use oblivious_service::{Content, Problem, TokioTimer};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
@@ -95,7 +95,7 @@ fn client(cache: &KeyCache, accepted: &Arc<Mutex<Vec<u8>>>) -> Client<impl Relay
     let layer = ClientLayer::new(gateway.allow(TargetPattern::any_https()));
     let accepted = Arc::clone(accepted);
     common::client(layer, move |outer| {
-        let body = outer.into_body().into_bytes();
+        let body = outer.into_body().data;
         for &seed in &*accepted.lock().unwrap() {
             if let Ok((_, reply)) =
                 ring(seed).at(UnixSeconds::EPOCH).decapsulate(body.clone().into())
@@ -176,7 +176,7 @@ async fn requests_carry_a_fetch_along() {
             tower::service_fn(|_: Request<_>| async {
                 let _: Request<oblivious_client::OuterBody>;
                 sleep(5 * SECOND).await;
-                Err::<Response<FullBody>, _>(io::Error::other("busy"))
+                Err::<Response<Content>, _>(io::Error::other("busy"))
             }),
         )
     };

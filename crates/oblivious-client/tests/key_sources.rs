@@ -16,7 +16,7 @@ use oblivious_client::{
 };
 use oblivious_hpke::Provider;
 use oblivious_keys::{KeyConfigList, Preferences};
-use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
+use oblivious_service::{BoxError, Content, Timeout, TokioTimer};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use common::{get, published};
@@ -25,7 +25,7 @@ const KEYS: &str = "https://gateway.example/ohttp-keys";
 
 /// A service that sends HTTP requests, as far as these tests know one.
 trait HttpClient:
-    Service<Request<FullBody>, Response = Response<FullBody>, Error = BoxError, Future: Send>
+    Service<Request<Content>, Response = Response<Content>, Error = BoxError, Future: Send>
     + Clone
     + Send
     + 'static
@@ -33,7 +33,7 @@ trait HttpClient:
 }
 
 impl<S> HttpClient for S where
-    S: Service<Request<FullBody>, Response = Response<FullBody>, Error = BoxError, Future: Send>
+    S: Service<Request<Content>, Response = Response<Content>, Error = BoxError, Future: Send>
         + Clone
         + Send
         + 'static
@@ -41,7 +41,7 @@ impl<S> HttpClient for S where
 }
 
 fn server(
-    answer: impl Fn(Request<FullBody>) -> Response<FullBody> + Clone + Send + 'static,
+    answer: impl Fn(Request<Content>) -> Response<Content> + Clone + Send + 'static,
 ) -> impl HttpClient {
     service_fn(move |request| {
         let answer = answer(request);
@@ -49,7 +49,7 @@ fn server(
     })
 }
 
-fn keys(list: impl Into<Bytes>) -> Response<FullBody> {
+fn keys(list: impl Into<Bytes>) -> Response<Content> {
     let response = Response::builder().header("content-type", "application/ohttp-keys");
     response.body(list.into().into()).unwrap()
 }
@@ -60,8 +60,8 @@ fn at(uri: &'static str, list: Bytes) -> Box<dyn KeySource> {
 }
 
 fn failing(uri: &'static str) -> Box<dyn KeySource> {
-    let http_client = service_fn(|_: Request<FullBody>| async {
-        Err::<Response<FullBody>, BoxError>("no route to host".into())
+    let http_client = service_fn(|_: Request<Content>| async {
+        Err::<Response<Content>, BoxError>("no route to host".into())
     });
     Box::new(UrlKeys::new(Uri::from_static(uri), http_client).unwrap())
 }
@@ -156,7 +156,7 @@ async fn keys_that_say_when_they_are_valid_are_used_then() {
         let accepted = &request.headers()["accept"];
         assert_eq!(accepted, "application/ohttp-keys-ext-00, application/ohttp-keys;q=0.9");
         let mut response = match request.headers().contains_key("if-none-match") {
-            true => Response::builder().status(304).body(FullBody::empty()).unwrap(),
+            true => Response::builder().status(304).body(Content::default()).unwrap(),
             false => keys(list.clone()),
         };
         let headers = response.headers_mut();
@@ -183,7 +183,7 @@ async fn keys_that_say_when_they_are_valid_are_used_then() {
 #[tokio::test]
 async fn a_gateway_is_discovered_and_the_relay_is_not_told_where() {
     let moved = |to: &'static str| {
-        Response::builder().status(307).header("location", to).body(FullBody::empty()).unwrap()
+        Response::builder().status(307).header("location", to).body(Content::default()).unwrap()
     };
     let http_client = server(move |request| match request.uri().to_string().as_str() {
         "https://example.com/.well-known/ohttp-gateway" => moved("/at/a/secret/4711"),
@@ -212,7 +212,7 @@ async fn redirects_have_an_end_and_stay_on_https() {
     let moved = |to: &'static str| {
         server(move |_| {
             let response = Response::builder().status(302).header("location", to);
-            response.body(FullBody::empty()).unwrap()
+            response.body(Content::default()).unwrap()
         })
     };
     let origin = Uri::from_static("https://example.com/");
@@ -235,7 +235,7 @@ async fn what_is_no_list_is_refused() {
     let mut failed = keys(published(1));
     *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     let endless = keys(vec![0; (256 << 10) + 1]);
-    let fetch = |response: Response<FullBody>| async move {
+    let fetch = |response: Response<Content>| async move {
         let http_client = server(move |_| response.clone());
         let source = UrlKeys::new(Uri::from_static(KEYS), http_client).unwrap();
         source.fetch(Demand::Cached).await.unwrap_err()
@@ -255,7 +255,7 @@ async fn the_bare_form_is_read_where_it_is_asked_for() {
     list.configs()[0].encode(&mut bare);
     let http_client = server(move |request| {
         assert!(request.headers().is_empty());
-        Response::new(FullBody::from(bare.clone()))
+        Response::new(Content::from(bare.clone()))
     });
     let source = UrlKeys::new(Uri::from_static(KEYS), http_client).unwrap().bare();
     assert_eq!(source.fetch(Demand::Cached).await.unwrap().list, published(1));
@@ -263,8 +263,8 @@ async fn the_bare_form_is_read_where_it_is_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_does_not_answer_is_given_up() {
-    let http_client = service_fn(|_: Request<FullBody>| {
-        std::future::pending::<Result<Response<FullBody>, BoxError>>()
+    let http_client = service_fn(|_: Request<Content>| {
+        std::future::pending::<Result<Response<Content>, BoxError>>()
     });
     let source = UrlKeys::new(Uri::from_static(KEYS), http_client).unwrap();
     let source = source.timeout(Timeout::new(Duration::from_secs(5), TokioTimer));
@@ -348,7 +348,7 @@ async fn a_gateway_with_a_key_for_each_source_is_caught_before_the_first_request
     let client = layer.layer(service_fn(|_: Request<oblivious_client::OuterBody>| async {
         panic!("a request went out");
         #[allow(unreachable_code, reason = "for the type")]
-        Ok::<Response<FullBody>, BoxError>(Response::default())
+        Ok::<Response<Content>, BoxError>(Response::default())
     }));
     let error = client.oneshot(get("https://example.com/")).await.unwrap_err();
     let ClientError::Keys(error) = error else { panic!("{error:?}") };

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use http::{Request, Response, Uri};
 use oblivious_client::{ClientLayer, FixedKeys, Gateway, KeyCache, OuterBody};
-use oblivious_service::{BoxError, FullBody, TokioTimer, collect};
+use oblivious_service::{BoxError, Content, TokioTimer, collect};
 use ohttp::hpke::{Aead, Kdf, Kem};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -51,10 +51,10 @@ fn answer(request: &[u8]) -> Message {
     answer
 }
 
-fn request(content: &[u8]) -> Request<FullBody> {
+fn request(content: &[u8]) -> Request<Content> {
     Request::post("https://example.com/a?b")
         .header("x-asked", "yes")
-        .body(FullBody::from(content.to_vec()))
+        .body(Content::from(content.to_vec()))
         .unwrap()
 }
 
@@ -66,7 +66,7 @@ async fn their_server_answers_whole_messages() {
         let mut message = Vec::new();
         answer(&opened).write_bhttp(Mode::KnownLength, &mut message)?;
         let response = Response::builder().header("content-type", "message/ohttp-res");
-        Ok::<_, BoxError>(response.body(FullBody::from(reply.encapsulate(&message)?))?)
+        Ok::<_, BoxError>(response.body(Content::from(reply.encapsulate(&message)?))?)
     });
     let response = layer().layer(relay).oneshot(request(b"hello ")).await.unwrap();
     let response = whole(response).await;
@@ -117,7 +117,7 @@ async fn their_server_answers_in_chunks() {
         reply.close().await?;
         let sealed = Bytes::from(std::mem::take(&mut *written.0.lock().unwrap()));
         let response = Response::builder().header("content-type", "message/ohttp-chunked-res");
-        Ok::<_, BoxError>(response.body(FullBody::from(sealed))?)
+        Ok::<_, BoxError>(response.body(Content::from(sealed))?)
     });
     let content = vec![b'x'; 50_000];
     let response = layer().in_chunks().layer(relay).oneshot(request(&content)).await.unwrap();

@@ -5,7 +5,7 @@ use http::{Method, Request, Response, Uri, header};
 use oblivious_client::{ClientError, ClientLayer, Gateway, OuterBody};
 use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient, UnixSeconds};
 use oblivious_keys::{KemId, SymmetricSuite};
-use oblivious_service::{BoxError, FullBody, Payload, collect};
+use oblivious_service::{BoxError, Content, Payload, collect};
 use tower::{Layer, ServiceExt, service_fn};
 
 const SUITE: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
@@ -41,10 +41,10 @@ async fn asked(
         assert_eq!(outer.headers()[header::CONTENT_TYPE], "message/example-req");
         assert_eq!(outer.headers().len(), 1);
         let sealed = collect(outer.into_body(), 1 << 20).await?.data;
-        let (opened, reply) = ring().at(UnixSeconds::EPOCH).decapsulate(sealed)?;
+        let (opened, reply) = ring().at(UnixSeconds::EPOCH).decapsulate(sealed.into())?;
         let sealed = reply.seal(&opened.repeat(2))?;
         let response = Response::builder().header(header::CONTENT_TYPE, kind);
-        Ok::<_, BoxError>(response.body(FullBody::from(sealed))?)
+        Ok::<_, BoxError>(response.body(Content::from(sealed))?)
     });
     layer.layer(relay).oneshot(Bytes::from(request)).await
 }

@@ -14,7 +14,7 @@ use oblivious_gateway::{
     GatewayBody, GatewayLayer, KeyRotation, KeySchedule, Origin, PublishKeys, ScheduleSettings,
     Seed,
 };
-use oblivious_service::{BoxError, Clock, FullBody, TokioTimer};
+use oblivious_service::{BoxError, Clock, Content, TokioTimer};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -39,7 +39,7 @@ async fn no_request_is_lost_while_keys_change() {
     let schedule = KeySchedule::seed(settings, Seed::new(&mut [9; Seed::LEN])).unwrap();
     let rotation = KeyRotation::start(schedule, clock.clone(), TokioTimer).unwrap();
     let target = service_fn(|_: Request<GatewayBody>| async {
-        Ok::<_, Infallible>(Response::new(FullBody::from("an answer")))
+        Ok::<_, Infallible>(Response::new(Content::from("an answer")))
     });
     let gateway = GatewayLayer::new(rotation.keys())
         .clock(clock.clone())
@@ -53,7 +53,7 @@ async fn no_request_is_lost_while_keys_change() {
     for number in 0..CLIENTS {
         let fetched = Arc::new(Mutex::new(Vec::new()));
         let (noted, publish) = (Arc::clone(&fetched), publish.clone());
-        let key_server = service_fn(move |request: Request<FullBody>| {
+        let key_server = service_fn(move |request: Request<Content>| {
             noted.lock().unwrap().push(Instant::now());
             let answer = publish.clone().oneshot(request);
             async move {

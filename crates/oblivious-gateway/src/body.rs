@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header::HOST};
 use http_body::{Body, Frame, SizeHint};
 use oblivious_bhttp::{Content, MessageBody};
-use oblivious_service::{BoxError, FullBody, strip_connection_fields, strip_forwarding_fields};
+use oblivious_service::{BoxError, strip_connection_fields, strip_forwarding_fields};
 
 use crate::{
     chunked_answer::ChunkedAnswer,
@@ -128,18 +128,18 @@ pub struct EncapsulatedBody {
 
 #[derive(Debug)]
 enum ResponseBody {
-    Full(FullBody),
+    Full(Content),
     Chunked(Box<ChunkedAnswer>),
 }
 
 impl Default for ResponseBody {
     fn default() -> Self {
-        Self::Full(FullBody::empty())
+        Self::Full(Content::default())
     }
 }
 
-impl From<FullBody> for EncapsulatedBody {
-    fn from(body: FullBody) -> Self {
+impl From<Content> for EncapsulatedBody {
+    fn from(body: Content) -> Self {
         Self { body: ResponseBody::Full(body) }
     }
 }

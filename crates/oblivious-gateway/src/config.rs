@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Config {
     pub(crate) keys: Live<GatewayKeys>,
     pub(crate) policy: TargetPolicy,
-    pub(crate) body_limit: usize,
+    pub(crate) request_limit: usize,
     pub(crate) response_limit: usize,
     pub(crate) stream_limit: u64,
     pub(crate) chunk_limits: ChunkLimits,
@@ -40,13 +40,11 @@ impl Config {
         self.clock.now().into()
     }
 
-    /// How a request of at most `limit` bytes is read. A default limit on content must not undercut
-    /// the limits that were set for whole requests and chunks.
+    /// How a request of at most `limit` bytes is read: that limits its content too, unless another
+    /// limit was set.
     pub(crate) fn decode_options(&self, limit: u64) -> DecodeOptions {
         let mut options = self.decode_options;
-        if options.limits.content == DecodeOptions::default().limits.content {
-            options.limits.content = limit;
-        }
+        options.limits.content.get_or_insert(limit);
         options
     }
 }

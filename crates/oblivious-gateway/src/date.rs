@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Response, header::DATE};
 use oblivious_hpke::UnixSeconds;
-use oblivious_service::{FullBody, Problem};
+use oblivious_service::{Content, Problem};
 use thiserror::Error;
 
 /// Which dates of requests are accepted.
@@ -166,7 +166,7 @@ impl DateError {
     /// (RFC 9458 §6.5.2). It is the same whatever the reason.
     ///
     /// A time that HTTP cannot express, after the year 9999, leaves the field out.
-    pub(crate) fn into_response(self, now: UnixSeconds) -> Response<FullBody> {
+    pub(crate) fn into_response(self, now: UnixSeconds) -> Response<Content> {
         let mut response = Problem::Date.into_response();
         if let Some(date) = field_value(now) {
             response.headers_mut().insert(DATE, date);
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(response.status(), 400);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()[DATE], "Mon, 07 Feb 2022 00:28:05 GMT");
-        assert_eq!(response.into_body().into_bytes(), Problem::Date.to_json());
+        assert_eq!(response.into_body().data, Problem::Date.to_json());
         for never in [UnixSeconds(253_402_300_800), UnixSeconds::NEVER] {
             assert!(!DateError::Missing.into_response(never).headers().contains_key(DATE));
         }

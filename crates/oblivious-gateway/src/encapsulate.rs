@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, Response, header};
 use oblivious_bhttp::{Content, EncodableResponse, EncodeOptions};
 use oblivious_hpke::{Reply, SealError};
-use oblivious_service::{FullBody, MediaType};
+use oblivious_service::MediaType;
 
 use crate::{
     EncapsulatedBody, TargetError,
@@ -42,7 +42,7 @@ pub(crate) fn encapsulate(
         Ok::<_, SealError>(())
     };
     reply.seal_into(&mut sealed, encode).map_err(|_| OuterRefusal::CannotSeal)?;
-    let body = FullBody::from(permit.held_by(sealed.freeze()));
+    let body = Content::from(permit.held_by(sealed.freeze()));
     Ok(response(MediaType::OhttpResponse, body.into()))
 }
 

@@ -95,7 +95,7 @@ impl<T: Target> Exchange<T> {
 
         let mut is_head = false;
         let admitting = async {
-            let options = config.decode_options(config.body_limit as u64);
+            let options = config.decode_options(config.request_limit as u64);
             let request = decode_request(message.freeze(), &options)
                 .map_err(|error| InnerRefusal::from(RequestFault::from(error)))?;
             is_head = request.method() == Method::HEAD;

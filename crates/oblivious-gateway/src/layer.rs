@@ -22,8 +22,8 @@ use crate::{
     config::Config, exchange, nesting::Nesting, payload,
 };
 
-/// The default of [`GatewayLayer::body_limit`]: 4 MiB.
-const DEFAULT_BODY_LIMIT: usize = 4 << 20;
+/// The default of [`GatewayLayer::request_limit`]: 4 MiB.
+const DEFAULT_REQUEST_LIMIT: usize = 4 << 20;
 /// The default of [`GatewayLayer::response_limit`]: 16 MiB.
 const DEFAULT_RESPONSE_LIMIT: usize = 16 << 20;
 /// How many requests the default of [`GatewayLayer::replay_guard`] has room for.
@@ -150,7 +150,7 @@ impl GatewayLayer {
     /// its limit is answered with a 413 inside; anything over another limit, with a 400.
     ///
     /// A limit on content that is left at its default does not count: then
-    /// [`body_limit`](Self::body_limit) and [`stream_limit`](Self::stream_limit) bound the content.
+    /// [`request_limit`](Self::request_limit) and [`stream_limit`](Self::stream_limit) bound the content.
     #[must_use]
     pub fn decode_options(mut self, options: DecodeOptions) -> Self {
         self.config.decode_options = options;
@@ -180,7 +180,7 @@ impl<P> GatewayLayer<P> {
             config: Config {
                 keys,
                 policy: TargetPolicy::deny_all(),
-                body_limit: DEFAULT_BODY_LIMIT,
+                request_limit: DEFAULT_REQUEST_LIMIT,
                 response_limit: DEFAULT_RESPONSE_LIMIT,
                 stream_limit: DEFAULT_STREAM_LIMIT,
                 chunk_limits: ChunkLimits::default(),
@@ -204,8 +204,8 @@ impl<P> GatewayLayer<P> {
 
     /// Sets the largest encapsulated request, in bytes; a larger one is answered with a 413.
     #[must_use]
-    pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.config.body_limit = bytes;
+    pub fn request_limit(mut self, bytes: usize) -> Self {
+        self.config.request_limit = bytes;
         self
     }
 

@@ -12,13 +12,13 @@
 //! use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 //! use oblivious_hpke::{KeyPair, KeyRing, Provider};
 //! use oblivious_keys::{KemId, SymmetricSuite};
-//! use oblivious_service::{FullBody, Live};
+//! use oblivious_service::{Content, Live};
 //! use tower::{Layer, service_fn};
 //!
 //! // The service that answers: an axum router would do as well.
 //! let target = service_fn(|request: Request<GatewayBody>| async move {
 //!     assert_eq!(request.uri().host(), Some("example.com"));
-//!     Ok::<_, Infallible>(Response::new(FullBody::from("hello")))
+//!     Ok::<_, Infallible>(Response::new(Content::from("hello")))
 //! });
 //!
 //! let mut ring = KeyRing::new();

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::Body;
-use oblivious_service::{BoxError, FullBody, Payload, has_content_coding};
+use oblivious_service::{BoxError, Content, Payload, has_content_coding};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -51,7 +51,7 @@ async fn answer<S, B>(
     mut target: S,
     request: Request<B>,
     observer: &Observer,
-) -> Result<Response<FullBody>, OuterRefusal>
+) -> Result<Response<Content>, OuterRefusal>
 where
     S: Service<Bytes, Response = Bytes>,
     B: Body,
@@ -92,7 +92,7 @@ where
     let sealed = reply.seal(&answer).map_err(|_| OuterRefusal::CannotSeal)?;
     stopwatch.end(Stage::Encapsulate);
 
-    let mut response = Response::new(FullBody::from(permit.held_by(sealed)));
+    let mut response = Response::new(Content::from(permit.held_by(sealed)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, payload.response().clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

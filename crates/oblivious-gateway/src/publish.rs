@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use oblivious_keys::{KemId, KeyConfigList};
 use oblivious_service::{
-    Clock, FullBody, Live, MediaType, SystemClock, names_entity_tag, plain_text,
+    Clock, Content, Live, MediaType, SystemClock, names_entity_tag, plain_text,
 };
 use sha2::{Digest, Sha256};
 use tower_service::Service;
@@ -79,7 +79,7 @@ impl PublishKeys {
         self
     }
 
-    fn respond(&self, method: &Method, headers: &HeaderMap) -> Response<FullBody> {
+    fn respond(&self, method: &Method, headers: &HeaderMap) -> Response<Content> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response =
                 plain_text(StatusCode::METHOD_NOT_ALLOWED, "Fetch the keys with GET.\n");
@@ -98,7 +98,8 @@ impl PublishKeys {
         let length = HeaderValue::from(encoded.len());
         let has_body = method == Method::GET && !is_known;
 
-        let mut response = Response::new(if has_body { encoded.into() } else { FullBody::empty() });
+        let mut response =
+            Response::new(if has_body { encoded.into() } else { Content::default() });
         let headers = response.headers_mut();
         headers.insert(header::ETAG, value(&etag));
         headers.insert(header::CACHE_CONTROL, value(&format!("max-age={max_age}")));
@@ -142,9 +143,9 @@ impl fmt::Debug for PublishKeys {
 }
 
 impl<B> Service<Request<B>> for PublishKeys {
-    type Response = Response<FullBody>;
+    type Response = Response<Content>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<FullBody>, Infallible>>;
+    type Future = Ready<Result<Response<Content>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

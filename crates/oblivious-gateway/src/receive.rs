@@ -30,13 +30,13 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let collecting = collect(body, config.body_limit);
+    let collecting = collect(body, config.request_limit);
     let collected = match &config.request_timeout {
         Some(timeout) => timeout.run(collecting).await.map_err(|_| OuterRefusal::TooSlow)?,
         None => collecting.await,
     };
     match collected {
-        Ok(collected) => Ok(collected.data),
+        Ok(content) => Ok(content.data.into()),
         Err(CollectError::TooLarge { .. }) => Err(OuterRefusal::TooLarge),
         Err(_) => Err(OuterRefusal::BodyFailed),
     }

@@ -78,12 +78,10 @@ pub(crate) async fn call_for_whole<T: Target>(
     request.extensions_mut().insert(informational.clone());
     let asking = async {
         let (parts, body) = call(target, request).await?.into_parts();
-        let collected =
-            collect(body, config.response_limit).await.map_err(|error| match error {
-                CollectError::TooLarge { .. } => InnerRefusal::TargetTooLarge,
-                error => InnerRefusal::Target(TargetError::of(&error)),
-            })?;
-        let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
+        let content = collect(body, config.response_limit).await.map_err(|error| match error {
+            CollectError::TooLarge { .. } => InnerRefusal::TargetTooLarge,
+            error => InnerRefusal::Target(TargetError::of(&error)),
+        })?;
         Ok::<_, InnerRefusal>(Response::from_parts(parts, content))
     };
     let mut response = match &config.target_timeout {

@@ -23,7 +23,7 @@ use oblivious_gateway::{
     GatewayBody, GatewayKeys, GatewayLayer, InformationalSender, TargetPolicy,
 };
 use oblivious_hpke::KeyRing;
-use oblivious_service::{BoxError, FullBody, Live, collect};
+use oblivious_service::{BoxError, Content, Live, collect};
 use tokio::sync::oneshot;
 use tower::{Layer, service_fn};
 
@@ -87,11 +87,11 @@ async fn informational_responses_arrive_before_the_final_one() {
             sender.send(hints.body(()).unwrap());
             wait.await.unwrap();
             sender.send(Response::builder().status(102).body(()).unwrap());
-            Ok::<_, BoxError>(Response::new(FullBody::from("done")))
+            Ok::<_, BoxError>(Response::new(Content::from("done")))
         }
     });
     let (mut sealing, pending) = Sealing::start();
-    let body = FullBody::from(sealing.finish(&post("")));
+    let body = Content::from(sealing.finish(&post("")));
     let response = send(layer().layer(target), body).await;
     let mut reading = Opening::new(pending, response.into_body()).response(&Method::POST);
     let early = poll_fn(|cx| reading.poll_informational(cx)).await.unwrap().unwrap();
@@ -135,7 +135,7 @@ async fn a_first_chunk_that_does_not_open_is_refused_like_any_failed_decryption(
         &|sealed| sealed.truncate(55),   // cut to where it could end if it were shorter
     ];
     for (number, change) in changes.iter().enumerate() {
-        let response = send(gateway_without_target(), FullBody::from(sealed(change))).await;
+        let response = send(gateway_without_target(), Content::from(sealed(change))).await;
         let (parts, body) = response.into_parts();
         assert_eq!(parts.status, expected.status, "{number}");
         assert_eq!(parts.headers, expected.headers, "{number}");
@@ -161,7 +161,7 @@ async fn a_request_shorter_than_its_structure_is_a_400() {
         let mut sealed = sealing.chunk(b"first").to_vec();
         change(&mut sealed);
         for length in 0..=7 + 32 + 16 {
-            let cut = FullBody::from(sealed[..length].to_vec());
+            let cut = Content::from(sealed[..length].to_vec());
             let response = send(gateway.clone(), cut).await;
             let status = if length < 7 + 32 + 16 { 400 } else { 422 };
             assert_eq!(response.status(), status, "{number} {length}");
@@ -213,10 +213,10 @@ async fn the_target_never_takes_a_part_of_a_request_for_all_of_it() {
                 let failed = outcome.is_err();
                 note.send(failed).unwrap();
                 outcome?;
-                Ok::<_, BoxError>(Response::new(FullBody::empty()))
+                Ok::<_, BoxError>(Response::new(Content::default()))
             }
         });
-        let body = FullBody::from(whole[..length].to_vec());
+        let body = Content::from(whole[..length].to_vec());
         let response = send(layer().layer(target), body).await;
         assert_eq!(response.status(), StatusCode::OK);
         let _ = collect(response.into_body(), 10_000).await.unwrap();
@@ -258,7 +258,7 @@ async fn an_answer_that_breaks_off_is_broken_off() {
         async { Ok::<_, BoxError>(Response::new(body)) }
     });
     let (mut sealing, pending) = Sealing::start();
-    let body = FullBody::from(sealing.finish(&post("")));
+    let body = Content::from(sealing.finish(&post("")));
     sender.send(Ok(Bytes::from("half of"))).unwrap();
     let response = open(pending, send(layer().layer(target), body).await).await;
     let mut answer = response.into_body();
@@ -321,21 +321,21 @@ async fn nothing_is_read_ahead() {
 async fn head_gets_the_header_alone() {
     let target = service_fn(|_| async {
         let response = Response::builder().header("content-length", "7");
-        Ok::<_, BoxError>(response.body(FullBody::from("content"))?)
+        Ok::<_, BoxError>(response.body(Content::from("content"))?)
     });
     let request = Request::head("https://example.com/").body(Empty::<Bytes>::new()).unwrap();
     let options = EncodeOptions::default().with_framing(Framing::IndeterminateLength);
     let encoded = EncodedBody::from_request(request, &options);
     let message = encoded.unwrap().collect().await.unwrap().to_bytes();
     let (mut sealing, pending) = Sealing::start();
-    let response = send(layer().layer(target), FullBody::from(sealing.finish(&message))).await;
+    let response = send(layer().layer(target), Content::from(sealing.finish(&message))).await;
     let opening = Opening::new(pending, response.into_body());
     let response = opening.response(&Method::HEAD).await.unwrap();
     assert_eq!(response.headers()["content-length"], "7");
     assert!(content(response.into_body()).await.unwrap().data.is_empty());
 
     let (mut sealing, pending) = Sealing::start();
-    let refused = FullBody::from(sealing.finish(&message));
+    let refused = Content::from(sealing.finish(&message));
     let response = send(layer().targets(TargetPolicy::deny_all()).layer(target), refused).await;
     let opening = Opening::new(pending, response.into_body());
     let response = opening.response(&Method::HEAD).await.unwrap();
@@ -347,7 +347,7 @@ async fn head_gets_the_header_alone() {
 async fn chunks_can_be_switched_off() {
     let gateway: GatewayLayer = layer().without_chunked();
     let (mut sealing, _) = Sealing::start();
-    let body = FullBody::from(sealing.finish(&post("")));
+    let body = Content::from(sealing.finish(&post("")));
     let response = send(gateway.layer(service_fn(echo)), body).await;
     assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
@@ -358,10 +358,10 @@ async fn padded_answers_have_the_same_length() {
     let length = |text: &'static str| async move {
         let target =
             service_fn(
-                move |_| async move { Ok::<_, BoxError>(Response::new(FullBody::from(text))) },
+                move |_| async move { Ok::<_, BoxError>(Response::new(Content::from(text))) },
             );
         let (mut sealing, pending) = Sealing::start();
-        let body = FullBody::from(sealing.finish(&post("")));
+        let body = Content::from(sealing.finish(&post("")));
         let gateway = layer().pad_responses(Padding::ToMultiple(512)).layer(target);
         let response = send(gateway, body).await;
         let sealed = response.into_body().collect().await.unwrap().to_bytes();

@@ -23,7 +23,7 @@ use oblivious_gateway::{
     DatePolicy, Gateway, GatewayBody, GatewayKeys, GatewayLayer, MemoryReplayGuard, Origin,
     ReplayCheck, ReplayEntry, ReplayError, ReplayGuard, ReplayLoad, ReplayVerdict, UnixSeconds,
 };
-use oblivious_service::{BoxError, Clock, FullBody, Problem};
+use oblivious_service::{BoxError, Clock, Problem};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 const NOW: u64 = 1_800_000_000;
@@ -53,12 +53,8 @@ fn counting(
     layer: GatewayLayer,
 ) -> (
     Gateway<
-        impl Service<
-            Request<GatewayBody>,
-            Response = Response<FullBody>,
-            Error = BoxError,
-            Future: Send,
-        > + Clone
+        impl Service<Request<GatewayBody>, Response = Response<Content>, Error = BoxError, Future: Send>
+        + Clone
         + Send
         + 'static,
     >,
@@ -68,7 +64,7 @@ fn counting(
     let count = Arc::clone(&asked);
     let target = service_fn(move |_: Request<GatewayBody>| {
         count.fetch_add(1, Ordering::Relaxed);
-        async { Ok::<_, BoxError>(Response::new(FullBody::from("ok"))) }
+        async { Ok::<_, BoxError>(Response::new(Content::from("ok"))) }
     });
     (layer.layer(target), asked)
 }
@@ -116,7 +112,7 @@ async fn a_copy_in_chunks_is_a_409_inside() {
     let sealed = sealing.finish(&encoded(&dated(1)));
     // Whatever its date says, what counts first is that it is a copy. The first one gets a 400
     // that nobody opens here.
-    let request = || outer_chunked(FullBody::from(sealed.clone()));
+    let request = || outer_chunked(Content::from(sealed.clone()));
     let first = gateway.clone().oneshot(request()).await.unwrap();
     oblivious_service::collect(first.into_body(), 10_000).await.unwrap();
     let copy = gateway.oneshot(request()).await.unwrap();
@@ -147,7 +143,7 @@ async fn a_copy_held_open_over_the_end_of_its_key_is_a_408_inside() {
         let (mut sealing, pending) = Sealing::start();
         let parts = [sealing.chunk(start), sealing.finish(rest)];
 
-        let original = outer_chunked(FullBody::from(parts.concat()));
+        let original = outer_chunked(Content::from(parts.concat()));
         let answer = gateway.clone().oneshot(original).await.unwrap();
         oblivious_service::collect(answer.into_body(), 10_000).await.unwrap();
         assert_eq!(asked.load(Ordering::Relaxed), before + 1);

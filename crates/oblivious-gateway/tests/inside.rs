@@ -24,7 +24,7 @@ use oblivious_bhttp::{Content, EncodeOptions, Framing, Informational, encode_req
 use oblivious_gateway::{
     EncapsulatedBody, GatewayBody, InformationalSender, TargetError, TargetPolicy,
 };
-use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer, collect};
+use oblivious_service::{BoxError, Timeout, TokioTimer, collect};
 use tower::{Layer, ServiceExt};
 
 /// What the target got.
@@ -33,7 +33,7 @@ type Noted = Arc<Mutex<Option<Request<GatewayBody>>>>;
 /// A gateway whose target notes the request and answers `200 ok`.
 fn noting() -> (
     impl tower::Service<
-        Request<FullBody>,
+        Request<Content>,
         Response = Response<EncapsulatedBody>,
         Error = std::convert::Infallible,
         Future: Send,
@@ -280,9 +280,9 @@ async fn a_target_that_never_becomes_ready_gets_its_client_an_answer() {
     struct Unready;
 
     impl tower::Service<Request<GatewayBody>> for Unready {
-        type Response = Response<FullBody>;
+        type Response = Response<Content>;
         type Error = BoxError;
-        type Future = std::future::Ready<Result<Response<FullBody>, BoxError>>;
+        type Future = std::future::Ready<Result<Response<Content>, BoxError>>;
 
         fn poll_ready(
             &mut self,
@@ -327,7 +327,7 @@ async fn a_response_that_is_none_is_a_502_inside() {
 async fn a_target_that_hangs_is_a_504_inside() {
     let timeout = Timeout::new(Duration::from_secs(30), TokioTimer);
     let target = tower::service_fn(|_| async {
-        std::future::pending::<Result<Response<FullBody>, BoxError>>().await
+        std::future::pending::<Result<Response<Content>, BoxError>>().await
     });
     let gateway = layer().target_timeout(timeout).layer(target);
     let response = ask(gateway, get("https://example.com/")).await;
@@ -372,7 +372,7 @@ async fn dropping_the_exchange_drops_the_call_to_the_target() {
             async move {
                 called.store(true, Ordering::SeqCst);
                 let _noted = noted;
-                std::future::pending::<Result<Response<FullBody>, BoxError>>().await
+                std::future::pending::<Result<Response<Content>, BoxError>>().await
             }
         })
     };
@@ -418,7 +418,7 @@ async fn no_text_shows_the_content_of_a_request() {
         let text = format!("{before} {body:?}");
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.contains("GatewayBody"));
-        Ok::<_, BoxError>(Response::new(FullBody::from("shown")))
+        Ok::<_, BoxError>(Response::new(Content::from("shown")))
     }));
 
     let answer = ask_bytes(gateway.clone(), &message, &Method::POST).await;
@@ -426,7 +426,7 @@ async fn no_text_shows_the_content_of_a_request() {
 
     let (mut sealing, pending) = Sealing::start();
     let sealed = [sealing.chunk(&message[..message.len() - 4]), sealing.finish(b"ter2")].concat();
-    let response = gateway.oneshot(outer_chunked(FullBody::from(sealed))).await.unwrap();
+    let response = gateway.oneshot(outer_chunked(Content::from(sealed))).await.unwrap();
     let answer = Opening::new(pending, response.into_body()).response(&Method::POST).await.unwrap();
     assert_eq!(content(answer.into_body()).await.unwrap().data, "shown");
 }
@@ -450,7 +450,7 @@ async fn an_encapsulated_request_inside_is_a_508_inside() {
         let mut message = BytesMut::new();
         let options = EncodeOptions::default().with_framing(Framing::IndeterminateLength);
         encode_request_into(&request, &options, &mut message).unwrap();
-        let sealed = FullBody::from(sealing.finish(&message));
+        let sealed = Content::from(sealing.finish(&message));
         let response = gateway_without_target().oneshot(outer_chunked(sealed)).await.unwrap();
         let answer = Opening::new(pending, response.into_body()).response(&Method::POST).await;
         assert_eq!(answer.unwrap().status(), StatusCode::LOOP_DETECTED, "{kind}");

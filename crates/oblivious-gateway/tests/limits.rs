@@ -21,7 +21,7 @@ use http_body_util::BodyExt;
 use oblivious_bhttp::{DecodeOptions, Padding};
 use oblivious_gateway::{GatewayBody, TargetPolicy};
 use oblivious_hpke::{ChunkLimits, RequestHeader};
-use oblivious_service::{BoxError, FullBody, Timeout, TokioTimer};
+use oblivious_service::{BoxError, Content, Timeout, TokioTimer};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -56,7 +56,7 @@ fn announcing(length: u64) -> Vec<u8> {
 #[tokio::test]
 async fn content_in_chunks_has_the_limit_of_the_stream_unless_another_was_set() {
     let mut small = DecodeOptions::default();
-    small.limits.content = 1000;
+    small.limits.content = Some(1000);
     let mut lenient = DecodeOptions::default();
     lenient.accept_nonzero_padding = true;
     // The default of 2 GiB first, which the decoder's own default is not to undercut.
@@ -72,7 +72,7 @@ async fn content_in_chunks_has_the_limit_of_the_stream_unless_another_was_set() 
         {
             let target = service_fn(|request: Request<GatewayBody>| async move {
                 request.into_body().frame().await.unwrap()?;
-                Ok::<_, BoxError>(Response::new(FullBody::empty()))
+                Ok::<_, BoxError>(Response::new(Content::default()))
             });
             let (mut sealing, pending) = Sealing::start();
             let (sender, body) = pipe();
@@ -86,7 +86,7 @@ async fn content_in_chunks_has_the_limit_of_the_stream_unless_another_was_set() 
 #[tokio::test]
 async fn whole_content_over_a_limit_that_was_set_is_a_413_inside() {
     let mut options = DecodeOptions::default();
-    options.limits.content = 100;
+    options.limits.content = Some(100);
     for (length, status) in [(100, StatusCode::OK), (101, StatusCode::PAYLOAD_TOO_LARGE)] {
         let gateway = layer().decode_options(options).layer(service_fn(echo));
         let message = post(vec![0; length]);
@@ -97,10 +97,10 @@ async fn whole_content_over_a_limit_that_was_set_is_a_413_inside() {
 #[tokio::test]
 async fn an_answer_over_the_limit_is_broken_off() {
     let target =
-        service_fn(|_| async { Ok::<_, BoxError>(Response::new(FullBody::from(vec![0; 5000]))) });
+        service_fn(|_| async { Ok::<_, BoxError>(Response::new(Content::from(vec![0; 5000]))) });
     for (limit, complete) in [(6000, true), (5000, false)] {
         let (mut sealing, pending) = Sealing::start();
-        let body = FullBody::from(sealing.finish(&post("")));
+        let body = Content::from(sealing.finish(&post("")));
         let response = send(layer().stream_limit(limit).layer(target), body).await;
         let response = open(pending, response).await;
         assert_eq!(content(response.into_body()).await.is_ok(), complete, "{limit}");
@@ -134,7 +134,7 @@ async fn a_chunk_over_the_limit_is_no_chunk() {
 #[tokio::test]
 async fn an_answer_longer_than_its_padding_is_an_answer() {
     let target =
-        service_fn(|_| async { Ok::<_, BoxError>(Response::new(FullBody::from(vec![0; 70]))) });
+        service_fn(|_| async { Ok::<_, BoxError>(Response::new(Content::from(vec![0; 70]))) });
     for (length, padded) in [(1, 76), (64, 128), (200, 200)] {
         let layer = layer().pad_responses(Padding::ToExact(length));
         for (layer, status) in [
@@ -144,7 +144,7 @@ async fn an_answer_longer_than_its_padding_is_an_answer() {
             let whole = ask_bytes(layer.clone().layer(target), &post(""), &Method::POST).await;
             assert_eq!(whole.status(), status);
             let (mut sealing, pending) = Sealing::start();
-            let body = FullBody::from(sealing.finish(&post("")));
+            let body = Content::from(sealing.finish(&post("")));
             let response = open(pending, send(layer.clone().layer(target), body).await).await;
             assert_eq!(response.status(), status);
             let _ = content(response.into_body()).await.unwrap();
@@ -185,7 +185,7 @@ async fn a_target_that_is_slow_is_a_504_and_one_that_stalls_is_broken_off() {
     let hangs = service_fn(|_| std::future::pending::<Result<Response<Pipe>, BoxError>>());
     let get = || {
         let (mut sealing, pending) = Sealing::start();
-        (FullBody::from(sealing.finish(&post(""))), pending)
+        (Content::from(sealing.finish(&post(""))), pending)
     };
     for layer in [layer().target_timeout(timeout(9)), layer().exchange_timeout(timeout(9))] {
         let (body, pending) = get();
@@ -220,7 +220,7 @@ impl Body for Endless {
 async fn a_target_that_always_has_more_is_broken_off_in_time() {
     let target = service_fn(|_| async { Ok::<_, BoxError>(Response::new(Endless)) });
     let (mut sealing, pending) = Sealing::start();
-    let body = FullBody::from(sealing.finish(&post("")));
+    let body = Content::from(sealing.finish(&post("")));
     let began = Instant::now();
     let gateway = layer().exchange_timeout(timeout(9)).layer(target);
     let mut answer = open(pending, send(gateway, body).await).await.into_body();
@@ -258,7 +258,7 @@ async fn an_exchange_that_is_late_gets_head_no_content() {
     let head = [&message[..1], &piece(b"HEAD"), &message[6..]].concat();
     for layer in [layer().target_timeout(timeout(9)), layer().exchange_timeout(timeout(9))] {
         let (mut sealing, pending) = Sealing::start();
-        let body = FullBody::from(sealing.finish(&head));
+        let body = Content::from(sealing.finish(&head));
         let response = open(pending, send(layer.layer(hangs), body).await).await;
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         assert!(content(response.into_body()).await.unwrap().data.is_empty());
@@ -298,7 +298,7 @@ async fn a_target_is_late_when_it_stops_reading_or_has_read_it_all() {
             for _ in 0..reads {
                 body.frame().await;
             }
-            std::future::pending::<Result<Response<FullBody>, BoxError>>().await
+            std::future::pending::<Result<Response<Content>, BoxError>>().await
         });
         let (sealing, pending) = Sealing::start();
         let began = Instant::now();
@@ -314,7 +314,7 @@ async fn an_exchange_in_chunks_takes_a_place_until_its_answer_is_over() {
     let gateway = layer().concurrency_limit(1).layer(service_fn(echo));
     let get = || {
         let (mut sealing, pending) = Sealing::start();
-        (FullBody::from(sealing.finish(&post("x"))), pending)
+        (Content::from(sealing.finish(&post("x"))), pending)
     };
     let (body, pending) = get();
     let first = send(gateway.clone(), body).await;

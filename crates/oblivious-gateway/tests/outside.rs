@@ -14,10 +14,10 @@ use http::{Method, Request, StatusCode, header};
 use http_body::{Body, Frame};
 use oblivious_gateway::{GatewayKeys, PublishKeys};
 use oblivious_keys::KeyConfigList;
-use oblivious_service::{BoxError, FullBody, Problem, Timeout, TokioTimer};
+use oblivious_service::{BoxError, Content, Problem, Timeout, TokioTimer};
 use tower::{Layer, ServiceExt};
 
-async fn send_body(body: impl Into<FullBody>) -> Received {
+async fn send_body(body: impl Into<Content>) -> Received {
     send(gateway_without_target(), outer(body)).await
 }
 
@@ -45,7 +45,7 @@ async fn any_other_media_type_is_a_415() {
         &["message/ohttp-req", "message/ohttp-req"],
     ];
     for content_types in types {
-        let mut request = Request::post("/").body(FullBody::from(seal(b"x").0)).unwrap();
+        let mut request = Request::post("/").body(Content::from(seal(b"x").0)).unwrap();
         for content_type in content_types {
             request.headers_mut().append(header::CONTENT_TYPE, content_type.parse().unwrap());
         }
@@ -89,8 +89,8 @@ async fn a_body_over_the_limit_is_a_413() {
     for (limit, status) in
         [(sealed.len(), StatusCode::OK), (sealed.len() - 1, StatusCode::PAYLOAD_TOO_LARGE)]
     {
-        let gateway = layer().body_limit(limit).layer(tower::service_fn(|_| async {
-            Ok::<_, BoxError>(http::Response::new(FullBody::empty()))
+        let gateway = layer().request_limit(limit).layer(tower::service_fn(|_| async {
+            Ok::<_, BoxError>(http::Response::new(Content::default()))
         }));
         assert_eq!(send(gateway, outer(sealed.clone())).await.status, status);
     }
@@ -183,7 +183,7 @@ impl Body for Silent {
 async fn a_body_that_fails_is_a_400() {
     let request = outer(Bytes::new()).map(|_| Broken(false));
     let gateway = layer().layer(tower::service_fn(|_| async {
-        Ok::<_, BoxError>(http::Response::new(FullBody::empty()))
+        Ok::<_, BoxError>(http::Response::new(Content::default()))
     }));
     let response = gateway.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
@@ -194,7 +194,7 @@ async fn a_body_that_does_not_come_is_a_408() {
     let request = outer(Bytes::new()).map(|_| Silent);
     let timeout = Timeout::new(Duration::from_secs(30), TokioTimer);
     let gateway = layer().request_timeout(timeout).layer(tower::service_fn(|_| async {
-        Ok::<_, BoxError>(http::Response::new(FullBody::empty()))
+        Ok::<_, BoxError>(http::Response::new(Content::default()))
     }));
     let response = gateway.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
@@ -205,25 +205,25 @@ async fn a_body_that_does_not_come_is_a_408() {
 async fn the_keys_are_published() {
     let keys =
         PublishKeys::new(GatewayKeys::from(common::ring())).max_age(Duration::from_secs(600));
-    let request = Request::get("/ohttp-keys").body(FullBody::empty()).unwrap();
+    let request = Request::get("/ohttp-keys").body(Content::default()).unwrap();
     let response = keys.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["content-type"], "application/ohttp-keys");
     assert_eq!(response.headers()["cache-control"], "max-age=600");
-    let list = KeyConfigList::decode(&response.into_body().into_bytes()).unwrap();
+    let list = KeyConfigList::decode(&response.into_body().data).unwrap();
     assert_eq!(list, common::ring().config_list().unwrap());
 
-    let request = Request::head("/ohttp-keys").body(FullBody::empty()).unwrap();
+    let request = Request::head("/ohttp-keys").body(Content::default()).unwrap();
     let response = keys.clone().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["content-length"], list.encode().len().to_string());
-    assert!(response.into_body().into_bytes().is_empty());
+    assert!(response.into_body().data.is_empty());
 
-    let request = Request::post("/ohttp-keys").body(FullBody::empty()).unwrap();
+    let request = Request::post("/ohttp-keys").body(Content::default()).unwrap();
     let response = keys.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(response.headers()[header::ALLOW], "GET, HEAD");
 
-    let request = Request::get("/ohttp-keys").body(FullBody::empty()).unwrap();
+    let request = Request::get("/ohttp-keys").body(Content::default()).unwrap();
     let none = GatewayKeys::from(oblivious_hpke::KeyRing::new());
     let response = PublishKeys::new(none).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -236,7 +236,7 @@ async fn the_ring_can_be_replaced_while_the_gateway_runs() {
     use oblivious_service::Live;
     let keys = Live::new(GatewayKeys::from(common::ring()));
     let gateway = GatewayLayer::new(keys.clone()).layer(tower::service_fn(|_| async {
-        Ok::<_, BoxError>(http::Response::new(FullBody::empty()))
+        Ok::<_, BoxError>(http::Response::new(Content::default()))
     }));
     assert_eq!(send(gateway.clone(), outer(seal(b"x").0)).await.status, StatusCode::OK);
     keys.replace(oblivious_hpke::KeyRing::new().into());

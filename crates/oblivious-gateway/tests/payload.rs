@@ -8,7 +8,7 @@ use http::{Request, header};
 use oblivious_gateway::{GatewayKeys, GatewayLayer};
 use oblivious_hpke::{KeyPair, KeyRing, Labels, Provider, Recipient};
 use oblivious_keys::{KemId, SymmetricSuite};
-use oblivious_service::{BoxError, FullBody, Payload, Timeout, TokioTimer};
+use oblivious_service::{BoxError, Content, Payload, Timeout, TokioTimer};
 use tower::{Layer, service_fn};
 
 const SUITE: SymmetricSuite = SymmetricSuite::HKDF_SHA256_AES_128_GCM;
@@ -35,13 +35,13 @@ fn layer() -> GatewayLayer<Payload> {
 }
 
 /// The outer request that carries `body`.
-fn outer(body: Bytes) -> Request<FullBody> {
+fn outer(body: Bytes) -> Request<Content> {
     let request = Request::post("/").header(header::CONTENT_TYPE, "message/example-req");
-    request.body(FullBody::from(body)).unwrap()
+    request.body(Content::from(body)).unwrap()
 }
 
 /// What the gateway answers to `request`, with a service that turns bytes round.
-async fn asked(layer: GatewayLayer<Payload>, request: Request<FullBody>) -> Received {
+async fn asked(layer: GatewayLayer<Payload>, request: Request<Content>) -> Received {
     let reversed = service_fn(|request: Bytes| async move {
         match &request[..] {
             b"fail" => Err(BoxError::from("secret")),
@@ -76,7 +76,7 @@ async fn the_service_gets_the_bytes_and_gives_those_of_the_answer() {
 async fn what_is_wrong_outside_is_told_in_clear() {
     let labels = Labels::new("message/example request", "message/example response").unwrap();
     let sealed = || outer(recipient(&labels).encapsulate(b"abc").unwrap().0);
-    let with = |change: fn(&mut Request<FullBody>)| {
+    let with = |change: fn(&mut Request<Content>)| {
         let mut request = sealed();
         change(&mut request);
         request
@@ -92,7 +92,7 @@ async fn what_is_wrong_outside_is_told_in_clear() {
     assert_eq!(asked(layer(), coded).await.status, 415);
     let put = with(|request| *request.method_mut() = http::Method::PUT);
     assert_eq!(asked(layer(), put).await.status, 405);
-    assert_eq!(asked(layer().body_limit(10), sealed()).await.status, 413);
+    assert_eq!(asked(layer().request_limit(10), sealed()).await.status, 413);
     assert_eq!(asked(layer(), outer(Bytes::from_static(&[1; 5]))).await.status, 400);
     assert_eq!(asked(layer().concurrency_limit(0), sealed()).await.status, 503);
 }

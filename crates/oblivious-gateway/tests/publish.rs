@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use oblivious_gateway::{GatewayKeys, PublishKeys, Seed, UnixSeconds, go_gateway_key};
 use oblivious_hpke::{KeyRing, Provider};
 use oblivious_keys::{KemId, KeyConfig, KeyConfigList};
-use oblivious_service::{Clock, FullBody};
+use oblivious_service::{Clock, Content};
 use tower::ServiceExt;
 
 #[derive(Clone, Default)]
@@ -43,9 +43,9 @@ async fn fetch(
     for tag in known {
         request = request.header("if-none-match", *tag);
     }
-    let request = request.body(FullBody::empty()).unwrap();
+    let request = request.body(Content::default()).unwrap();
     let (parts, body) = keys.clone().oneshot(request).await.unwrap().into_parts();
-    (parts.status, parts.headers, body.into_bytes())
+    (parts.status, parts.headers, body.data)
 }
 
 /// RFC 9458 §6.4, RFC 9111 §5.2.2.1: no copy is fresh when its key is refused, even if the program

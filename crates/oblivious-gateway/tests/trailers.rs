@@ -12,7 +12,7 @@ use common::{
 use http::{HeaderMap, Method, Request, Response};
 use oblivious_bhttp::Content;
 use oblivious_gateway::GatewayBody;
-use oblivious_service::{BoxError, FullBody, collect};
+use oblivious_service::{BoxError, collect};
 use tower::{Layer, service_fn};
 
 /// Field lines (RFC 9292 §3.6) and what ends them.
@@ -39,12 +39,12 @@ async fn trailers_of(message: &[u8]) -> [Option<HeaderMap>; 2] {
             let collected = collect(request.into_body(), 100).await?;
             assert_eq!(collected.data, "content");
             note.lock().unwrap().push(collected.trailers);
-            Ok::<_, BoxError>(Response::new(FullBody::empty()))
+            Ok::<_, BoxError>(Response::new(Content::default()))
         }
     });
     ask_bytes(layer().layer(target.clone()), message, &Method::POST).await;
     let (mut sealing, pending) = Sealing::start();
-    let body = FullBody::from(sealing.finish(message));
+    let body = Content::from(sealing.finish(message));
     open(pending, send(layer().layer(target), body).await).await;
     std::mem::take(&mut *noted.lock().unwrap()).try_into().unwrap()
 }
@@ -94,7 +94,7 @@ async fn the_client_sees_no_trailer_of_the_connection_to_the_target() {
 
     let (mut sealing, pending) = Sealing::start();
     let chunked = layer().layer(service_fn(move |_| async move { Ok::<_, BoxError>(answer()) }));
-    let body = FullBody::from(sealing.finish(&post("")));
+    let body = Content::from(sealing.finish(&post("")));
     let response = open(pending, send(chunked, body).await).await;
     assert!(response.headers().is_empty());
     assert_eq!(content(response.into_body()).await.unwrap().trailers, Some(expected));

@@ -35,14 +35,14 @@
 //! use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
 //! use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
 //! use oblivious_http::relay::Relay;
-//! use oblivious_http::service::{FullBody, collect};
+//! use oblivious_http::service::{Content, collect};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! // The target answers ordinary requests.
 //! let target = service_fn(|request: Request<GatewayBody>| async move {
 //!     let hello = format!("hello from {}", request.uri());
-//!     Ok::<_, Infallible>(Response::new(FullBody::from(hello)))
+//!     Ok::<_, Infallible>(Response::new(Content::from(hello)))
 //! });
 //!
 //! // The gateway has a key and says which targets it asks.
@@ -64,7 +64,7 @@
 //! let gateway = Gateway::new(relay_uri, recipient)?.allow("https://example.com".parse()?);
 //! let client = ClientLayer::new(gateway).layer(relay);
 //!
-//! let request = Request::get("https://example.com/private").body(FullBody::empty())?;
+//! let request = Request::get("https://example.com/private").body(Content::default())?;
 //! let response = client.oneshot(request).await?;
 //! let content = collect(response.into_body(), 1 << 20).await?.data;
 //! assert_eq!(content, "hello from https://example.com/private");

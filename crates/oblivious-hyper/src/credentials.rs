@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use oblivious_service::{FullBody, plain_text};
+use oblivious_service::{Content, plain_text};
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -42,7 +42,7 @@ impl Credentials {
     /// The answer to a POST from a relay that does not show what it must: a 401 in clear that does
     /// not say what is wrong. Everything else passes, so that keys can still be fetched; the token
     /// is removed and not passed on.
-    pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<FullBody>> {
+    pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Content>> {
         let admitted =
             request.method() != Method::POST || self.admit(request.headers(), request.extensions());
         request.headers_mut().remove(header::AUTHORIZATION);

@@ -77,16 +77,16 @@ pub struct Options {
     /// How long a connection may take for the head of its first request, and an HTTP/1.1 connection
     /// for that of each later one. The latter includes idle time; an idle HTTP/2 connection is
     /// closed after up to twice as long.
-    pub head_limit: Duration,
+    pub head_timeout: Duration,
     /// How long a peer may take none of the bytes that are ready for it. After that the connection
     /// is closed and its answers are dropped; the same goes for an HTTP/2 stream without a window.
-    pub write_limit: Duration,
+    pub write_timeout: Duration,
     /// How long requests that are being answered have to finish when the server shuts down.
-    pub drain_limit: Duration,
+    pub drain_timeout: Duration,
     /// How long an exchange may take, from the head of its request to the last byte of its answer.
     /// After that its HTTP/2 stream is reset, or its HTTP/1.1 connection closed. The other limits
     /// do not stop a reader that takes a byte now and then.
-    pub exchange_limit: Duration,
+    pub exchange_timeout: Duration,
     /// How many requests an HTTP/2 connection may have under way. A relay opens one for
     /// each of its threads to a gateway.
     pub max_streams: u32,
@@ -103,10 +103,10 @@ impl Default for Options {
         Self {
             tls: None,
             client_addresses: ClientAddresses::Socket,
-            head_limit: Duration::from_secs(30),
-            write_limit: Duration::from_secs(30),
-            drain_limit: Duration::from_secs(10),
-            exchange_limit: Duration::from_secs(3600),
+            head_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+            exchange_timeout: Duration::from_secs(3600),
             max_streams: 1000,
             max_connections: 20_000,
             workers: None,
@@ -134,7 +134,7 @@ pub async fn serve<S, B>(
 
 /// Serves `service` to all who connect to `listener`, until `shutdown` is ready. Then it accepts no
 /// more connections, and waits for the answers that are under way, up to the
-/// [`drain_limit`](Options::drain_limit).
+/// [`drain_timeout`](Options::drain_timeout).
 ///
 /// With TLS, ALPN decides on the version of HTTP; without it, the first bytes of a connection do. A
 /// connection runs on the worker that was least busy when it came. Every request has the address of
@@ -172,12 +172,14 @@ pub async fn serve_with<S, B>(
         match accepted {
             Ok((stream, peer)) => {
                 let acceptor = options.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
-                let streams =
-                    StreamLimits { whole: options.exchange_limit, stalled: options.write_limit };
+                let streams = StreamLimits {
+                    whole: options.exchange_timeout,
+                    stalled: options.write_timeout,
+                };
                 let limits = Limits {
-                    head: options.head_limit,
-                    write: options.write_limit,
-                    exchange: options.exchange_limit,
+                    head: options.head_timeout,
+                    write: options.write_timeout,
+                    exchange: options.exchange_timeout,
                     max_streams: options.max_streams,
                     streams: Streams::new(workers.clone(), streams),
                 };
@@ -196,7 +198,7 @@ pub async fn serve_with<S, B>(
     // Dropping the sender is the signal.
     drop(stop);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if timeout(options.drain_limit, drained).await.is_err() {
+    if timeout(options.drain_timeout, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections cut off at shutdown");
     }
 }

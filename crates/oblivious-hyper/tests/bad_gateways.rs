@@ -94,8 +94,8 @@ async fn each_is_told_and_the_relay_serves_on() {
     let relay = Relay::new(http_client())
         .routes(routes)
         .body_limit(LIMIT)
-        .timeout(Timeout::new(IDLE, TokioTimer))
-        .exchange_limit(Timeout::new(WHOLE, TokioTimer));
+        .idle_timeout(Timeout::new(IDLE, TokioTimer))
+        .exchange_timeout(Timeout::new(WHOLE, TokioTimer));
     let relay = start(relay, Options::default()).await;
     let client = http_client();
     let send = async |path: String| {

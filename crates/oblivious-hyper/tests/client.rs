@@ -17,7 +17,7 @@ use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 use oblivious_hyper::{HttpClient, ProxyError, RequestBody, self_signed, server, tls};
 use oblivious_keys::{KemId, SymmetricSuite};
 use oblivious_relay::Relay;
-use oblivious_service::{BoxError, FullBody, Live, TokioTimer, collect};
+use oblivious_service::{BoxError, Content, Live, TokioTimer, collect};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -154,7 +154,7 @@ async fn reqwest_fetches_keys_and_posts() {
     let whole = ClientLayer::new(gateway.allow(TargetPattern::any_https()));
     for layer in [whole.clone(), whole.in_chunks()] {
         let question = "hello ".repeat(10_000);
-        let request = Request::post("https://example.com/x").body(FullBody::from(question.clone()));
+        let request = Request::post("https://example.com/x").body(Content::from(question.clone()));
         let response = layer.layer(http_client.clone()).oneshot(request.unwrap()).await.unwrap();
         let answer = collect(response.into_body(), 1 << 20).await.unwrap().data;
         assert_eq!(answer, question);
@@ -167,7 +167,7 @@ async fn a_client_with_keys_that_agree_asks_through_relay_and_gateway() {
     let keys = keys();
     let target = service_fn(|request: Request<GatewayBody>| async {
         let body = collect(request.into_body(), 1 << 20).await.unwrap().data;
-        Ok::<_, Infallible>(Response::new(FullBody::from(body)))
+        Ok::<_, Infallible>(Response::new(Content::from(body)))
     });
     let gateway = GatewayLayer::new(keys.clone())
         .targets("https://example.com".parse::<Origin>().unwrap())
@@ -193,7 +193,7 @@ async fn a_client_with_keys_that_agree_asks_through_relay_and_gateway() {
     for layer in [whole.clone(), whole.in_chunks()] {
         let client = layer.layer(http_client.clone());
         let question = "hello ".repeat(10_000);
-        let request = Request::post("https://example.com/x").body(FullBody::from(question.clone()));
+        let request = Request::post("https://example.com/x").body(Content::from(question.clone()));
         let response = client.oneshot(request.unwrap()).await.unwrap();
         let answer = collect(response.into_body(), 1 << 20).await.unwrap().data;
         assert_eq!(answer, question);

@@ -68,7 +68,7 @@ async fn only_post_needs_the_token_and_it_goes_no_further() {
 }
 
 /// What is asked of a server that is told to end in the middle of answering.
-async fn end_while_answering(drain_limit: Duration, finish: bool) -> String {
+async fn end_while_answering(drain_timeout: Duration, finish: bool) -> String {
     let (begun, go_on) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
     let (begin, wait) = (begun.clone(), go_on.clone());
     let answer = move || async move {
@@ -79,7 +79,7 @@ async fn end_while_answering(drain_limit: Duration, finish: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let options = Options { drain_limit, ..Options::default() };
+    let options = Options { drain_timeout, ..Options::default() };
     let app = Router::new().route("/", any(answer));
     let server = tokio::spawn(serve_with(listener, options, app, async {
         let _ = stopped.await;

@@ -12,7 +12,7 @@ use oblivious_gateway::{GatewayKeys, GatewayLayer, Rewrite, TargetPolicy, Target
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_hyper::{Forward, HttpClient, HttpError, Resolver, tls};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_service::{FullBody, collect};
+use oblivious_service::collect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
@@ -93,12 +93,12 @@ async fn ask(policy: &TargetPolicy, resolver: Resolver, message: &[u8]) -> Respo
     let (sealed, pending) = recipient.encapsulate(message).unwrap();
     let request = Request::post("/gateway")
         .header(CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from(sealed))
+        .body(Content::from(sealed))
         .unwrap();
     let response = gateway.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "only what is inside differs");
     let sealed = collect(response.into_body(), usize::MAX).await.unwrap().data;
-    let answer = pending.open(sealed).unwrap().freeze();
+    let answer = pending.open(sealed.into()).unwrap().freeze();
     decode_response(answer, &Method::GET, &DecodeOptions::default()).unwrap()
 }
 

@@ -139,7 +139,7 @@ async fn a_gateway_gets_the_same_bytes_of_every_client() {
     let relay = Relay::new(http_client())
         .routes(routes)
         .rate_limit(RateLimit::per_second(1000.try_into().unwrap()))
-        .timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
+        .idle_timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
         .pseudonym(Pseudonym::new("the-relay").unwrap());
     let relay = start(relay, Options::default()).await;
     let authority = gateway.authority().unwrap();

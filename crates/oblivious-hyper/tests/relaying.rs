@@ -73,7 +73,7 @@ fn relay_before(gateway: &Server) -> Relay<HttpClient> {
     Relay::new(gateway.client())
         .route("/gateway", gateway.uri("/gateway"))
         .unwrap()
-        .timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
+        .idle_timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
 }
 
 async fn echo(request: Request<RequestBody>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -84,7 +84,7 @@ fn get() -> Request<Empty<Bytes>> {
 
 #[tokio::test]
 async fn a_reader_that_stops_reading_is_cut_off() {
-    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    let options = Options { write_timeout: Duration::from_millis(200), ..Options::default() };
     let (address, mut dropped) = endless(options).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
@@ -95,13 +95,13 @@ async fn a_reader_that_stops_reading_is_cut_off() {
 #[tokio::test]
 async fn a_reader_that_takes_a_byte_now_and_then_is_cut_off() {
     let app = Router::new().route("/", any(|| async { vec![b'x'; 32 << 20] }));
-    let exchange_limit = Duration::from_millis(300);
-    let address = start(Options { exchange_limit, ..Options::default() }, app).await;
+    let exchange_timeout = Duration::from_millis(300);
+    let address = start(Options { exchange_timeout, ..Options::default() }, app).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     for _ in 0..10 {
         stream.read_u8().await.unwrap();
-        tokio::time::sleep(exchange_limit / 5).await;
+        tokio::time::sleep(exchange_timeout / 5).await;
     }
     let mut rest = Vec::new();
     let _ = timeout(LONG, stream.read_to_end(&mut rest)).await.unwrap();
@@ -112,8 +112,8 @@ async fn a_reader_that_takes_a_byte_now_and_then_is_cut_off() {
 #[tokio::test]
 async fn each_exchange_of_a_connection_has_a_time_of_its_own() {
     let app = Router::new().route("/", any(|| async { "hello" }));
-    let exchange_limit = Duration::from_secs(2);
-    let address = start(Options { exchange_limit, ..Options::default() }, app).await;
+    let exchange_timeout = Duration::from_secs(2);
+    let address = start(Options { exchange_timeout, ..Options::default() }, app).await;
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut sender, connection) = http1::handshake(stream).await.unwrap();
     tokio::spawn(connection);
@@ -121,7 +121,7 @@ async fn each_exchange_of_a_connection_has_a_time_of_its_own() {
         sender.ready().await.unwrap();
         let answer = sender.send_request(get()).await.unwrap();
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
-        tokio::time::sleep(exchange_limit / 3).await;
+        tokio::time::sleep(exchange_timeout / 3).await;
     }
 }
 
@@ -129,9 +129,9 @@ async fn each_exchange_of_a_connection_has_a_time_of_its_own() {
 #[tokio::test]
 async fn a_stream_that_is_given_no_window_is_cut_off() {
     let workers = Some(Workers::start(None).unwrap());
-    let exchange_limit = Duration::from_millis(200);
+    let exchange_timeout = Duration::from_millis(200);
     let (address, mut dropped) =
-        endless(Options { exchange_limit, workers, ..Options::default() }).await;
+        endless(Options { exchange_timeout, workers, ..Options::default() }).await;
     let (mut sender, _) = http2_to(address).await;
     // Held, and never read.
     let response = sender.send_request(get()).await.unwrap();
@@ -144,19 +144,19 @@ async fn a_stream_that_is_given_no_window_is_cut_off() {
 #[tokio::test]
 async fn an_answer_that_finds_no_window_is_cut_off() {
     let app = Router::new().route("/", any(|| async { vec![b'x'; 8 << 20] }));
-    let write_limit = Duration::from_millis(200);
-    let address = start(Options { write_limit, ..Options::default() }, app).await;
+    let write_timeout = Duration::from_millis(200);
+    let address = start(Options { write_timeout, ..Options::default() }, app).await;
     let (mut sender, _) = http2_to(address).await;
     let unread = sender.send_request(get()).await.unwrap();
     let read = sender.send_request(get()).await.unwrap().into_body().collect().await.unwrap();
     assert_eq!(read.to_bytes().len(), 8 << 20, "who reads gets all");
-    tokio::time::sleep(4 * write_limit).await;
+    tokio::time::sleep(4 * write_timeout).await;
     assert!(unread.into_body().collect().await.is_err(), "it must not come complete");
 }
 
 #[tokio::test]
 async fn a_peer_that_never_gives_any_window_is_cut_off() {
-    let options = Options { write_limit: Duration::from_millis(200), ..Options::default() };
+    let options = Options { write_timeout: Duration::from_millis(200), ..Options::default() };
     let (address, mut dropped) = endless(options).await;
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let mut client = http2::Builder::new(TokioExecutor::new());
@@ -169,13 +169,13 @@ async fn a_peer_that_never_gives_any_window_is_cut_off() {
 
 #[tokio::test]
 async fn an_http2_connection_without_requests_is_closed_and_one_with_is_not() {
-    let head_limit = Duration::from_millis(200);
+    let head_timeout = Duration::from_millis(200);
     let slow = move || async move {
-        tokio::time::sleep(4 * head_limit).await;
+        tokio::time::sleep(4 * head_timeout).await;
         "slow"
     };
     let app = Router::new().route("/", any(slow));
-    let address = start(Options { head_limit, ..Options::default() }, app).await;
+    let address = start(Options { head_timeout, ..Options::default() }, app).await;
     let (mut sender, closed) = http2_to(address).await;
     let answer = sender.send_request(get()).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "slow");

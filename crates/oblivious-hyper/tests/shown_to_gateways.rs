@@ -162,7 +162,7 @@ async fn a_token_is_shown_and_renewed() {
         service_fn(move |mut request: Request<RequestBody>| {
             let refusal = credentials.current().refusal(&mut request);
             async move {
-                let refusal = refusal.map(|refusal| refusal.map(|body| body.into_bytes().into()));
+                let refusal = refusal.map(|refusal| refusal.map(|body| body.data.into()));
                 Ok::<_, Infallible>(refusal.unwrap_or_else(sealed))
             }
         })

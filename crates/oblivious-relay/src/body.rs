@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use oblivious_service::{BoxError, FullBody, Sleep};
+use oblivious_service::{BoxError, Content, Sleep};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 
@@ -119,11 +119,11 @@ pin_project! {
     /// relay's own.
     ///
     /// When it exceeds a limit, on bytes or on time, it fails: the client sees a response that
-    /// breaks off. Layers around a relay make the bodies of their own answers from a [`FullBody`].
+    /// breaks off. Layers around a relay make the bodies of their own answers from a [`Content`].
     pub struct RelayResponseBody<B> {
         #[pin]
         body: Option<B>,
-        text: FullBody,
+        text: Content,
         left: Left,
         idle: Idle,
         deadline: Option<Sleep>,
@@ -138,7 +138,7 @@ impl<B> RelayResponseBody<B> {
         let left = Left::new(limit);
         Self {
             body: Some(body),
-            text: FullBody::empty(),
+            text: Content::default(),
             left,
             idle,
             deadline,
@@ -153,8 +153,8 @@ impl<B> RelayResponseBody<B> {
     }
 }
 
-impl<B> From<FullBody> for RelayResponseBody<B> {
-    fn from(text: FullBody) -> Self {
+impl<B> From<Content> for RelayResponseBody<B> {
+    fn from(text: Content) -> Self {
         let idle = Idle::new(None, Progress::default());
         let left = Left::new(0);
         Self { body: None, text, left, idle, deadline: None, held: None, failed: None }

@@ -18,7 +18,7 @@ use oblivious_service::{Sleep, Timer};
 /// padding, inside the encryption.
 ///
 /// Delayed messages are held in memory; a limit on [exchanges under
-/// way](crate::Relay::max_exchanges) bounds how much that can be.
+/// way](crate::Relay::concurrency_limit) bounds how much that can be.
 #[derive(Clone)]
 pub struct Delay {
     most: Duration,

@@ -130,7 +130,7 @@ impl KeyFetch {
         if !is_list {
             return Err(Refusal::NoKeys);
         }
-        let encoded = collect(body, LONGEST_LIST).await.map_err(|_| Refusal::NoKeys)?.data.freeze();
+        let encoded = collect(body, LONGEST_LIST).await.map_err(|_| Refusal::NoKeys)?.data;
         KeyConfigList::decode(&encoded).map_err(|_| Refusal::NoKeys)?;
         self.route.metrics.keys_fetched("fetched");
         Ok(KeyList::new(encoded, &head.headers, self.clock.now(), self.clock.uptime()))

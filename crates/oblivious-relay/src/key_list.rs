@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_cache_semantics::{CacheOptions, CachePolicy};
-use oblivious_service::{FullBody, MediaType, names_entity_tag};
+use oblivious_service::{Content, MediaType, names_entity_tag};
 
 use crate::body::RelayResponseBody;
 
@@ -103,7 +103,7 @@ impl KeyList {
         uptime: Duration,
     ) -> Response<RelayResponseBody<B>> {
         let is_known = names_entity_tag(headers, &self.etag);
-        let body = if is_known { FullBody::empty() } else { self.encoded.clone().into() };
+        let body = if is_known { Content::default() } else { self.encoded.clone().into() };
         let mut response = Response::new(body.into());
         let headers = response.headers_mut();
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {

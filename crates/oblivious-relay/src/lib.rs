@@ -7,19 +7,19 @@
 //! ```
 //! use http::{Request, Response};
 //! use oblivious_relay::{Relay, RelayRequestBody};
-//! use oblivious_service::FullBody;
+//! use oblivious_service::Content;
 //! use tower::{ServiceExt, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Your HTTP client goes here. This one answers by itself.
-//! let http_client = service_fn(|request: Request<RelayRequestBody<FullBody>>| async move {
+//! let http_client = service_fn(|request: Request<RelayRequestBody<Content>>| async move {
 //!     assert_eq!(request.uri(), "https://gateway.example/gateway");
 //!     assert!(!request.headers().contains_key("cookie"));
 //!     Response::builder()
 //!         .header("content-type", "message/ohttp-res")
 //!         .header("set-cookie", "who=you")
-//!         .body(FullBody::from("encapsulated response"))
+//!         .body(Content::from("encapsulated response"))
 //! });
 //!
 //! let relay = Relay::new(http_client)
@@ -29,7 +29,7 @@
 //! let request = Request::post("/gateway")
 //!     .header("content-type", "message/ohttp-req")
 //!     .header("cookie", "who=me")
-//!     .body(FullBody::from("encapsulated request"))?;
+//!     .body(Content::from("encapsulated request"))?;
 //! let response = relay.oneshot(request).await?;
 //! assert_eq!(response.status(), 200);
 //! assert!(!response.headers().contains_key("set-cookie"));
@@ -55,14 +55,14 @@
 //! | 400 | the body of the request broke off |
 //! | 404 | no route takes this path and host |
 //! | 405 | the method is not POST, nor GET where there are [keys](Route::keys) |
-//! | 408 | the client paused for longer than [`Relay::timeout`], or was too slow in all |
+//! | 408 | the client paused for longer than [`Relay::idle_timeout`], or was too slow in all |
 //! | 413 | the body is longer than [`Relay::body_limit`] |
 //! | 415 | the media type is not that of an encapsulated request, or there is a content coding |
 //! | 429 | the client is over its [rate](Relay::rate_limit); or there is no place for an incremental request |
 //! | 500 | the client's address, or the credential for the gateway, is needed and not known |
 //! | 502 | the gateway cannot be reached, redirects, or answers with what is neither encapsulated nor a problem document |
-//! | 503 | too many [exchanges](Relay::max_exchanges) are under way, or the [breaker](Relay::breaker) is open |
-//! | 504 | the gateway was silent for longer than [`Relay::timeout`], or too slow in all |
+//! | 503 | too many [exchanges](Relay::concurrency_limit) are under way, or the [breaker](Relay::breaker) is open |
+//! | 504 | the gateway was silent for longer than [`Relay::idle_timeout`], or too slow in all |
 //! | 508 | the request has been sent by this relay before: a route leads back to it |
 //!
 //! Each is a problem document (RFC 9457) that says what to do, with a `Proxy-Status` (RFC 9209)
@@ -76,10 +76,10 @@
 //! # Limits
 //!
 //! By default only the length of bodies is limited. A public relay also needs limits on time
-//! ([`timeout`](Relay::timeout), [`exchange_limit`](Relay::exchange_limit)), on each client
+//! ([`idle_timeout`](Relay::idle_timeout), [`exchange_timeout`](Relay::exchange_timeout)), on each client
 //! ([`rate_limit`](Relay::rate_limit),
-//! [`max_exchanges_per_client`](Relay::max_exchanges_per_client)) and on all of them together
-//! ([`max_exchanges`](Relay::max_exchanges)).
+//! [`client_concurrency_limit`](Relay::client_concurrency_limit)) and on all of them together
+//! ([`concurrency_limit`](Relay::concurrency_limit)).
 //!
 //! # Who may use the relay
 //!
@@ -90,13 +90,13 @@
 //! ```
 //! use http::{Request, Response, StatusCode};
 //! use oblivious_relay::{Relay, RelayRequestBody, RelayResponseBody};
-//! use oblivious_service::{FullBody, refusal};
+//! use oblivious_service::{Content, refusal};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
-//! type Answer = Response<RelayResponseBody<FullBody>>;
+//! type Answer = Response<RelayResponseBody<Content>>;
 //!
 //! /// Passes whoever shows a token that holds.
-//! fn check(request: &Request<FullBody>) -> Option<Answer> {
+//! fn check(request: &Request<Content>) -> Option<Answer> {
 //!     let shown = request.headers().get("authorization");
 //!     let holds = shown.is_some_and(|token| token == "PrivateToken token=AAAA");
 //!     let refused = || refusal(StatusCode::UNAUTHORIZED, "Show a token.");
@@ -105,14 +105,14 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let http_client = service_fn(|request: Request<RelayRequestBody<FullBody>>| async move {
+//! # let http_client = service_fn(|request: Request<RelayRequestBody<Content>>| async move {
 //! #     assert!(!request.headers().contains_key("authorization"));
-//! #     Response::builder().header("content-type", "message/ohttp-res").body(FullBody::empty())
+//! #     Response::builder().header("content-type", "message/ohttp-res").body(Content::default())
 //! # });
 //! # let relay = Relay::new(http_client).route("/gateway", "https://gateway.example/".parse()?)?;
 //! let relay = ServiceBuilder::new()
 //!     .layer_fn(|relay: Relay<_>| {
-//!         service_fn(move |request: Request<FullBody>| {
+//!         service_fn(move |request: Request<Content>| {
 //!             let relay = relay.clone();
 //!             async move {
 //!                 match check(&request) {
@@ -125,12 +125,12 @@
 //!     .service(relay);
 //!
 //! let request = Request::post("/gateway").header("content-type", "message/ohttp-req");
-//! let without = relay.clone().oneshot(request.body(FullBody::from("sealed"))?).await?;
+//! let without = relay.clone().oneshot(request.body(Content::from("sealed"))?).await?;
 //! assert_eq!(without.status(), 401);
 //! let request = Request::post("/gateway")
 //!     .header("content-type", "message/ohttp-req")
 //!     .header("authorization", "PrivateToken token=AAAA");
-//! let with = relay.oneshot(request.body(FullBody::from("sealed"))?).await?;
+//! let with = relay.oneshot(request.body(Content::from("sealed"))?).await?;
 //! assert_eq!(with.status(), 200);
 //! # Ok(())
 //! # }

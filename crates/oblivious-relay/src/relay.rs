@@ -47,8 +47,8 @@ impl<S> Relay<S> {
             routes: Live::new(Routes::new()),
             allow_http: false,
             body_limit: DEFAULT_BODY_LIMIT,
-            timeout: None,
-            exchange_limit: None,
+            idle_timeout: None,
+            exchange_timeout: None,
             limits: Limits::default(),
             breaker: None,
             delay: None,
@@ -106,12 +106,12 @@ impl<S> Relay<S> {
     /// How long an exchange may stand still: how long no data may pass in either direction before
     /// the gateway has answered in full. No limit by default.
     #[must_use]
-    pub fn timeout(self, timeout: Timeout) -> Self {
-        self.set(|settings| settings.timeout = Some(timeout))
+    pub fn idle_timeout(self, timeout: Timeout) -> Self {
+        self.set(|settings| settings.idle_timeout = Some(timeout))
     }
 
     /// How long an exchange may take in all, from the head of the request to the end of the answer.
-    /// By default, as long as something [moves](Self::timeout).
+    /// By default, as long as something [moves](Self::idle_timeout).
     ///
     /// A request that has not been answered by then gets a 504, or a 408 if the client is being
     /// waited for; an answer that has begun breaks off.
@@ -120,8 +120,8 @@ impl<S> Relay<S> {
     /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
     /// long it waits for a reader, as the server of `oblivious-hyper` has.
     #[must_use]
-    pub fn exchange_limit(self, limit: Timeout) -> Self {
-        self.set(|settings| settings.exchange_limit = Some(limit))
+    pub fn exchange_timeout(self, limit: Timeout) -> Self {
+        self.set(|settings| settings.exchange_timeout = Some(limit))
     }
 
     /// How often each client may ask; no limit by default.
@@ -138,14 +138,14 @@ impl<S> Relay<S> {
     /// Further requests get a 503, or a 429 if they are to be passed on
     /// [incrementally](crate#what-passes) (RFC 10036). No limit by default.
     #[must_use]
-    pub fn max_exchanges(self, most: NonZeroUsize) -> Self {
+    pub fn concurrency_limit(self, most: NonZeroUsize) -> Self {
         self.set(|settings| settings.limits.set_overall(most))
     }
 
     /// The same for each client separately. The client must be known, as for
     /// [`rate_limit`](Self::rate_limit).
     #[must_use]
-    pub fn max_exchanges_per_client(self, most: NonZeroU32) -> Self {
+    pub fn client_concurrency_limit(self, most: NonZeroU32) -> Self {
         self.set(|settings| settings.limits.set_per_client(most))
     }
 

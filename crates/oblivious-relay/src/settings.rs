@@ -28,8 +28,8 @@ pub(crate) struct Settings {
     pub(crate) routes: Live<Routes>,
     pub(crate) allow_http: bool,
     pub(crate) body_limit: u64,
-    pub(crate) timeout: Option<Timeout>,
-    pub(crate) exchange_limit: Option<Timeout>,
+    pub(crate) idle_timeout: Option<Timeout>,
+    pub(crate) exchange_timeout: Option<Timeout>,
     pub(crate) limits: Limits,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) delay: Option<Delay>,
@@ -42,8 +42,8 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("routes", &self.routes.current())
             .field("body_limit", &self.body_limit)
-            .field("timeout", &self.timeout)
-            .field("exchange_limit", &self.exchange_limit)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("exchange_timeout", &self.exchange_timeout)
             .field("limits", &self.limits)
             .field("breaker", &self.breaker)
             .field("delay", &self.delay)
@@ -120,7 +120,7 @@ impl Settings {
         RB: Body + Send + 'static,
         RB::Error: Into<BoxError>,
     {
-        let deadline = self.exchange_limit.as_ref().map(Timeout::start);
+        let deadline = self.exchange_timeout.as_ref().map(Timeout::start);
         if route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD) {
             // Seldom and large, so it is boxed and takes no room in every exchange.
             return Box::pin(self.keys(client, request, route)).await;
@@ -133,7 +133,7 @@ impl Settings {
         if let Some(delay) = &self.delay {
             delay.hold().await;
         }
-        let limits = ExchangeLimits { limit, timeout: self.timeout.clone(), deadline };
+        let limits = ExchangeLimits { limit, timeout: self.idle_timeout.clone(), deadline };
         let answer = exchange(&mut client, request, kind, route, limits, progress).await;
         self.conclude(attempt, &answer, route);
         if let Some(delay) = &self.delay {
@@ -217,7 +217,7 @@ impl Settings {
             route: Arc::clone(route),
             via: self.pseudonym.value(),
             // All clients wait for this fetch, so it must end if anything is to end at all.
-            timeout: self.timeout.clone().or_else(|| self.exchange_limit.clone()),
+            timeout: self.idle_timeout.clone().or_else(|| self.exchange_timeout.clone()),
             clock: Arc::clone(&self.clock),
         };
         let cache = &route.key_cache;

@@ -11,7 +11,7 @@ use common::{Answer, Body, Gateway, fields, send};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RelayRequestBody, Route, Routes};
-use oblivious_service::{Authorization, BoxError, Clock, FullBody, Pseudonym, Timeout, TokioTimer};
+use oblivious_service::{Authorization, BoxError, Clock, Content, Pseudonym, Timeout, TokioTimer};
 use tokio::sync::Notify;
 use tower::util::BoxCloneService;
 use tower::{ServiceExt, service_fn};
@@ -93,7 +93,7 @@ impl Recorder {
 }
 
 fn list(fields: &[(&'static str, &str)]) -> Response<Body> {
-    let body = FullBody::from(Bytes::from_static(&KEY)).map_err(|never| match never {});
+    let body = Content::from(Bytes::from_static(&KEY)).map_err(|never| match never {});
     let mut response = Response::new(body.boxed_unsync());
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/ohttp-keys"));
@@ -312,7 +312,7 @@ async fn redirects_end_and_lead_nowhere_else() {
 async fn what_is_no_list_does_not_pass() {
     let with_body = |data: Vec<u8>| {
         let mut response = list(&[]);
-        let body = FullBody::from(data).map_err(|never| match never {});
+        let body = Content::from(data).map_err(|never| match never {});
         *response.body_mut() = body.boxed_unsync();
         response
     };
@@ -357,7 +357,7 @@ async fn entries_with_an_unknown_kem_pass_as_they_are() {
     let unknown = [&[0, 5, 7, 0xff, 0xfe, 1, 2][..], &KEY[..]].concat();
     let sent = unknown.clone();
     let recorder = Recorder::answering(move |_| {
-        let body = FullBody::from(sent.clone()).map_err(|never| match never {});
+        let body = Content::from(sent.clone()).map_err(|never| match never {});
         list(&[]).map(|_| body.boxed_unsync())
     });
     assert_eq!(bytes(send(&recorder.relay(|route| route), get()).await).await, unknown);
@@ -370,7 +370,7 @@ async fn a_silent_gateway_is_a_gateway_timeout() {
     });
     let recorder = Recorder { seen: Arc::default(), gateway: BoxCloneService::new(gateway) };
     let timeout = Timeout::new(Duration::from_secs(10), TokioTimer);
-    let relay = recorder.relay(|route| route).timeout(timeout);
+    let relay = recorder.relay(|route| route).idle_timeout(timeout);
     assert_eq!(send(&relay, get()).await.status(), 504);
 }
 

@@ -121,7 +121,7 @@ async fn a_network_of_ipv6_is_one_client() {
 async fn a_client_without_an_address_is_not_served_where_it_would_be_limited() {
     for limited in [
         |relay: Relay<Gateway>| relay.rate_limit(RateLimit::per_second(number(1000))),
-        |relay: Relay<Gateway>| relay.max_exchanges_per_client(number(1000)),
+        |relay: Relay<Gateway>| relay.client_concurrency_limit(number(1000)),
     ] {
         let (relay, seen) = relay_answering(response);
         let answer = send(&limited(relay), request()).await;
@@ -130,7 +130,7 @@ async fn a_client_without_an_address_is_not_served_where_it_would_be_limited() {
         assert!(seen.lock().unwrap().is_empty());
     }
     let (relay, _) = relay_answering(response);
-    let relay = relay.max_exchanges(NonZeroUsize::MIN);
+    let relay = relay.concurrency_limit(NonZeroUsize::MIN);
     assert_eq!(send(&relay, request()).await.status(), 200);
 }
 
@@ -138,7 +138,7 @@ async fn a_client_without_an_address_is_not_served_where_it_would_be_limited() {
 async fn the_address_of_a_client_goes_nowhere() {
     let (relay, seen) = relay_answering(response);
     let relay =
-        relay.rate_limit(RateLimit::per_second(number(1000))).max_exchanges_per_client(number(10));
+        relay.rate_limit(RateLimit::per_second(number(1000))).client_concurrency_limit(number(10));
     let request = from("192.0.2.77");
     assert!(!format!("{request:?}").contains("192.0.2.77"));
     let answer = send(&relay, request).await;
@@ -151,8 +151,8 @@ async fn the_address_of_a_client_goes_nowhere() {
 async fn exchanges_beyond_the_limit_are_refused_until_an_answer_has_been_read() {
     let (relay, _) = relay_answering(response);
     for (relay, other) in [
-        (relay.clone().max_exchanges(NonZeroUsize::MIN), 503),
-        (relay.max_exchanges_per_client(number(1)), 200),
+        (relay.clone().concurrency_limit(NonZeroUsize::MIN), 503),
+        (relay.client_concurrency_limit(number(1)), 200),
     ] {
         let relay = relay.pseudonym(Pseudonym::new("r").unwrap());
         let first = send(&relay, from("192.0.2.1")).await;
@@ -185,7 +185,7 @@ async fn a_place_is_free_again_when_a_client_leaves() {
     let relay = relay_to(BoxCloneService::new(service_fn(|_| async {
         std::future::pending::<Result<Response<Body>, BoxError>>().await
     })));
-    let relay = relay.max_exchanges(NonZeroUsize::MIN);
+    let relay = relay.concurrency_limit(NonZeroUsize::MIN);
     for _ in 0..3 {
         let left = tokio::time::timeout(SECOND, send(&relay, request())).await;
         assert!(left.is_err());
@@ -206,7 +206,7 @@ async fn an_exchange_that_never_stands_still_ends_all_the_same() {
     };
     // The answer.
     let (relay, _) = relay_answering(move || response().map(|_| dribble()));
-    let relay = relay.timeout(Timeout::new(2 * SECOND, TokioTimer)).exchange_limit(limit());
+    let relay = relay.idle_timeout(Timeout::new(2 * SECOND, TokioTimer)).exchange_timeout(limit());
     let start = Instant::now();
     let mut body = send(&relay, request()).await.into_body();
     let error = loop {
@@ -225,7 +225,7 @@ async fn an_exchange_that_never_stands_still_ends_all_the_same() {
     let silent = relay_to(BoxCloneService::new(service_fn(|_| async {
         std::future::pending::<Result<Response<Body>, BoxError>>().await
     })));
-    assert_eq!(send(&silent.exchange_limit(limit()), request()).await.status(), 504);
+    assert_eq!(send(&silent.exchange_timeout(limit()), request()).await.status(), 504);
 }
 
 /// An answer that is always there, and a client that reads it slowly: nothing waits for the gateway.
@@ -235,7 +235,7 @@ async fn a_slow_reader_does_not_hold_an_exchange_open() {
         let chunk = |_| Ok(http_body::Frame::data(bytes::Bytes::from_static(b"x")));
         response().map(|_| common::frames((0..u64::MAX).map(chunk)))
     });
-    let relay = relay.exchange_limit(Timeout::new(10 * SECOND, TokioTimer));
+    let relay = relay.exchange_timeout(Timeout::new(10 * SECOND, TokioTimer));
     let mut body = send(&relay, request()).await.into_body();
     let mut read = 0;
     while body.frame().await.unwrap().is_ok() {
@@ -329,7 +329,7 @@ async fn clients_cannot_open_the_breaker() {
     up.store(1, Ordering::Relaxed);
     let relay = relay_to(gateway)
         .breaker(Breaker::new(number(1), 10 * SECOND))
-        .timeout(Timeout::new(SECOND, TokioTimer))
+        .idle_timeout(Timeout::new(SECOND, TokioTimer))
         .body_limit(20);
     let chunk = || Ok(http_body::Frame::data(bytes::Bytes::from_static(b"0123456789ab")));
     let too_long = request().map(|_| common::frames([chunk(), chunk()]));

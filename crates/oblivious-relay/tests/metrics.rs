@@ -180,7 +180,7 @@ fn refusals_and_breaks_are_counted() {
         assert_eq!(tally.value("breaker_open gateway=/gateway"), 1.0);
 
         let (relay, _) = relay_answering(response);
-        let relay = relay.max_exchanges(NonZeroUsize::MIN);
+        let relay = relay.concurrency_limit(NonZeroUsize::MIN);
         let held = send(&relay, request()).await;
         send(&relay, request()).await;
         assert_eq!(tally.value("requests_total gateway=/gateway outcome=busy"), 1.0);

@@ -6,7 +6,7 @@ use common::{Body, body, fields, relay_answering, request, response, send, text}
 use http::{HeaderValue, Method, Version};
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RouteError};
-use oblivious_service::{FullBody, Pseudonym};
+use oblivious_service::{Content, Pseudonym};
 
 /// RFC 9458 §5 and §6.2: what a client adds is removed, and nothing is added that tells of it.
 #[tokio::test]
@@ -234,18 +234,18 @@ fn a_bad_route_is_an_error_when_the_relay_is_built() {
     assert!(allowed.route("/b", "http://gateway.example/".parse().unwrap()).is_ok());
 }
 
-/// `FullBody` and the like come from anywhere; the relay takes whatever has data and ends.
+/// `Content` and the like come from anywhere; the relay takes whatever has data and ends.
 #[tokio::test]
 async fn a_body_of_another_type_will_do() {
     let client = tower::service_fn(
-        |request: http::Request<oblivious_relay::RelayRequestBody<FullBody>>| async move {
+        |request: http::Request<oblivious_relay::RelayRequestBody<Content>>| async move {
             let data = request.into_body().collect().await?.to_bytes();
-            let response = response().map(|_| FullBody::from(data));
+            let response = response().map(|_| Content::from(data));
             Ok::<_, oblivious_relay::RelayBodyError>(response)
         },
     );
     let relay = Relay::new(client).route("/gateway", common::GATEWAY.parse().unwrap()).unwrap();
-    let request = request().map(|_| FullBody::from("echo"));
+    let request = request().map(|_| Content::from("echo"));
     let answer = tower::ServiceExt::oneshot(relay, request).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "echo");
 }

@@ -92,10 +92,9 @@ async fn fields_that_pass_are_what_they_should_be() {
 #[tokio::test]
 async fn problem_documents_pass() {
     let (relay, _) = relay_answering(|| {
-        Problem::OhttpKey.into_response().map(|full| {
-            let data = full.into_bytes();
-            common::frames([Ok(http_body::Frame::data(data))])
-        })
+        Problem::OhttpKey
+            .into_response()
+            .map(|full| common::frames([Ok(http_body::Frame::data(full.data))]))
     });
     let answer = send(&relay, request()).await;
     assert_eq!(answer.status(), 422);

@@ -172,13 +172,13 @@ async fn trailers_of_the_gateway_do_not_pass() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_gateway_is_a_gateway_timeout() {
     let start = Instant::now();
-    let relay = relay_to(slow(11 * SECOND)).timeout(timeout());
+    let relay = relay_to(slow(11 * SECOND)).idle_timeout(timeout());
     let answer = send(&relay, request()).await;
     assert_eq!(answer.status(), 504);
     assert_eq!(start.elapsed().as_secs(), 10);
     assert!(text(answer).await.contains("in time"));
 
-    let relay = relay_to(slow(9 * SECOND)).timeout(timeout());
+    let relay = relay_to(slow(9 * SECOND)).idle_timeout(timeout());
     assert_eq!(send(&relay, request()).await.status(), 200);
 }
 
@@ -190,7 +190,7 @@ async fn a_response_that_stalls_breaks_off() {
     let body = Arc::new(body);
     let (relay, _) =
         relay_answering(move || response().map(|_| body.lock().unwrap().take().unwrap()));
-    let mut answer = send(&relay.timeout(timeout()), request()).await.into_body();
+    let mut answer = send(&relay.idle_timeout(timeout()), request()).await.into_body();
     for _ in 0..3 {
         let (sent, frame) = tokio::join!(
             async {
@@ -211,7 +211,7 @@ async fn a_response_that_stalls_breaks_off() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stops_sending_is_a_request_timeout() {
     let (relay, seen) = relay_answering(response);
-    let relay = relay.timeout(timeout());
+    let relay = relay.idle_timeout(timeout());
     let (mut client, body) = channel();
     let answer = async { send(&relay, with_body(body)).await.status() };
     let sending = async {
@@ -235,7 +235,7 @@ async fn a_gateway_that_is_silent_after_a_slow_request_is_a_gateway_timeout() {
         erase(request.into_body()).collect().await?;
         pending().await
     });
-    let relay = relay_to(BoxCloneService::new(gateway)).timeout(timeout());
+    let relay = relay_to(BoxCloneService::new(gateway)).idle_timeout(timeout());
     let (mut client, body) = channel();
     let sending = async {
         sleep(5 * SECOND).await;
@@ -251,7 +251,7 @@ async fn a_gateway_that_is_silent_after_a_slow_request_is_a_gateway_timeout() {
 #[tokio::test(start_paused = true)]
 async fn empty_frames_are_no_progress() {
     let (relay, _) = relay_answering(response);
-    let relay = relay.timeout(timeout());
+    let relay = relay.idle_timeout(timeout());
     let (mut client, body) = channel();
     let start = Instant::now();
     let sending = async {
@@ -289,7 +289,7 @@ async fn a_request_that_moves_keeps_its_response_alive() {
         }
         drop(client);
     };
-    let relay = relay.timeout(timeout());
+    let relay = relay.idle_timeout(timeout());
     let answer = async { text(send(&relay, with_body(body)).await).await };
     let (answer, ()) = tokio::join!(answer, sending);
     assert_eq!(answer, "xxxx");

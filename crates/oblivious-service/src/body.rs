@@ -1,13 +1,11 @@
-//! Bodies held in one piece: reading one up to a limit, and sending one.
+//! Reading a body up to a limit.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::HeaderMap;
-use http_body::{Body, Frame, SizeHint};
+use bytes::{Buf, BufMut, BytesMut};
+use http_body::Body;
+use oblivious_wire::Content;
 use thiserror::Error;
 
 use crate::BoxError;
@@ -20,16 +18,6 @@ const MAX_RESERVE: usize = 64 * 1024;
 pub trait SendBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static {}
 
 impl<B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static> SendBody for B {}
-
-/// A body read to its end by [`collect`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Collected {
-    /// All data, in one piece that can be modified in place.
-    pub data: BytesMut,
-    /// The trailers, if the body ended with some.
-    pub trailers: Option<HeaderMap>,
-}
 
 /// Why [`collect`] gave up.
 #[derive(Debug, Error)]
@@ -50,7 +38,8 @@ pub enum CollectError {
 /// data.
 ///
 /// Memory grows with what arrives, not with what is announced. A body that comes as a single frame,
-/// in memory that nothing else holds, is not copied.
+/// in memory that nothing else holds, is not copied. Nothing else holds the data that is returned,
+/// so `BytesMut::from` makes it mutable without copying it.
 ///
 /// # Errors
 ///
@@ -60,7 +49,7 @@ pub enum CollectError {
 /// # Cancellation
 ///
 /// Dropping the future drops the body.
-pub async fn collect<B>(body: B, limit: usize) -> Result<Collected, CollectError>
+pub async fn collect<B>(body: B, limit: usize) -> Result<Content, CollectError>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -69,27 +58,28 @@ where
         return Err(CollectError::TooLarge { limit });
     }
     let mut body = pin!(body);
-    let mut collected = Collected::default();
+    let mut data = BytesMut::new();
+    let mut trailers = None;
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|error| CollectError::Body(error.into()))?;
         match frame.into_data() {
             Ok(chunk) => {
-                let room = limit - collected.data.len();
+                let room = limit - data.len();
                 if chunk.remaining() > room {
                     return Err(CollectError::TooLarge { limit });
                 }
-                append(&mut collected.data, chunk, body.size_hint().lower(), room);
+                append(&mut data, chunk, body.size_hint().lower(), room);
             }
             Err(frame) => {
-                if let Ok(trailers) = frame.into_trailers() {
-                    // Trailers are the end of a body, whatever the body says.
-                    collected.trailers = Some(trailers);
+                trailers = frame.into_trailers().ok();
+                // Trailers are the end of a body, whatever the body says.
+                if trailers.is_some() {
                     break;
                 }
             }
         }
     }
-    Ok(collected)
+    Ok(Content { data: data.freeze(), trailers })
 }
 
 /// Adds `chunk`, which is known to fit in `room`; `announced` more bytes are said to follow.
@@ -110,85 +100,15 @@ fn exceeds(length: u64, limit: usize) -> bool {
     usize::try_from(length).map_or(true, |length| length > limit)
 }
 
-/// A body that is complete in memory: one frame of data, or none when it is empty.
-///
-/// The outer requests of a client and the outer responses of a gateway have this body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FullBody {
-    data: Bytes,
-}
-
-impl FullBody {
-    /// A body without data.
-    pub const fn empty() -> Self {
-        Self { data: Bytes::new() }
-    }
-
-    /// The data that has not been read yet.
-    pub fn into_bytes(self) -> Bytes {
-        self.data
-    }
-}
-
-impl From<Bytes> for FullBody {
-    fn from(data: Bytes) -> Self {
-        Self { data }
-    }
-}
-
-impl From<BytesMut> for FullBody {
-    fn from(data: BytesMut) -> Self {
-        Self { data: data.freeze() }
-    }
-}
-
-impl From<Vec<u8>> for FullBody {
-    fn from(data: Vec<u8>) -> Self {
-        Self { data: data.into() }
-    }
-}
-
-impl From<&'static str> for FullBody {
-    fn from(data: &'static str) -> Self {
-        Self { data: Bytes::from_static(data.as_bytes()) }
-    }
-}
-
-impl From<String> for FullBody {
-    fn from(data: String) -> Self {
-        Self { data: data.into() }
-    }
-}
-
-impl Body for FullBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.data.is_empty() {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.data)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.data.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        // A usize fits in a u64 on every platform that Rust supports.
-        SizeHint::with_exact(self.data.len() as u64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
 
-    use bytes::buf::Chain;
+    use bytes::{Bytes, buf::Chain};
+    use http::HeaderMap;
+    use http_body::{Frame, SizeHint};
 
     use super::*;
 
@@ -247,7 +167,7 @@ mod tests {
         let body = || Frames::data([&b"abc"[..], b"de"]);
         assert_eq!(&collect(body(), 5).await.unwrap().data[..], b"abcde");
         assert!(matches!(collect(body(), 4).await, Err(CollectError::TooLarge { limit: 4 })));
-        assert!(collect(FullBody::empty(), 0).await.unwrap().data.is_empty());
+        assert!(collect(Content::default(), 0).await.unwrap().data.is_empty());
     }
 
     #[tokio::test]
@@ -264,19 +184,19 @@ mod tests {
         body.lower = 1 << 40;
         let collected = collect(body, usize::MAX).await.unwrap();
         assert_eq!(&collected.data[..], b"abcd");
-        assert!(collected.data.capacity() <= 2 * MAX_RESERVE);
+        assert!(BytesMut::from(collected.data).capacity() <= 2 * MAX_RESERVE);
     }
 
     #[tokio::test]
     async fn a_single_frame_is_not_copied() {
         let data = Bytes::from(vec![7; 4096]);
         let address = data.as_ptr();
-        let collected = collect(FullBody::from(data), 4096).await.unwrap();
+        let collected = collect(Content::from(data), 4096).await.unwrap();
         assert_eq!(collected.data.as_ptr(), address);
 
         // While someone else holds the memory it must not change in place: a copy is right.
         let data = Bytes::from(vec![7; 4096]);
-        let collected = collect(FullBody::from(data.clone()), 4096).await.unwrap();
+        let collected = collect(Content::from(data.clone()), 4096).await.unwrap();
         assert_ne!(collected.data.as_ptr(), data.as_ptr());
         assert_eq!(collected.data, data);
     }

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use oblivious_service::{FullBody, MediaType, Problem, collect, media_type};
+//! use oblivious_service::{Content, MediaType, Problem, collect, media_type};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), oblivious_service::CollectError> {
@@ -20,7 +20,7 @@
 //! assert_eq!(Problem::parse(&body.data), Some(Problem::OhttpKey));
 //!
 //! // What is over the limit is refused, not cut.
-//! let too_much = FullBody::from(Bytes::from_static(b"five!"));
+//! let too_much = Content::from(Bytes::from_static(b"five!"));
 //! assert!(collect(too_much, 4).await.is_err());
 //! # Ok(())
 //! # }
@@ -45,7 +45,7 @@ mod trusted_proxies;
 mod via;
 
 pub use authorization::{Authorization, AuthorizationError};
-pub use body::{CollectError, Collected, FullBody, SendBody, collect};
+pub use body::{CollectError, SendBody, collect};
 pub use client_address::ClientAddress;
 pub use future::ResponseFuture;
 pub use headers::{
@@ -54,6 +54,7 @@ pub use headers::{
 };
 pub use live::Live;
 pub use media_type::MediaType;
+pub use oblivious_wire::Content;
 pub use payload::{BinaryHttp, Payload, PayloadError};
 pub use problem::{Problem, plain_text, refusal};
 #[cfg(feature = "tokio")]

@@ -4,7 +4,7 @@ use crate::MediaType;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::FullBody;
+use crate::Content;
 
 /// Longer documents are not looked at. The ones written here have about 130 bytes.
 const MAX_DOCUMENT: usize = 16 * 1024;
@@ -65,7 +65,7 @@ impl Problem {
     }
 
     /// A response that carries the document and must not be cached (RFC 9458 §6.5.2).
-    pub fn into_response(self) -> Response<FullBody> {
+    pub fn into_response(self) -> Response<Content> {
         let content_type = HeaderValue::from_static(MediaType::ProblemJson.as_str());
         response(self.status(), content_type, self.to_json().into())
     }
@@ -90,7 +90,7 @@ impl Problem {
 /// Use it for refusals in clear that concern the client: a relay passes a problem document on, and
 /// treats other answers as faults of the gateway. `text` should tell what to do. It is a constant
 /// so that nothing of a request can end up in it.
-pub fn refusal(status: StatusCode, text: &'static str) -> Response<FullBody> {
+pub fn refusal(status: StatusCode, text: &'static str) -> Response<Content> {
     let document = serde_json::json!({
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
@@ -103,11 +103,11 @@ pub fn refusal(status: StatusCode, text: &'static str) -> Response<FullBody> {
 /// A response, not to be cached, with a line of text for people who debug a client.
 ///
 /// `text` should tell what to do. It is a constant so that nothing of a request can end up in it.
-pub fn plain_text(status: StatusCode, text: &'static str) -> Response<FullBody> {
+pub fn plain_text(status: StatusCode, text: &'static str) -> Response<Content> {
     response(status, HeaderValue::from_static("text/plain; charset=utf-8"), text.into())
 }
 
-fn response(status: StatusCode, content_type: HeaderValue, body: FullBody) -> Response<FullBody> {
+fn response(status: StatusCode, content_type: HeaderValue, body: Content) -> Response<Content> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -178,12 +178,12 @@ mod tests {
         assert_eq!(response.status(), 400);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
-        assert_eq!(response.into_body().into_bytes(), Problem::Date.to_json());
+        assert_eq!(response.into_body().data, Problem::Date.to_json());
 
         let response = refusal(StatusCode::NOT_FOUND, "Try another path.\n");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         let document: serde_json::Value =
-            serde_json::from_slice(&response.into_body().into_bytes()).unwrap();
+            serde_json::from_slice(&response.into_body().data).unwrap();
         let expected = serde_json::json!(
             { "title": "Not Found", "status": 404, "detail": "Try another path." }
         );

@@ -15,14 +15,26 @@
 //! assert_eq!(VarInt::decode(&out), Some((VarInt::from(200_u16), 2)));
 //! ```
 //!
-//! The crate is `no_std` and needs `alloc`.
+//! # Features
+//!
+//! - `http`: [`Content`], the content and trailers of a message in memory, as a body of the crates
+//!   `http` and `http-body`. Needs `std`.
+//!
+//! Without it the crate is `no_std` and needs `alloc`.
 
+#![cfg_attr(not(feature = "http"), allow(rustdoc::broken_intra_doc_links))]
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "http")]
+extern crate std;
 
 mod connection;
+#[cfg(feature = "http")]
+mod content;
 mod varint;
 
 pub use connection::{connection_options, is_connection_field};
+#[cfg(feature = "http")]
+pub use content::Content;
 pub use varint::{VarInt, VarIntError};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use oblivious_http::bhttp::{Content, DecodeOptions, Informational, decode_response};
 use oblivious_http::hpke::Recipient;
-use oblivious_http::service::{FullBody, Problem};
+use oblivious_http::service::Problem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -147,13 +147,13 @@ async fn keys_can_be_kept_no_longer_than_they_are_valid() {
     let gateway = Server::start("gateway", &[&own[..], &["--key-max-age", "600"]].concat());
     for path in ["/ohttp-keys", "/.well-known/ohttp-gateway"] {
         let get = || Request::get(gateway.url(path));
-        let fetched = send(get().body(FullBody::empty()).unwrap()).await;
+        let fetched = send(get().body(Content::default()).unwrap()).await;
         assert_eq!(fetched.headers[header::CONTENT_TYPE], "application/ohttp-keys");
         let cache = fetched.headers[header::CACHE_CONTROL].to_str().unwrap();
         let max_age = cache.split(", ").find_map(|part| part.strip_prefix("max-age="));
         assert!(max_age.unwrap().parse::<u64>().unwrap() <= 600, "{cache}");
         let again = get().header(header::IF_NONE_MATCH, &fetched.headers[header::ETAG]);
-        let again = send(again.body(FullBody::empty()).unwrap()).await;
+        let again = send(again.body(Content::default()).unwrap()).await;
         assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
     }
 }

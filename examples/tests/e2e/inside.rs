@@ -130,7 +130,7 @@ async fn a_target_that_is_down_is_a_502_inside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_hangs_is_a_504_inside() {
-    let setup = Setup::start_with(&["--timeout", "0.5"]).await;
+    let setup = Setup::start_with(&["--target-timeout", "0.5"]).await;
     let printed = text(&setup.client(&["-i"], "/hang"));
     assert!(printed.starts_with("HTTP 504 Gateway Timeout\r\n"), "{printed}");
 }

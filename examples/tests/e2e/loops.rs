@@ -1,16 +1,16 @@
 //! A relay whose route leads back to itself.
 
 use http::{Request, header};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 
 use crate::programs::Server;
 use crate::recorder::Recorder;
 use crate::setup::{relay_to, send};
 
-fn outer(relay: &Server) -> Request<FullBody> {
+fn outer(relay: &Server) -> Request<Content> {
     Request::post(relay.url("/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from("8 bytes."))
+        .body(Content::from("8 bytes."))
         .unwrap()
 }
 

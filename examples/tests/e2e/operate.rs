@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode, header};
 use oblivious_http::keys::{KemId, KeyConfig};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 
 use crate::programs::{ADMIN, Server, contains, program, run};
 use crate::setup::{Setup, TempFile, send, stderr, text};
@@ -20,8 +20,8 @@ fn a_check_prints_the_settings_without_secrets() {
     let config = TempFile::new(
         "check.toml",
         format!(
-            "seed-file = {:?}\ntoken-file = {:?}\nredis-url-file = {:?}\nbody-limit = 1000\n\
-             timeout = 2.5\nkem = [\"x25519\"]\necho = true\n[[rule]]\ntarget = \"https://*.example.com/api\"\n\
+            "seed-file = {:?}\ntoken-file = {:?}\nredis-url-file = {:?}\nrequest-limit = 1000\n\
+             target-timeout = 2.5\nkem = [\"x25519\"]\necho = true\n[[rule]]\ntarget = \"https://*.example.com/api\"\n\
              methods = [\"GET\"]\n",
             seed.path(),
             tokens.path(),
@@ -32,18 +32,22 @@ fn a_check_prints_the_settings_without_secrets() {
     for secret in [token, "password-of-redis", &"5e".repeat(32)] {
         assert!(!printed.contains(secret), "{printed}");
     }
-    assert!(printed.contains("body-limit = 1000"), "{printed}");
+    assert!(printed.contains("request-limit = 1000"), "{printed}");
     assert!(printed.contains("response-limit = 16777216"), "a default: {printed}");
     assert!(printed.contains("date-window = 300.0"), "{printed}");
 
     // Flags replace the environment, which replaces the file.
     let replaced = program("gateway")
-        .args(["--config", config.path(), "--check", "--timeout", "7"])
-        .envs([("GATEWAY_TIMEOUT", "6"), ("GATEWAY_BODY_LIMIT", "2000"), ("GATEWAY_ECHO", "no")])
+        .args(["--config", config.path(), "--check", "--target-timeout", "7"])
+        .envs([
+            ("GATEWAY_TARGET_TIMEOUT", "6"),
+            ("GATEWAY_REQUEST_LIMIT", "2000"),
+            ("GATEWAY_ECHO", "no"),
+        ])
         .output()
         .unwrap();
     let replaced = text(&replaced);
-    assert!(replaced.contains("timeout = 7.0") && replaced.contains("body-limit = 2000"));
+    assert!(replaced.contains("target-timeout = 7.0") && replaced.contains("request-limit = 2000"));
     assert!(printed.contains("echo = true") && replaced.contains("echo = false"), "{replaced}");
 
     let again = TempFile::new("checked.toml", &printed);
@@ -52,7 +56,7 @@ fn a_check_prints_the_settings_without_secrets() {
 
 #[test]
 fn settings_that_cannot_work_are_explained() {
-    let unknown = TempFile::new("unknown.toml", "body-limit = 1\nbody-limits = 2\n");
+    let unknown = TempFile::new("unknown.toml", "request-limit = 1\nrequest-limits = 2\n");
     let secret = TempFile::new("secret.toml", "listen = hunter2-without-quotes\n");
     let open = TempFile::new("no-tokens", "short\n");
     let cases: [(&[&str], &str); 17] = [
@@ -126,7 +130,7 @@ async fn the_environment_of_the_go_gateway_is_understood() {
         ("LOG_FORMAT", "json"),
     ];
     let gateway = Server::start_with("gateway", &[], &environment);
-    let get = |path: &str| send(Request::get(gateway.url(path)).body(FullBody::empty()).unwrap());
+    let get = |path: &str| send(Request::get(gateway.url(path)).body(Content::default()).unwrap());
     let bare = get("/ohttp-configs").await;
     let expected = "80\
         0020b935ae8410fdea07147f8c577036a83fcf2b835fadb157c071eb8c7408d0d37c000400010001";
@@ -154,7 +158,7 @@ async fn a_bearer_token_is_for_requests_and_not_for_keys() {
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        send(request.body(FullBody::from(sealed.clone())).unwrap())
+        send(request.body(Content::from(sealed.clone())).unwrap())
     };
     for (token, status) in [
         (None, StatusCode::UNAUTHORIZED),
@@ -185,14 +189,14 @@ async fn answers_can_be_padded_to_buckets() {
 async fn metrics_have_no_label_that_a_client_chooses() {
     let setup = Setup::start_with(&ADMIN).await;
     let fetch = |path: &str| {
-        send(Request::get(setup.gateway.admin_url(path)).body(FullBody::empty()).unwrap())
+        send(Request::get(setup.gateway.admin_url(path)).body(Content::default()).unwrap())
     };
     assert!(setup.client(&["-X", "MARKER-METHOD"], "/echo?marker-path").status.success());
     assert!(setup.client(&[], "/500").status.success());
     assert!(setup.client_to(&[], "http://marker-host.example/").status.success());
     let garbage = Request::post(setup.gateway.url("/gateway?marker-outer"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from(vec![0; 100]))
+        .body(Content::from(vec![0; 100]))
         .unwrap();
     send(garbage).await;
 
@@ -215,7 +219,7 @@ async fn metrics_have_no_label_that_a_client_chooses() {
     for path in ["/ready", "/health"] {
         assert_eq!(fetch(path).await.status, StatusCode::OK, "{path}");
     }
-    let public = Request::get(setup.gateway.url("/metrics")).body(FullBody::empty()).unwrap();
+    let public = Request::get(setup.gateway.url("/metrics")).body(Content::default()).unwrap();
     assert_eq!(send(public).await.status, StatusCode::NOT_FOUND);
 }
 
@@ -227,7 +231,7 @@ async fn an_echo_can_be_switched_on() {
         let (sealed, pending) = setup.seal(message).await;
         let request = Request::post(setup.gateway.url("/gateway-echo"))
             .header(header::CONTENT_TYPE, "message/ohttp-req")
-            .body(FullBody::from(sealed))
+            .body(Content::from(sealed))
             .unwrap();
         let received = send(request).await;
         assert_eq!(received.status, status);

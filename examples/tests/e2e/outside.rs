@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use http::{Method, Request, StatusCode, header};
-use oblivious_http::service::{FullBody, Problem};
+use oblivious_http::service::{Content, Problem};
 
 use crate::programs::run;
 use crate::setup::{Setup, TempFile, relay_to, send};
@@ -55,7 +55,7 @@ async fn another_method_is_a_405_and_another_media_type_a_415() {
                 .method(method)
                 .uri(&url)
                 .header(header::CONTENT_TYPE, content_type)
-                .body(FullBody::from(sealed.clone()))
+                .body(Content::from(sealed.clone()))
                 .unwrap()
         };
         let received = send(request(Method::PUT, "message/ohttp-req")).await;
@@ -68,7 +68,7 @@ async fn another_method_is_a_405_and_another_media_type_a_415() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_gateway_s_limit_is_a_413() {
-    let setup = Setup::start_with(&["--body-limit", "1000"]).await;
+    let setup = Setup::start_with(&["--request-limit", "1000"]).await;
     let (sealed, _) = setup.seal(&[0; 1000]).await;
     let received = send(setup.outer(sealed)).await;
     assert_eq!(received.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -80,7 +80,7 @@ async fn a_gateway_that_is_down_is_a_502_of_the_relay() {
     let relay = relay_to(&format!("http://{free}/gateway"));
     let request = Request::post(relay.url("/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from("sealed"))
+        .body(Content::from("sealed"))
         .unwrap();
     assert_eq!(send(request).await.status, StatusCode::BAD_GATEWAY);
 }
@@ -89,7 +89,7 @@ async fn a_gateway_that_is_down_is_a_502_of_the_relay() {
 async fn keys_and_health_are_where_clients_and_supervisors_look() {
     let setup = Setup::start().await;
     let get =
-        |url: String| async { send(Request::get(url).body(FullBody::empty()).unwrap()).await };
+        |url: String| async { send(Request::get(url).body(Content::default()).unwrap()).await };
     let keys = get(setup.gateway.url("/ohttp-keys")).await;
     assert_eq!(keys.status, StatusCode::OK);
     assert_eq!(keys.headers["content-type"], "application/ohttp-keys");
@@ -103,7 +103,7 @@ async fn keys_and_health_are_where_clients_and_supervisors_look() {
     let (sealed, pending) = setup.seal(b"no binary HTTP").await;
     let request = Request::post(setup.gateway.url("/.well-known/ohttp-gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from(sealed))
+        .body(Content::from(sealed))
         .unwrap();
     let received = send(request).await;
     assert_eq!(received.status, StatusCode::OK);
@@ -119,7 +119,7 @@ async fn a_seed_file_gives_the_same_key_at_every_start() {
     let mut lists = Vec::new();
     for _ in 0..2 {
         let gateway = crate::programs::Server::start("gateway", &arguments);
-        let request = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+        let request = Request::get(gateway.url("/ohttp-keys")).body(Content::default()).unwrap();
         lists.push(send(request).await.body);
     }
     assert_eq!(lists[0], lists[1]);
@@ -129,7 +129,7 @@ async fn a_seed_file_gives_the_same_key_at_every_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_key_is_explained() {
     let (setup, other) = (Setup::start().await, Setup::start().await);
-    let request = Request::get(other.gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    let request = Request::get(other.gateway.url("/ohttp-keys")).body(Content::default()).unwrap();
     let stale = TempFile::new("stale-keys", send(request).await.body);
     let (relay, target) = (setup.relay.url("/gateway"), setup.target.url("/echo"));
     let output = run("client", &["--relay", &relay, "--keys", stale.path(), &target]);

@@ -5,7 +5,7 @@ use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 use tokio::net::TcpSocket;
 
 use crate::programs::contains;
@@ -44,7 +44,7 @@ impl Watched {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_trace_of_the_client_reaches_the_gateway() {
     let watched = Watched::start().await;
-    let request = Request::get(watched.gateway.url("/ohttp-keys")).body(FullBody::empty());
+    let request = Request::get(watched.gateway.url("/ohttp-keys")).body(Content::default());
     let keys = oblivious_http::keys::KeyConfigList::decode(&send(request.unwrap()).await.body);
     let recipient = oblivious_http::hpke::Recipient::select(
         &keys.unwrap(),
@@ -109,7 +109,7 @@ async fn all_clients_come_with_the_same_via() {
             .header(header::CONTENT_TYPE, "message/ohttp-req")
             .header(header::USER_AGENT, agent)
             .header(header::VIA, via)
-            .body(FullBody::from(agent))
+            .body(Content::from(agent))
             .unwrap();
         assert_eq!(send(outer).await.status, 400);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Request, StatusCode, header};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -17,7 +17,7 @@ const NOWHERE: &str = "http://127.0.0.1:1/";
 async fn ask(relay: &Server, field: &str, client: &str) -> Received {
     let mut request = Request::post(relay.url("/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from("8 bytes."))
+        .body(Content::from("8 bytes."))
         .unwrap();
     let fields: &mut HeaderMap = request.headers_mut();
     if !client.is_empty() {

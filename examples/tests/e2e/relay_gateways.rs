@@ -1,7 +1,7 @@
 //! What the relay shows to gateways, and what it does when they do not answer.
 
 use http::{Request, StatusCode, header};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 
 use crate::programs::{Server, contains, run};
 use crate::setup::{Setup, TempFile, relay_to_with, send, stderr, text};
@@ -36,7 +36,7 @@ async fn the_relay_shows_its_token_and_reads_it_again() {
 async fn the_relay_hands_out_the_keys_of_its_gateway() {
     let mut setup = Setup::start().await;
     let (gateway, keys) = (setup.gateway.url("/gateway"), setup.gateway.url("/ohttp-keys"));
-    let get = |url: String| send(Request::get(url).body(FullBody::empty()).unwrap());
+    let get = |url: String| send(Request::get(url).body(Content::default()).unwrap());
     assert_eq!(get(setup.relay.url("/gateway")).await.status, StatusCode::METHOD_NOT_ALLOWED);
 
     setup.relay = relay_to_with(&gateway, &["--keys", &keys]);
@@ -63,7 +63,7 @@ async fn a_gateway_that_does_not_answer_is_left_in_peace() {
     let ask = || {
         let request = Request::post(relay.url("/gateway"))
             .header(header::CONTENT_TYPE, "message/ohttp-req")
-            .body(FullBody::from("8 bytes."));
+            .body(Content::from("8 bytes."));
         send(request.unwrap())
     };
     for _ in 0..2 {
@@ -89,7 +89,7 @@ async fn a_route_can_take_other_media_types_and_hosts() {
         let request = Request::post(relay.url(path))
             .header(header::HOST, host)
             .header(header::CONTENT_TYPE, kind)
-            .body(FullBody::from("8 bytes."));
+            .body(Content::from("8 bytes."));
         send(request.unwrap()).await.status
     };
     for (path, host, kind, status) in [

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Request, StatusCode, header};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -24,7 +24,7 @@ fn a_check_prints_the_settings_in_effect() {
     for line in [
         "gateway = \"https://one.example/gateway\"",
         "body-limit = 1000",
-        "timeout = 2.5",
+        "idle-timeout = 2.5",
         "head-timeout = 30.0",
         "max-connections = 20000",
         "allow-http-gateway = true",
@@ -37,13 +37,13 @@ fn a_check_prints_the_settings_in_effect() {
 
     // Flags replace the environment, which replaces the file.
     let replaced = program("relay")
-        .args(["--config", config.path(), "--check", "--timeout", "7"])
+        .args(["--config", config.path(), "--check", "--idle-timeout", "7"])
         .args(["--route", "/three=http://three.example/"])
-        .envs([("RELAY_TIMEOUT", "6"), ("RELAY_BODY_LIMIT", "2000"), ("RELAY_ROUTE", "/4=5")])
+        .envs([("RELAY_IDLE_TIMEOUT", "6"), ("RELAY_BODY_LIMIT", "2000"), ("RELAY_ROUTE", "/4=5")])
         .output()
         .unwrap();
     let replaced = text(&replaced);
-    assert!(replaced.contains("timeout = 7.0") && replaced.contains("body-limit = 2000"));
+    assert!(replaced.contains("idle-timeout = 7.0") && replaced.contains("body-limit = 2000"));
     assert!(replaced.contains("path = \"/three\"") && !replaced.contains("/two"), "{replaced}");
 
     let refused = program("relay")
@@ -104,7 +104,7 @@ fn settings_that_cannot_work_are_explained() {
         (&["--route", "/health=https://a/"], "--health-path"),
         (&["--route", "/a=https://a/,/a=https://b/"], "already a route"),
         (&["--gateway", "https://a/", "--tls-cert", "/nowhere/cert"], "--tls-key"),
-        (&["--gateway", "https://a/", "--timeout", "0"], "more than 0 seconds"),
+        (&["--gateway", "https://a/", "--idle-timeout", "0"], "more than 0 seconds"),
     ];
     for (arguments, expected) in cases {
         let output = run("relay", &[arguments, &["--check"]].concat());
@@ -162,7 +162,7 @@ async fn the_relay_is_watched_where_clients_are_not() {
     let gateway = setup.gateway.url("/gateway");
     let arguments = [&ADMIN[..], &["--log-format", "json"]].concat();
     let relay = relay_to_with(&gateway, &arguments);
-    let get = |url: String| send(Request::get(url).body(FullBody::empty()).unwrap());
+    let get = |url: String| send(Request::get(url).body(Content::default()).unwrap());
     for path in ["/ready", "/health", "/metrics"] {
         assert_eq!(get(relay.admin_url(path)).await.status, StatusCode::OK, "{path}");
     }
@@ -184,7 +184,7 @@ async fn the_relay_is_watched_where_clients_are_not() {
         let request = Request::post(relay.url(path))
             .header(header::CONTENT_TYPE, kind)
             .header(header::USER_AGENT, "marker-agent")
-            .body(FullBody::from(sealed.clone()))
+            .body(Content::from(sealed.clone()))
             .unwrap();
         assert_eq!(send(request).await.status, status, "{path} {kind}");
     }
@@ -214,7 +214,7 @@ async fn at_sigterm_the_relay_answers_what_is_under_way() {
     }
     setup.relay.signal("TERM");
     setup.relay.await_log("draining");
-    let get = |url: String| send(Request::get(url).body(FullBody::empty()).unwrap());
+    let get = |url: String| send(Request::get(url).body(Content::default()).unwrap());
     let ready = get(setup.relay.admin_url("/ready")).await;
     assert_eq!(
         (ready.status, &ready.body[..]),

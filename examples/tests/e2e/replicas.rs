@@ -12,7 +12,7 @@ use oblivious_http::bhttp::{
 };
 use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
-use oblivious_http::service::{FullBody, collect};
+use oblivious_http::service::collect;
 use oblivious_hyper::HttpClient;
 use tower::ServiceExt;
 
@@ -32,15 +32,15 @@ pub(crate) fn opened(pending: PendingResponse, sealed: Bytes) -> Response<Conten
     decode_response(answer, &Method::POST, &DecodeOptions::default()).unwrap()
 }
 
-pub(crate) fn post(gateway: &str, sealed: Bytes) -> Request<FullBody> {
+pub(crate) fn post(gateway: &str, sealed: Bytes) -> Request<Content> {
     Request::post(format!("{gateway}/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-req")
-        .body(FullBody::from(sealed))
+        .body(Content::from(sealed))
         .unwrap()
 }
 
 async fn keys(gateway: &Server) -> Bytes {
-    let request = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    let request = Request::get(gateway.url("/ohttp-keys")).body(Content::default()).unwrap();
     send(request).await.body
 }
 
@@ -377,7 +377,7 @@ async fn exchange(
     let response = http.clone().oneshot(post(gateway, sealed)).await.ok()?;
     assert_eq!(response.status(), StatusCode::OK);
     let body = collect(response.into_body(), 1 << 20).await.ok()?;
-    let answer = opened(pending, body.data.freeze());
+    let answer = opened(pending, body.data);
     assert_eq!(answer.status(), StatusCode::OK);
     Some(answer.into_body().data)
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use oblivious_http::hpke::{PendingResponse, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
-use oblivious_http::service::{FullBody, collect};
+use oblivious_http::service::{Content, collect};
 use oblivious_hyper::{HttpClient, tls};
 use tower::ServiceExt;
 
@@ -67,7 +67,7 @@ impl Setup {
     /// The gateway's key, made ready for sealing by hand.
     pub(crate) async fn recipient(&self) -> Recipient {
         let request = Request::get(self.gateway.url("/ohttp-keys"));
-        let fetched = send(request.body(FullBody::empty()).unwrap()).await;
+        let fetched = send(request.body(Content::default()).unwrap()).await;
         let list = KeyConfigList::decode(&fetched.body).unwrap();
         Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap()
     }
@@ -78,7 +78,7 @@ impl Setup {
     }
 
     /// An outer request to the relay.
-    pub(crate) fn outer(&self, body: impl Into<FullBody>) -> Request<FullBody> {
+    pub(crate) fn outer(&self, body: impl Into<Content>) -> Request<Content> {
         Request::post(self.relay.url("/gateway"))
             .header(header::CONTENT_TYPE, "message/ohttp-req")
             .body(body.into())
@@ -106,10 +106,10 @@ pub(crate) struct Received {
 }
 
 /// Sends a request as it is.
-pub(crate) async fn send(request: Request<FullBody>) -> Received {
+pub(crate) async fn send(request: Request<Content>) -> Received {
     let client = HttpClient::new(tls::client_config(None).unwrap());
     let (parts, body) = client.oneshot(request).await.unwrap().into_parts();
-    let body = collect(body, usize::MAX).await.unwrap().data.freeze();
+    let body = collect(body, usize::MAX).await.unwrap().data;
     Received { status: parts.status, headers: parts.headers, body }
 }
 

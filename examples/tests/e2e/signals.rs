@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 use rustls::pki_types::ServerName;
 
 use crate::programs::{ADMIN, Server};
@@ -22,7 +22,7 @@ async fn at_sigterm_what_is_under_way_is_answered() {
     }
     setup.gateway.signal("TERM");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let ready = Request::get(setup.gateway.admin_url("/ready")).body(FullBody::empty()).unwrap();
+    let ready = Request::get(setup.gateway.admin_url("/ready")).body(Content::default()).unwrap();
     assert_eq!(send(ready).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(stdout(&client.wait_with_output().unwrap()), b"slow and complete");
     assert_eq!(setup.gateway.wait(), Some(0));
@@ -73,7 +73,7 @@ async fn at_sighup_certificates_and_keys_are_read_again() {
     let published = async || {
         let trust = oblivious_hyper::tls::client_config(Some(&both)).unwrap();
         let url = format!("https://localhost:{port}/ohttp-keys");
-        let request = Request::get(url).body(FullBody::empty()).unwrap();
+        let request = Request::get(url).body(Content::default()).unwrap();
         let client = oblivious_hyper::HttpClient::new(trust);
         let response = tower::ServiceExt::oneshot(client, request).await.unwrap();
         oblivious_http::service::collect(response.into_body(), 10_000).await.unwrap().data
@@ -105,7 +105,7 @@ async fn at_sighup_a_state_file_that_is_gone_is_not_replaced() {
     let gateway = Server::start("gateway", &own);
     let published = async || {
         let request = Request::get(gateway.url("/ohttp-keys"));
-        send(request.body(FullBody::empty()).unwrap()).await.body
+        send(request.body(Content::default()).unwrap()).await.body
     };
     let before = published().await;
     std::fs::rename(state.path(), format!("{}-elsewhere", state.path())).unwrap();
@@ -142,14 +142,14 @@ async fn a_client_certificate_is_for_requests_and_not_for_keys() {
     let post = || {
         Request::post(url("/gateway"))
             .header("content-type", "message/ohttp-req")
-            .body(FullBody::from(vec![0; 100]))
+            .body(Content::from(vec![0; 100]))
             .unwrap()
     };
     let ask = async |identity, request| {
         let response = tower::ServiceExt::oneshot(client(identity), request).await;
         response.map(|response| response.status())
     };
-    let keys = || Request::get(url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    let keys = || Request::get(url("/ohttp-keys")).body(Content::default()).unwrap();
     assert_eq!(ask(None, keys()).await.unwrap(), StatusCode::OK);
     assert_eq!(ask(None, post()).await.unwrap(), StatusCode::UNAUTHORIZED);
     // It gets past the check, to a request that is for no key.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bhttp::{Message, Mode};
 use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use http::{Request, StatusCode, header};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -51,7 +51,7 @@ fn request(method: &str, url: &str) -> Message {
 
 /// Sends a request in chunks, and reads the answer: all of it with their code.
 async fn ask(relay: &Server, gateway: &Server, request: &Message) -> Message {
-    let keys = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    let keys = Request::get(gateway.url("/ohttp-keys")).body(Content::default()).unwrap();
     let keys = send(keys).await.body;
     let client = ohttp::ClientRequest::from_encoded_config_list(&keys).unwrap();
     let mut message = Vec::new();
@@ -68,7 +68,7 @@ async fn ask(relay: &Server, gateway: &Server, request: &Message) -> Message {
     let outer = Request::post(relay.url("/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-chunked-req")
         .header("incremental", "?1")
-        .body(FullBody::from(sealed))
+        .body(Content::from(sealed))
         .unwrap();
     let received = send(outer).await;
     assert_eq!(received.status, StatusCode::OK);

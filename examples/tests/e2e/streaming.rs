@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use oblivious_http::bhttp::{DecodeOptions, EncodeOptions, EncodedBody, Framing, read_response};
 use oblivious_http::hpke::{ChunkLimits, ChunkOpener, ChunkSealer, Provider, Recipient};
 use oblivious_http::keys::{KeyConfigList, Preferences};
-use oblivious_http::service::{BoxError, FullBody};
+use oblivious_http::service::{BoxError, Content};
 use oblivious_hyper::{HttpClient, server, tls};
 use tower::ServiceExt;
 
@@ -154,7 +154,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Debug + Send,
 {
-    let keys = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    let keys = Request::get(gateway.url("/ohttp-keys")).body(Content::default()).unwrap();
     let list = KeyConfigList::decode(&send(keys).await.body).unwrap();
     let recipient = Recipient::select(&list, &Preferences::default(), Provider::default()).unwrap();
     let mut out = BytesMut::new();
@@ -236,7 +236,7 @@ async fn bad_requests_leave_no_trace() {
     let gateway = gateway_for("https://example.com");
     let rounds = if cfg!(debug_assertions) { 10 } else { 100 };
     let client = HttpClient::new(tls::client_config(None).unwrap());
-    let keys = Request::get(gateway.url("/ohttp-keys")).body(FullBody::empty()).unwrap();
+    let keys = Request::get(gateway.url("/ohttp-keys")).body(Content::default()).unwrap();
     let header = send(keys).await.body.slice(2..3);
     let bad = |number: usize| {
         let mut body = vec![7; number % 500];
@@ -246,7 +246,7 @@ async fn bad_requests_leave_no_trace() {
         let kind = ["message/ohttp-req", "message/ohttp-chunked-req", "text/plain"][number % 3];
         Request::post(gateway.url("/gateway"))
             .header(header::CONTENT_TYPE, kind)
-            .body(FullBody::from(body))
+            .body(Content::from(body))
             .unwrap()
     };
     let mut after_first = 0;

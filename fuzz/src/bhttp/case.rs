@@ -51,7 +51,7 @@ impl Case {
             options.limits.field_name = name;
             options.limits.field_value = value;
             options.limits.informational = informational % 4;
-            options.limits.content = 4 * content as u64;
+            options.limits.content = Some(4 * content as u64);
             options.limits.padding = padding as u64;
             rest = behind;
         }

@@ -6,9 +6,10 @@ use std::vec::Vec;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use oblivious_wire::Content;
 
+use super::ConvertError;
 use super::fields::{self, ConnectionNames, SectionKind, header_map};
-use super::{Content, ConvertError};
 use crate::decoder::{Decoder, Event, Sink};
 use crate::fields::Fields;
 use crate::head::{RequestHead, ResponseHead};

@@ -5,8 +5,8 @@ use std::vec::Vec;
 
 use bytes::BytesMut;
 use http::{Request, Response};
+use oblivious_wire::Content;
 
-use super::Content;
 use super::parts::{RequestParts, ResponseParts, TrailerFields, informational, trailer_fields};
 use crate::error::EncodeError;
 use crate::options::EncodeOptions;

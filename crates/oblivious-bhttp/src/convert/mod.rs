@@ -1,6 +1,5 @@
 //! Between binary messages and the types of the `http` crate, straight from and to the grammar.
 
-mod content;
 mod decode;
 mod encode;
 mod error;
@@ -9,7 +8,6 @@ mod parts;
 mod read;
 mod write;
 
-pub use content::Content;
 pub use decode::{Informational, decode_request, decode_response};
 pub use encode::{EncodableRequest, EncodableResponse, encode_request_into, encode_response_into};
 pub use error::ConvertError;

@@ -11,9 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use oblivious_keys::{KeyConfig, KeyConfigList};
-use oblivious_service::{
-    BoxError, CollectError, FullBody, MediaType, Timeout, collect, media_type,
-};
+use oblivious_service::{BoxError, CollectError, Content, MediaType, Timeout, collect, media_type};
 use tower_service::Service;
 
 use super::{
@@ -186,8 +184,8 @@ impl<C> UrlKeys<C> {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
-    fn request(&self, uri: &Uri, demand: Demand, kept: Option<&Kept>) -> Request<FullBody> {
-        let mut request = Request::new(FullBody::empty());
+    fn request(&self, uri: &Uri, demand: Demand, kept: Option<&Kept>) -> Request<Content> {
+        let mut request = Request::new(Content::default());
         *request.uri_mut() = uri.clone();
         let headers = request.headers_mut();
         if let Some(accepted) = self.accepted() {
@@ -254,7 +252,7 @@ impl<C> UrlKeys<C> {
 
 impl<C, R> UrlKeys<C>
 where
-    C: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
+    C: Service<Request<Content>, Response = Response<R>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
     R: Body + Send + 'static,
@@ -280,7 +278,7 @@ where
         Err(KeySourceError::Redirect { name: self.name() })
     }
 
-    async fn ask(&self, request: Request<FullBody>) -> Result<Response<R>, KeySourceError> {
+    async fn ask(&self, request: Request<Content>) -> Result<Response<R>, KeySourceError> {
         let mut http_client =
             self.http_client.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let failed = |error: C::Error| self.unreachable(error.into());
@@ -318,7 +316,7 @@ where
             other => self.unreachable(other.into()),
         })?;
         let fresh_for = fresh_for(&parts.headers);
-        let answer = Answer { body: body.data.freeze(), form, fresh_for };
+        let answer = Answer { body: body.data, form, fresh_for };
         let keys = self.read(&answer)?;
         let etag = parts.headers.get(header::ETAG).filter(|_| self.etag).cloned();
         self.keep(etag.map(|etag| Kept { uri: uri.clone(), etag, answer }));
@@ -328,7 +326,7 @@ where
 
 impl<C, R> KeySource for UrlKeys<C>
 where
-    C: Service<Request<FullBody>, Response = Response<R>> + Clone + Send + 'static,
+    C: Service<Request<Content>, Response = Response<R>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
     R: Body + Send + 'static,

@@ -13,7 +13,7 @@ use oblivious_bhttp::{
 use oblivious_client::{Client, ClientBody, ClientLayer, Gateway, OuterBody, TargetPattern};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, Recipient, Reply, UnixSeconds};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_service::{BoxError, Clock, FullBody, collect};
+use oblivious_service::{BoxError, Clock, collect};
 use tower::{Layer, Service};
 
 pub(crate) const RELAY: &str = "https://relay.example/gateway";
@@ -47,20 +47,20 @@ pub(crate) fn layer() -> ClientLayer {
 /// A client whose relay answers with `answer`.
 pub(crate) fn client<F>(layer: ClientLayer, answer: F) -> Client<impl Relay>
 where
-    F: Fn(Request<FullBody>) -> Response<FullBody> + Clone + Send + 'static,
+    F: Fn(Request<Content>) -> Response<Content> + Clone + Send + 'static,
 {
     layer.layer(tower::service_fn(move |outer: Request<OuterBody>| {
         let answer = answer.clone();
         async move {
             let (parts, body) = outer.into_parts();
-            let body = FullBody::from(collect(body, usize::MAX).await?.data);
+            let body = Content::from(collect(body, usize::MAX).await?.data);
             Ok::<_, BoxError>(answer(Request::from_parts(parts, body)))
         }
     }))
 }
 
 pub(crate) trait Relay:
-    Service<Request<OuterBody>, Response = Response<FullBody>, Error = BoxError, Future: Send>
+    Service<Request<OuterBody>, Response = Response<Content>, Error = BoxError, Future: Send>
     + Clone
     + Send
     + 'static
@@ -68,7 +68,7 @@ pub(crate) trait Relay:
 }
 
 impl<S> Relay for S where
-    S: Service<Request<OuterBody>, Response = Response<FullBody>, Error = BoxError, Future: Send>
+    S: Service<Request<OuterBody>, Response = Response<Content>, Error = BoxError, Future: Send>
         + Clone
         + Send
         + 'static
@@ -76,33 +76,31 @@ impl<S> Relay for S where
 }
 
 /// The gateway's end: what came out of an outer request, and what seals the answer.
-pub(crate) fn open(outer: Request<FullBody>) -> (Request<Content>, Reply) {
-    let body = outer.into_body().into_bytes();
+pub(crate) fn open(outer: Request<Content>) -> (Request<Content>, Reply) {
+    let body = outer.into_body().data;
     let (message, reply) = ring(1).at(UnixSeconds::EPOCH).decapsulate(body.into()).unwrap();
     (decode_request(message.freeze(), &DecodeOptions::default()).unwrap(), reply)
 }
 
 /// The outer response that carries `response`.
-pub(crate) fn sealed(reply: Reply, response: &Response<Content>) -> Response<FullBody> {
+pub(crate) fn sealed(reply: Reply, response: &Response<Content>) -> Response<Content> {
     let mut message = BytesMut::new();
     encode_response_into(response, &EncodeOptions::default(), &mut message).unwrap();
     outer_response(reply.seal(&message).unwrap())
 }
 
-pub(crate) fn outer_response(body: Bytes) -> Response<FullBody> {
+pub(crate) fn outer_response(body: Bytes) -> Response<Content> {
     Response::builder().header("content-type", "message/ohttp-res").body(body.into()).unwrap()
 }
 
-pub(crate) fn get(uri: &str) -> Request<FullBody> {
-    Request::get(uri).body(FullBody::empty()).unwrap()
+pub(crate) fn get(uri: &str) -> Request<Content> {
+    Request::get(uri).body(Content::default()).unwrap()
 }
 
 /// A response, read to its end.
 pub(crate) async fn whole(response: Response<ClientBody>) -> Response<Content> {
     let (parts, body) = response.into_parts();
-    let collected = collect(body, usize::MAX).await.unwrap();
-    let content = Content { data: collected.data.freeze(), trailers: collected.trailers };
-    Response::from_parts(parts, content)
+    Response::from_parts(parts, collect(body, usize::MAX).await.unwrap())
 }
 
 /// The time of the example in RFC 9110 §5.6.7.

@@ -65,7 +65,7 @@ impl InnerRefusal {
     pub(crate) fn into_response(self) -> Response<Content> {
         match self {
             Self::Date { reason, now } => {
-                return reason.into_response(now).map(|body| Content::from(body.into_bytes()));
+                return reason.into_response(now).map(|body| Content::from(body.data));
             }
             Self::OptionsOfGateway => {
                 let mut response = Response::new(Content::default());

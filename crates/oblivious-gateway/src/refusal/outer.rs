@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use oblivious_hpke::{ChunkError, DecapsulateError};
-use oblivious_service::{FullBody, Problem, refusal};
+use oblivious_service::{Content, Problem, refusal};
 
 use super::{InnerRefusal, RequestFault};
 
@@ -32,7 +32,7 @@ pub(crate) enum OuterRefusal {
 }
 
 impl OuterRefusal {
-    pub(crate) fn into_response(self) -> Response<FullBody> {
+    pub(crate) fn into_response(self) -> Response<Content> {
         match self {
             Self::Method => {
                 let mut response = refusal(

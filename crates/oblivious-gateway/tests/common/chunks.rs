@@ -152,9 +152,7 @@ where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
     let body = Box::pin(ErrorText(body));
-    let collected = collect(body, usize::MAX).await;
-    let collected = collected.map_err(|error| format!("{error:?}"))?;
-    Ok(Content { data: collected.data.freeze(), trailers: collected.trailers })
+    collect(body, usize::MAX).await.map_err(|error| format!("{error:?}"))
 }
 
 /// Makes the error of a body one that can be boxed.
@@ -198,11 +196,10 @@ pub(crate) fn piece(data: &[u8]) -> Vec<u8> {
 
 /// Collects the content and answers with it, and with a trailer.
 pub(crate) async fn echo(request: Request<GatewayBody>) -> Result<Response<Content>, BoxError> {
-    let collected = collect(request.into_body(), usize::MAX).await?;
+    let content = collect(request.into_body(), usize::MAX).await?;
     let mut trailers = HeaderMap::new();
-    trailers.insert("x-length", collected.data.len().into());
-    let content = Content::from(collected.data.freeze()).with_trailers(trailers);
-    Ok(Response::new(content))
+    trailers.insert("x-length", content.data.len().into());
+    Ok(Response::new(content.with_trailers(trailers)))
 }
 
 pub(crate) async fn send<S, B>(gateway: S, body: B) -> Response<EncapsulatedBody>

@@ -18,7 +18,7 @@ use oblivious_gateway::{
 };
 use oblivious_hpke::{KeyPair, KeyRing, PendingResponse, Provider, Recipient, Validity};
 use oblivious_keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_service::{BoxError, FullBody, collect};
+use oblivious_service::{BoxError, collect};
 use tower::{Layer, Service, ServiceExt};
 
 pub(crate) const KEY_ID: u8 = 1;
@@ -60,7 +60,7 @@ pub(crate) fn seal(message: &[u8]) -> (Bytes, PendingResponse) {
 }
 
 /// The outer request that carries `body`.
-pub(crate) fn outer(body: impl Into<FullBody>) -> Request<FullBody> {
+pub(crate) fn outer(body: impl Into<Content>) -> Request<Content> {
     Request::post("/gateway")
         .header(header::CONTENT_TYPE, "message/ohttp-req")
         .body(body.into())
@@ -76,19 +76,19 @@ pub(crate) struct Received {
 }
 
 /// Sends an outer request.
-pub(crate) async fn send<S>(gateway: S, request: Request<FullBody>) -> Received
+pub(crate) async fn send<S>(gateway: S, request: Request<Content>) -> Received
 where
-    S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
+    S: Service<Request<Content>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let (parts, body) = gateway.oneshot(request).await.unwrap().into_parts();
-    let body = collect(body, usize::MAX).await.unwrap().data;
+    let body = collect(body, usize::MAX).await.unwrap().data.into();
     Received { status: parts.status, headers: parts.headers, body }
 }
 
 /// Sends `message` sealed, and opens the answer as one to `method`.
 pub(crate) async fn ask_bytes<S>(gateway: S, message: &[u8], method: &Method) -> Response<Content>
 where
-    S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
+    S: Service<Request<Content>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let (sealed, pending) = seal(message);
     let received = send(gateway, outer(sealed)).await;
@@ -105,7 +105,7 @@ where
 /// Sends a request sealed, and opens the answer.
 pub(crate) async fn ask<S>(gateway: S, request: Request<Content>) -> Response<Content>
 where
-    S: Service<Request<FullBody>, Response = Response<EncapsulatedBody>, Error = Infallible>,
+    S: Service<Request<Content>, Response = Response<EncapsulatedBody>, Error = Infallible>,
 {
     let mut message = BytesMut::new();
     encode_request_into(&request, &EncodeOptions::default(), &mut message).unwrap();
@@ -122,7 +122,7 @@ pub(crate) fn gateway_with<F>(
     layer: GatewayLayer,
     answer: F,
 ) -> impl Service<
-    Request<FullBody>,
+    Request<Content>,
     Response = Response<EncapsulatedBody>,
     Error = Infallible,
     Future: Send,
@@ -139,7 +139,7 @@ where
 
 /// A gateway whose target must not be reached.
 pub(crate) fn gateway_without_target() -> impl Service<
-    Request<FullBody>,
+    Request<Content>,
     Response = Response<EncapsulatedBody>,
     Error = Infallible,
     Future: Send,

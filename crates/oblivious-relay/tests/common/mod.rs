@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RelayRequestBody, RelayResponseBody};
-use oblivious_service::{BoxError, FullBody};
+use oblivious_service::{BoxError, Content};
 use tower::util::BoxCloneService;
 use tower::{ServiceExt, service_fn};
 
@@ -28,7 +28,7 @@ pub(crate) const GATEWAY: &str = "https://gateway.example/gateway?fixed=1";
 pub(crate) type Seen = Arc<Mutex<Vec<Request<Bytes>>>>;
 
 pub(crate) fn body(data: &'static str) -> Body {
-    FullBody::from(data).map_err(|never| match never {}).boxed_unsync()
+    Content::from(data).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// The body that a gateway gets, as a plain one.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::vec::Vec;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
@@ -78,6 +78,12 @@ impl From<()> for Content {
 
 impl From<Bytes> for Content {
     fn from(data: Bytes) -> Self {
+        Self::new(data)
+    }
+}
+
+impl From<BytesMut> for Content {
+    fn from(data: BytesMut) -> Self {
         Self::new(data)
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use examples::server::Serving;
+use examples::settings::Source;
 use examples::shutdown::Draining;
 use examples::{admin, logging, program};
 use oblivious_http::bhttp::Padding;
@@ -39,7 +40,7 @@ use crate::settings::Settings;
 // Separate threads answer the requests.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    program::run(Prepared::new, async |prepared: Prepared, _| prepared.run().await).await
+    program::run(Prepared::new, Prepared::run).await
 }
 
 /// A gateway whose settings are all valid.
@@ -85,7 +86,7 @@ impl Prepared {
         })
     }
 
-    async fn run(self) -> anyhow::Result<()> {
+    async fn run(self, source: Source<Settings>) -> anyhow::Result<()> {
         let settings = self.settings;
         let (keys, rotation) = self.keys.start(None)?;
         let tls = self.tls.map(Live::new);
@@ -122,7 +123,7 @@ impl Prepared {
             tls: tls.clone(),
             draining,
         };
-        Reloading { settings, go: self.go, keys, tls, credentials }.start(rotation);
+        Reloading { source, settings, go: self.go, keys, tls, credentials }.start(rotation);
         server.serve(serving, service).await
     }
 }

@@ -1,6 +1,7 @@
 //! Keys, certificates and tokens, read again while the gateway runs.
 
 use examples::reload;
+use examples::settings::Source;
 use oblivious_http::gateway::{GatewayKeys, KeyRotation};
 use oblivious_http::service::Live;
 use oblivious_hyper::Credentials;
@@ -13,6 +14,8 @@ use crate::settings::Settings;
 
 /// What is replaced at SIGHUP, and what says where it is read from.
 pub(crate) struct Reloading {
+    pub(crate) source: Source<Settings>,
+    /// Those in effect.
     pub(crate) settings: Settings,
     pub(crate) go: Option<GoKey>,
     pub(crate) keys: Live<GatewayKeys>,
@@ -36,6 +39,7 @@ impl Reloading {
     /// Replaces all, or nothing if anything is wrong. Returns what changes the keys from now on.
     fn reload(&self) -> anyhow::Result<Option<KeyRotation>> {
         let settings = &self.settings;
+        let read = self.source.read()?;
         let tls = settings.server.tls(settings.relays.client_ca.as_deref())?;
         let credentials = settings.credentials()?;
         // A generated key has no file to read.
@@ -47,6 +51,7 @@ impl Reloading {
             keys.ensure_there()?;
             keys.start(Some(self.keys.clone()))?.1
         };
+        reload::warn_of_changes(settings, &read)?;
         if let (Some(shared), Some(tls)) = (&self.tls, tls) {
             shared.replace(tls);
         }

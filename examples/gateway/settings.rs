@@ -22,8 +22,9 @@ use crate::go_env;
     version,
     about = "An Oblivious HTTP gateway (RFC 9458)\n\n\
         It decapsulates requests, asks the targets, and encapsulates their answers. \
-        SIGTERM ends it once the requests under way are answered; SIGHUP makes it read keys, \
-        certificates and tokens again."
+        SIGTERM ends it once the requests under way are answered. SIGHUP makes it read the files \
+        of its keys, certificates and tokens again; all else takes a restart, and the log names \
+        what has changed in the file of --config."
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Settings {

@@ -1,7 +1,7 @@
 //! The relay with the limits that the settings describe.
 
 use anyhow::Context;
-use oblivious_http::relay::{Breaker, ClientPrefixes, Delay, RateLimit, Relay, Routes};
+use oblivious_http::relay::{Batching, Breaker, ClientPrefixes, Delay, RateLimit, Relay, Routes};
 use oblivious_http::service::{Live, Pseudonym, Timeout, TokioTimer};
 use oblivious_hyper::HttpClient;
 
@@ -13,14 +13,20 @@ pub(crate) fn relay(
     routes: Live<Routes>,
     http_client: HttpClient,
 ) -> anyhow::Result<Relay<HttpClient>> {
-    let Settings { gateways, clients, limits, .. } = settings;
-    // The server ends exchanges that take too long in total: here that would cost each another
-    // timer.
+    let Settings { gateways, clients, limits, connections, .. } = settings;
+    anyhow::ensure!(
+        gateways.batch.is_none_or(|size| size <= limits.concurrency),
+        "--batch is more than --concurrency: no batch would ever be full"
+    );
+    // The server ends exchanges that take too long too, but not requests that go on after their
+    // answers.
+    let whole = Timeout::new(connections.exchange_timeout.duration(), TokioTimer);
     let mut relay = Relay::new(http_client)
         .routes(routes)
         .body_limit(limits.body_limit)
         .concurrency_limit(limits.concurrency)
-        .idle_timeout(Timeout::new(limits.idle_timeout.duration(), TokioTimer));
+        .idle_timeout(Timeout::new(limits.idle_timeout.duration(), TokioTimer))
+        .exchange_timeout(whole);
     relay = with_gateway_settings(relay, gateways)?;
     with_client_settings(relay, clients)
 }
@@ -37,6 +43,10 @@ fn with_gateway_settings(
     }
     if let Some(most) = settings.delay {
         relay = relay.delay(Delay::up_to(most.duration(), TokioTimer));
+    }
+    if let Some(size) = settings.batch {
+        let wait = Timeout::new(settings.batch_timeout.duration(), TokioTimer);
+        relay = relay.batching(Batching::of(size, wait));
     }
     Ok(relay)
 }

@@ -51,7 +51,7 @@ struct Prepared {
 impl Prepared {
     fn new(settings: Settings) -> anyhow::Result<Self> {
         logging::init(settings.observation.log_format, "info");
-        let routes = Live::new(routes::routes(&settings)?);
+        let routes = Live::new(routes::routes(&settings, None)?);
         let client_tls = Live::new(gateway_tls::client_tls(&settings.gateways)?);
         let http_client = HttpClient::with_live_tls(client_tls.clone());
         let relay = limited::relay(&settings, routes.clone(), http_client)?;

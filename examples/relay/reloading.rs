@@ -1,7 +1,7 @@
 //! Routes, tokens and certificates, read again while the relay runs.
 
 use examples::reload;
-use examples::settings::{Settings as _, Source};
+use examples::settings::Source;
 use oblivious_http::relay::Routes;
 use oblivious_http::service::Live;
 use oblivious_hyper::ClientTls;
@@ -31,14 +31,11 @@ impl Reloading {
         let read = self.source.read()?;
         let mut settings = self.settings.clone();
         settings.gateways.take_routes(&read.gateways);
-        let routes = routes::routes(&settings)?;
+        let before = routes::Before { settings: &self.settings, routes: &self.routes.current() };
+        let routes = routes::routes(&settings, Some(before))?;
         let client_tls = gateway_tls::client_tls(&settings.gateways)?;
         let tls = settings.server.tls(None)?;
-        if settings.to_toml()? != read.to_toml()? {
-            tracing::warn!(
-                "settings other than routes have changed: they take effect after a restart"
-            );
-        }
+        reload::warn_of_changes(&settings, &read)?;
         self.client_tls.replace(client_tls);
         self.routes.replace(routes);
         if let (Some(shared), Some(tls)) = (&self.tls, tls) {

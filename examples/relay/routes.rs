@@ -13,8 +13,22 @@ use crate::settings::{GatewaySettings, Settings};
 /// The path of `--gateway`: clients know `https://RELAY/gateway`.
 const GATEWAY_PATH: &str = "/gateway";
 
-/// The routes, with their tokens read anew.
-pub(crate) fn routes(settings: &Settings) -> anyhow::Result<Routes> {
+/// What is served until new routes take its place.
+pub(crate) struct Before<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) routes: &'a Routes,
+}
+
+impl Before<'_> {
+    /// The routes of which one may go on with what it has learned, if it is set like this.
+    fn of(&self, route: &RouteSettings) -> Option<&Routes> {
+        all(&self.settings.gateways).contains(route).then_some(self.routes)
+    }
+}
+
+/// The routes, with their tokens read anew. Those that are as before keep the keys of their
+/// gateways, and whether these answer.
+pub(crate) fn routes(settings: &Settings, before: Option<Before<'_>>) -> anyhow::Result<Routes> {
     let mut routes = Routes::new();
     let all = all(&settings.gateways);
     anyhow::ensure!(
@@ -28,9 +42,15 @@ pub(crate) fn routes(settings: &Settings) -> anyhow::Result<Routes> {
             "{} is the path of --health-path, so it cannot be a route",
             settings.server.health_path
         );
-        let route = route(one, settings.gateways.allow_http_gateway)
-            .and_then(|route| routes.add(route).map_err(explain));
-        route.with_context(|| format!("the route {} cannot be served", one.label()))?;
+        let known = before.as_ref().and_then(|before| before.of(one));
+        let added = route(one, settings.gateways.allow_http_gateway).and_then(|route| {
+            let added = match known {
+                Some(before) => routes.add_keeping(route, before),
+                None => routes.add(route),
+            };
+            added.map_err(explain)
+        });
+        added.with_context(|| format!("the route {} cannot be served", one.label()))?;
     }
     Ok(routes)
 }

@@ -21,8 +21,9 @@ use crate::route_settings::RouteSettings;
     about = "An Oblivious HTTP relay (RFC 9458)\n\n\
         It passes encapsulated requests on to gateways, and the encapsulated answers back, without \
         anything that tells whose they are. It cannot read either. SIGTERM ends it once the \
-        requests under way are answered; SIGHUP makes it read its routes, tokens and certificates \
-        again."
+        requests under way are answered. SIGHUP makes it read its routes again, as the file of \
+        --config now has them, and the files that they and --tls-cert, --tls-key and --ca name; all \
+        else takes a restart, and the log names what would change."
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Settings {
@@ -110,6 +111,17 @@ pub(crate) struct GatewaySettings {
     /// who asked what. It only helps if many requests arrive in that time. No delay by default.
     #[arg(long, value_name = "SECONDS", value_parser = Seconds::above_zero)]
     pub(crate) delay: Option<Seconds>,
+
+    /// Hold requests until there are so many for the same gateway, and send them together in random
+    /// order; likewise the answers. It hides which is whose among as many clients, if they are of
+    /// different clients and of the same size. No batches by default.
+    #[arg(long, value_name = "N", value_parser = two_or_more)]
+    pub(crate) batch: Option<NonZeroUsize>,
+
+    /// How long a request or an answer may wait for its batch, which then goes out smaller.
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(1),
+        value_parser = Seconds::above_zero)]
+    pub(crate) batch_timeout: Seconds,
 }
 
 #[derive(Args, Clone, Debug, Serialize)]
@@ -171,6 +183,14 @@ pub(crate) struct LimitSettings {
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::new(30),
         value_parser = Seconds::above_zero)]
     pub(crate) idle_timeout: Seconds,
+}
+
+fn two_or_more(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(number) if number.get() > 1 => Ok(number),
+        Ok(_) => Err("a batch is two or more".into()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 impl ProgramSettings for Settings {

@@ -4,6 +4,7 @@
 
 pub mod admin;
 mod config_file;
+mod descriptors;
 pub mod error_report;
 mod flags;
 pub mod listen;

@@ -15,6 +15,7 @@ use rustls::ServerConfig;
 use serde::Serialize;
 use tower_service::Service;
 
+use crate::descriptors;
 use crate::error_report::Hint;
 use crate::listen::listen;
 use crate::seconds::Seconds;
@@ -128,6 +129,7 @@ impl ServerSettings {
         let workers = Workers::start(self.workers)
             .context("cannot start threads")
             .context(Hint("ask for fewer with --workers N"))?;
+        descriptors::raise_limit(connections.max_connections);
         let listener = listen(&self.listen, tls.is_some()).await?;
         let options = Options {
             tls,

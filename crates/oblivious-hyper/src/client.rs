@@ -26,6 +26,7 @@ use tower_service::Service;
 use crate::bytes_body::BytesBody;
 use crate::client_tls::ClientTls;
 use crate::connector::{Connector, ProxyError};
+use crate::reading_on::ReadingOn;
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
@@ -162,8 +163,8 @@ struct Connectors {
 }
 
 impl Service<Uri> for Tls {
-    type Response = <HttpsConnector<Connector> as Service<Uri>>::Response;
-    type Error = <HttpsConnector<Connector> as Service<Uri>>::Error;
+    type Response = <HttpsConnector<ReadingOn> as Service<Uri>>::Response;
+    type Error = <HttpsConnector<ReadingOn> as Service<Uri>>::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -175,8 +176,8 @@ impl Service<Uri> for Tls {
         let https = HttpsConnectorBuilder::new().with_tls_config(tls.current().of(&uri));
         let https = https.https_or_http();
         let mut connector = match tcp.needs_http1(&uri) {
-            true => https.enable_http1().wrap_connector(tcp.clone()),
-            false => https.enable_all_versions().wrap_connector(tcp.clone()),
+            true => https.enable_http1().wrap_connector(ReadingOn(tcp.clone())),
+            false => https.enable_all_versions().wrap_connector(ReadingOn(tcp.clone())),
         };
         let connecting = connector.call(uri);
         // hyper continues to open a connection that nobody waits for any more, so the caller's

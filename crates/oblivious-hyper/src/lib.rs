@@ -109,6 +109,8 @@ mod http1_exchange;
 mod http2_streams;
 #[cfg(feature = "server")]
 mod proxy_protocol;
+#[cfg(feature = "client")]
+mod reading_on;
 #[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "self-signed")]

@@ -11,18 +11,18 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// The most that is read of an unwanted body.
-const DRAIN_BYTES: usize = 256 * 1024;
+/// The most that is read of an unwanted body: more than servers here accept unless they are told to.
+const DRAIN_BYTES: u64 = 64 << 20;
 
 /// How long that may take.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// The body of a request to a [`server`](crate::server).
 ///
-/// When it is dropped before its end, some more of it is read and thrown away. An answer that
-/// was given early, such as 413, is lost on many clients if the server stops reading at once:
-/// over HTTP/2 they take the reset of the stream for a failure, over HTTP/1.1 the reset of the
-/// connection may overtake the answer.
+/// When it is dropped before its end, some more of it is read and thrown away, so that the client
+/// gets to read the answer. One that was given early, such as 413, is lost on many clients if the
+/// server stops reading at once: over HTTP/2 they take the reset of the stream for a failure, over
+/// HTTP/1.1 the reset of the connection may overtake the answer.
 #[derive(Debug)]
 pub struct RequestBody {
     /// Only ever `None` while being dropped.
@@ -71,7 +71,7 @@ impl Drop for RequestBody {
 async fn drain(mut body: Incoming) {
     let mut left = DRAIN_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         let Some(rest) = left.checked_sub(length) else { return };
         left = rest;
     }

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use oblivious_service::{BoxError, Content, Sleep};
+use oblivious_service::{BoxError, Content};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 
-use crate::held::Held;
-use crate::idle::{Fault, Idle, Progress};
+use crate::timing::{Elapsed, Timing};
+use crate::under_way::{Answering, Fault, UnderWay};
 
 /// Why a body broke off on its way through a relay.
 #[derive(Debug, Error)]
@@ -23,8 +23,8 @@ pub enum RelayBodyError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The gateway paused for longer than the limit.
-    #[error("the gateway paused for too long")]
+    /// Nothing came for longer than the limit, neither of this body nor of the other one.
+    #[error("the exchange stood still for too long")]
     Stalled,
     /// The whole exchange took longer than the limit.
     #[error("the exchange took too long")]
@@ -45,29 +45,49 @@ impl RelayBodyError {
     }
 }
 
+impl From<Elapsed> for RelayBodyError {
+    fn from(elapsed: Elapsed) -> Self {
+        match elapsed {
+            Elapsed::Stalled => Self::Stalled,
+            Elapsed::TooLong => Self::TooLong,
+        }
+    }
+}
+
 pin_project! {
     /// The body of a request to a gateway: the data of the client's body, passed on as it comes.
     ///
     /// It fails with [`RelayBodyError::TooLarge`] when it exceeds the limit, so that the gateway
     /// never mistakes what it got for the whole. Trailers are left out. The relay's own requests,
     /// for keys, have an empty body.
+    ///
+    /// An answer may end before the request does. Then the limits on time are kept here, and it
+    /// fails when one passes.
     pub struct RelayRequestBody<B> {
         #[pin]
         body: Option<B>,
         left: Left,
-        progress: Progress,
+        // Until the end of this body.
+        under_way: Option<UnderWay>,
+        // Once the answer is over.
+        timing: Timing,
     }
 }
 
 impl<B: Body> RelayRequestBody<B> {
-    pub(crate) fn new(body: B, limit: u64, progress: Progress) -> Self {
-        Self { body: Some(body), left: Left::new(limit), progress }
+    pub(crate) fn new(body: B, limit: u64, under_way: UnderWay) -> Self {
+        Self {
+            body: Some(body),
+            left: Left::new(limit),
+            under_way: Some(under_way),
+            timing: Timing::unlimited(),
+        }
     }
 }
 
 impl<B> RelayRequestBody<B> {
     pub(crate) fn empty() -> Self {
-        Self { body: None, left: Left::new(0), progress: Progress::default() }
+        Self { body: None, left: Left::new(0), under_way: None, timing: Timing::unlimited() }
     }
 }
 
@@ -83,18 +103,33 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, RelayBodyError>>> {
         let this = self.project();
-        let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
-        let Poll::Ready(frame) = body.poll_frame(cx) else {
-            this.progress.awaits_client();
-            return Poll::Pending;
+        let (Some(body), Some(under_way)) = (this.body.as_pin_mut(), &*this.under_way) else {
+            return Poll::Ready(None);
         };
-        let passed = pass(frame, this.left);
+        let passed = if let Some(elapsed) = this.timing.over() {
+            Some(Err(elapsed.into()))
+        } else if let Poll::Ready(frame) = body.poll_frame(cx) {
+            pass(frame, this.left)
+        } else {
+            if let Some(timing) = under_way.awaits_client(cx) {
+                *this.timing = timing;
+            }
+            Some(Err(ready!(this.timing.poll_elapsed(cx)).into()))
+        };
         match &passed {
-            Some(Err(RelayBodyError::TooLarge { .. })) => this.progress.failed(Fault::TooLarge),
-            Some(Err(_)) => this.progress.failed(Fault::Broken),
+            Some(Err(RelayBodyError::TooLarge { .. })) => under_way.failed(Fault::TooLarge),
+            Some(Err(_)) => under_way.failed(Fault::Broken),
             // A frame without data is not progress: a client could send them forever at no cost.
             Some(Ok(data)) if !data.has_remaining() => {}
-            Some(Ok(_)) | None => this.progress.moved(),
+            Some(Ok(_)) | None => {
+                if let Some(timing) = under_way.moved() {
+                    *this.timing = timing;
+                }
+                this.timing.moved();
+            }
+        }
+        if !matches!(passed, Some(Ok(_))) {
+            *this.under_way = None;
         }
         Poll::Ready(passed.map(|result| result.map(Frame::data)))
     }
@@ -125,39 +160,28 @@ pin_project! {
         body: Option<B>,
         text: Content,
         left: Left,
-        idle: Idle,
-        deadline: Option<Sleep>,
-        held: Option<Held>,
+        // Until the end of the gateway's body.
+        answering: Option<Answering>,
         failed: Option<RelayBodyError>,
     }
 }
 
 impl<B> RelayResponseBody<B> {
-    /// The gateway's body, which must end before the `deadline`.
-    pub(crate) fn streamed(body: B, limit: u64, idle: Idle, deadline: Option<Sleep>) -> Self {
-        let left = Left::new(limit);
+    /// The gateway's body.
+    pub(crate) fn streamed(body: B, limit: u64, answering: Answering) -> Self {
         Self {
             body: Some(body),
             text: Content::default(),
-            left,
-            idle,
-            deadline,
-            held: None,
+            left: Left::new(limit),
+            answering: Some(answering),
             failed: None,
         }
-    }
-
-    /// Keeps `held` until everything has been read.
-    pub(crate) fn hold(&mut self, held: Held) {
-        self.held = Some(held);
     }
 }
 
 impl<B> From<Content> for RelayResponseBody<B> {
     fn from(text: Content) -> Self {
-        let idle = Idle::new(None, Progress::default());
-        let left = Left::new(0);
-        Self { body: None, text, left, idle, deadline: None, held: None, failed: None }
+        Self { body: None, text, left: Left::new(0), answering: None, failed: None }
     }
 }
 
@@ -178,14 +202,14 @@ where
         match ready!(self.as_mut().poll_next(cx)) {
             Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
             None => {
-                // Nothing more will come, so the place can be given to another request.
-                *self.project().held = None;
+                // Nothing more will come. If the request is over too, so is the exchange.
+                *self.project().answering = None;
                 Poll::Ready(None)
             }
             Some(Err(error)) => {
                 let this = self.project();
-                if let Some(held) = this.held.take() {
-                    held.cut_off(error.reason());
+                if let Some(answering) = this.answering.take() {
+                    answering.cut_off(error.reason());
                 }
                 // After an error a server closes the connection at once, with all that it has not
                 // sent yet. So it first gets the time to send that: a client should see the answer
@@ -226,20 +250,19 @@ where
         let Some(body) = this.body.as_pin_mut() else {
             return Pin::new(this.text).poll_frame(cx).map_err(|never| match never {});
         };
+        let Some(answering) = this.answering else { return Poll::Ready(None) };
         // Checked before the data: a stream that never pauses must end at its limit too.
-        if let Some(deadline) = this.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Some(Err(RelayBodyError::TooLong)));
+        if let Some(elapsed) = answering.over() {
+            return Poll::Ready(Some(Err(elapsed.into())));
         }
         let Poll::Ready(frame) = body.poll_frame(cx) else {
-            ready!(this.idle.poll_elapsed(cx));
-            return Poll::Ready(Some(Err(RelayBodyError::Stalled)));
+            let elapsed = ready!(answering.poll_elapsed(cx));
+            return Poll::Ready(Some(Err(elapsed.into())));
         };
         let passed = pass(frame, this.left).map(|result| {
             result.map(|mut data| {
                 if data.has_remaining() {
-                    this.idle.reset();
+                    answering.moved();
                 }
                 Frame::data(data.copy_to_bytes(data.remaining()))
             })

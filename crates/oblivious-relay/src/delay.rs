@@ -1,12 +1,12 @@
 //! Hides which outgoing request is which incoming one by their times.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use oblivious_service::{Sleep, Timer};
+
+use crate::random::Random;
 
 /// Delays each request on its way to the gateway, and each answer on its way to the client, by a
 /// random time up to a limit.
@@ -23,8 +23,7 @@ use oblivious_service::{Sleep, Timer};
 pub struct Delay {
     most: Duration,
     timer: Arc<dyn Timer>,
-    /// A keyed hash of a counter: nobody outside can predict the next value.
-    random: Arc<(RandomState, AtomicU64)>,
+    random: Arc<Random>,
 }
 
 impl Delay {
@@ -39,12 +38,8 @@ impl Delay {
 
     /// Uniform between zero and the limit.
     fn draw(&self) -> Duration {
-        let (key, number) = &*self.random;
-        let random = key.hash_one(number.fetch_add(1, Ordering::Relaxed));
-        // The upper half of a product of two 64-bit numbers is less than either.
         let nanos = u64::try_from(self.most.as_nanos()).unwrap_or(u64::MAX);
-        let scaled = (u128::from(random) * u128::from(nanos)) >> 64;
-        Duration::from_nanos(u64::try_from(scaled).unwrap_or(nanos))
+        Duration::from_nanos(self.random.below(nanos))
     }
 }
 

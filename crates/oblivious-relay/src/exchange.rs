@@ -9,65 +9,48 @@ use std::time::Instant;
 use http::header::LOCATION;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use oblivious_service::{BoxError, Sleep, Timeout};
+use oblivious_service::{BoxError, resolve_location};
 use tower_service::Service;
 
 use crate::body::{RelayRequestBody, RelayResponseBody};
-use crate::gateway_uri;
-use crate::idle::{Fault, Idle, Progress};
 use crate::media::Kind;
 use crate::refusal::{Failure, Refusal};
-use crate::response::{Bounds, filter};
+use crate::response::filter;
 use crate::route::Route;
+use crate::under_way::{Answering, Fault};
 
-/// What an exchange may take.
-pub(crate) struct ExchangeLimits {
-    /// Bytes, in either direction.
-    pub(crate) limit: u64,
-    /// While nothing moves.
-    pub(crate) timeout: Option<Timeout>,
-    /// In all.
-    pub(crate) deadline: Option<Sleep>,
-}
-
-/// Sends `request`, of this kind, once, and turns the gateway's answer into the one for the client.
+/// Sends `request`, of this kind, once, and turns the gateway's answer into the one for the client,
+/// which may have up to `limit` bytes.
 pub(crate) async fn exchange<S, B, RB>(
     client: &mut S,
     request: Request<RelayRequestBody<B>>,
     kind: Kind,
     route: &Route,
-    limits: ExchangeLimits,
-    progress: Progress,
+    limit: u64,
+    mut answering: Answering,
 ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
 where
     S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
     S::Error: Into<BoxError>,
     RB: Body,
 {
-    let ExchangeLimits { limit, timeout, mut deadline } = limits;
-    let mut idle = Idle::new(timeout, progress);
     let began = Instant::now();
     let mut call = pin!(client.call(request));
     let answer = poll_fn(|cx| {
         if let Poll::Ready(answer) = call.as_mut().poll(cx) {
             return Poll::Ready(Some(answer));
         }
-        let elapsed = idle.poll_elapsed(cx);
-        if idle.progress().fault().is_some() {
+        let elapsed = answering.poll_elapsed(cx);
+        if answering.under_way().fault().is_some() {
             // A gateway that got only part of a request has nothing to say that is worth waiting
             // for.
             return Poll::Ready(None);
         }
-        if let Some(deadline) = &mut deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(None);
-        }
-        elapsed.map(|()| None)
+        elapsed.map(|_| None)
     })
     .await;
     // If the body of the request failed, whatever the gateway says is only about part of it.
-    match idle.progress().fault() {
+    match answering.under_way().fault() {
         Some(Fault::TooLarge) => return Err(Refusal::TooLarge),
         Some(Fault::Broken) => return Err(Refusal::BodyBroken),
         None => {}
@@ -75,10 +58,10 @@ where
     match answer {
         Some(Ok(response)) => {
             route.metrics.answered(began);
-            idle.reset();
+            answering.moved();
             note_move(route, &response);
             let status = response.status().as_u16();
-            let filtered = filter(response, &route.media, kind, Bounds { limit, idle, deadline });
+            let filtered = filter(response, &route.media, kind, limit, answering);
             if filtered.is_err() {
                 let gateway = route.name();
                 tracing::debug!(gateway, status, "the gateway's answer does not pass");
@@ -91,7 +74,7 @@ where
             tracing::warn!(gateway = route.name(), %cause, "request to the gateway failed");
             Err(Refusal::Unreachable(Failure::of(&*error)))
         }
-        None if idle.progress().is_awaiting_client() => Err(Refusal::ClientStalled),
+        None if answering.under_way().is_awaiting_client() => Err(Refusal::ClientStalled),
         None => Err(Refusal::GatewayStalled),
     }
 }
@@ -104,8 +87,7 @@ fn note_move<B>(route: &Route, response: &Response<B>) {
         return;
     }
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-    if let Some(uri) =
-        location.and_then(|location| gateway_uri::resolve(route.destination(), location))
+    if let Some(uri) = location.and_then(|location| resolve_location(route.destination(), location))
     {
         route.move_to(uri);
     }

@@ -1,7 +1,7 @@
 //! Where a relay may send requests.
 
 use http::Uri;
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::Scheme;
 
 use crate::route_error::RouteError;
 
@@ -22,26 +22,6 @@ pub(crate) fn check(uri: &Uri, allow_http: bool, route: &str) -> Result<(), Rout
     Ok(())
 }
 
-/// Where a redirect from `base` to `location` leads (RFC 9110 §10.2.2); `None` if no request could
-/// go there.
-pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
-    // Fragments are not sent to servers.
-    let location = location.split('#').next()?;
-    let mut parts = base.clone().into_parts();
-    if let Some(rest) = location.strip_prefix("//") {
-        let target: Uri = format!("{}://{rest}", base.scheme_str()?).parse().ok()?;
-        return Some(target);
-    }
-    if location.starts_with('/') {
-        parts.path_and_query = Some(location.parse::<PathAndQuery>().ok()?);
-        return Uri::from_parts(parts).ok();
-    }
-    let target: Uri = location.parse().ok()?;
-    // Relative paths are legal, but no gateway needs them: without a scheme it does not count as a
-    // redirect.
-    target.scheme().is_some().then_some(target)
-}
-
 /// Whether both are on the same server, so that what is meant for one may be shown to the other.
 pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
     let port = |uri: &Uri| {
@@ -58,24 +38,6 @@ pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn redirects_are_resolved() {
-        let base = Uri::from_static("https://g.example/.well-known/ohttp-gateway");
-        for (location, expected) in [
-            ("https://h.example/a?b=c", Some("https://h.example/a?b=c")),
-            ("https://h.example/a#b", Some("https://h.example/a")),
-            ("//h.example/a", Some("https://h.example/a")),
-            ("/a?b", Some("https://g.example/a?b")),
-            ("a", None),
-            ("", None),
-            ("https://", None),
-            ("/a b", None),
-        ] {
-            let resolved = resolve(&base, location).map(|uri| uri.to_string());
-            assert_eq!(resolved.as_deref(), expected, "{location:?}");
-        }
-    }
 
     #[test]
     fn an_origin_is_scheme_host_and_port() {

@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use oblivious_keys::KeyConfigList;
 use oblivious_service::{
-    BoxError, Clock, MediaType, Timeout, collect, has_content_coding, media_type,
+    BoxError, Clock, MediaType, Timeout, collect, has_content_coding, media_type, resolve_location,
 };
 use tower_service::Service;
 
@@ -64,7 +64,7 @@ impl KeyFetch {
         RB::Error: Into<BoxError>,
     {
         let mut uri = self.route.keys.clone().ok_or(Refusal::NoKeys)?;
-        let known = self.route.key_cache.last();
+        let known = self.route.learned.key_cache.last();
         let mut for_good = true;
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self.request(uri.clone())?;
@@ -155,5 +155,5 @@ fn redirect<B>(from: &Uri, response: &Response<B>) -> Option<Uri> {
         return None;
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    gateway_uri::resolve(from, location)
+    resolve_location(from, location)
 }

@@ -1,6 +1,5 @@
 //! The key configurations of a gateway, as they were fetched, and for how long they may be kept.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_cache_semantics::{CacheOptions, CachePolicy};
 use oblivious_service::{Content, MediaType, names_entity_tag};
+use siphasher::sip128::SipHasher24;
 
 use crate::body::RelayResponseBody;
 
@@ -52,9 +52,7 @@ impl KeyList {
         now: SystemTime,
         uptime: Duration,
     ) -> Self {
-        let mut hasher = DefaultHasher::new();
-        encoded.hash(&mut hasher);
-        let etag = format!("\"{:016x}\"", hasher.finish());
+        let etag = entity_tag(&encoded);
         let mut fields = HeaderMap::new();
         for name in FRESHNESS.iter().chain(&[ETAG]) {
             for value in headers.get_all(name) {
@@ -127,6 +125,19 @@ impl KeyList {
     }
 }
 
+/// The same for the same list at every relay and at all times, so that it tells nothing of who
+/// asks (RFC 9458 §7).
+///
+/// Two lists do not have the same one by accident. The hash is not one that nobody could force: a
+/// gateway might, at great expense, find a second list with the tag of the first, and then clients
+/// with the first would be told that it has not changed. They are no worse off than those who
+/// still keep it because it is fresh; whether all have the same keys is for clients to find out by
+/// comparing sources, never by this tag.
+fn entity_tag(encoded: &[u8]) -> String {
+    let hash = SipHasher24::new().hash(encoded);
+    format!("\"{:016x}{:016x}\"", hash.h1.swap_bytes(), hash.h2.swap_bytes())
+}
+
 /// How old a response with these fields is when it arrives, and for how long it may be kept.
 ///
 /// Here the relay is an ordinary client that asks for itself, and gives its own answer to others.
@@ -195,6 +206,23 @@ mod tests {
         ] {
             assert_eq!(fresh_for(fields), expected, "{fields:?}");
         }
+    }
+
+    /// RFC 9458 §7: replicas of any version say the same of the same list.
+    #[test]
+    fn a_tag_depends_on_the_list_alone() {
+        let tag = |list: &'static [u8], headers: &HeaderMap| {
+            KeyList::new(Bytes::from_static(list), headers, now(), Duration::ZERO).etag
+        };
+        let none = HeaderMap::new();
+        // As OpenSSL's `mac -macopt size:16 SIPHASH` has it, with a key of zeros.
+        assert_eq!(tag(b"list", &none), "\"7a9d70791648225b9932d58574f1e961\"");
+        let other = HeaderMap::from_iter([
+            (ETAG, HeaderValue::from_static("\"1\"")),
+            (CACHE_CONTROL, HeaderValue::from_static("max-age=1")),
+        ]);
+        assert_eq!(tag(b"list", &other), tag(b"list", &none));
+        assert_ne!(tag(b"lisu", &none), tag(b"list", &none));
     }
 
     #[test]

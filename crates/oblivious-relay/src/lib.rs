@@ -139,10 +139,10 @@
 //! # What a relay cannot hide
 //!
 //! Anyone who watches both sides of it sees requests of the same size go in and out at nearly the
-//! same time (RFC 9458 §6.2.3). [`Delay`] blurs the times. Sizes can only be blurred inside the
-//! encryption: by padding, which the client adds to requests and the gateway to answers. And relay
-//! and gateway together know everything, so they must be run by parties that do not share what they
-//! know.
+//! same time (RFC 9458 §6.2.3). [`Delay`] blurs the times, and [`Batching`] the order as well. Sizes
+//! can only be blurred inside the encryption: by padding, which the client adds to requests and the
+//! gateway to answers. And relay and gateway together know everything, so they must be run by
+//! parties that do not share what they know.
 //!
 //! # Logging and metrics
 //!
@@ -150,21 +150,22 @@
 //! the HTTP client says of the connection to the gateway. They never contain anything from a
 //! request, or a client's address.
 
+mod batching;
 mod body;
 mod breaker;
 mod delay;
 mod exchange;
 mod gateway_uri;
-mod held;
-mod idle;
 mod incremental;
 mod key_cache;
 mod key_fetch;
 mod key_list;
+mod learned;
 mod limits;
 mod media;
 mod observe;
 mod outgoing;
+mod random;
 mod refusal;
 mod relay;
 mod response;
@@ -172,7 +173,10 @@ mod route;
 mod route_error;
 mod routes;
 mod settings;
+mod timing;
+mod under_way;
 
+pub use batching::Batching;
 pub use body::{RelayBodyError, RelayRequestBody, RelayResponseBody};
 pub use breaker::Breaker;
 pub use delay::Delay;

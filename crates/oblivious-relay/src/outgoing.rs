@@ -6,11 +6,11 @@ use http_body::Body;
 use oblivious_service::{Pseudonym, has_content_coding};
 
 use crate::body::RelayRequestBody;
-use crate::idle::Progress;
 use crate::incremental;
 use crate::media::Kind;
 use crate::refusal::Refusal;
 use crate::route::Route;
+use crate::under_way::UnderWay;
 
 /// Checks a client's request and turns it into the one for the gateway; also returns its kind.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn outgoing<B: Body>(
     route: &Route,
     pseudonym: &Pseudonym,
     limit: u64,
-    progress: Progress,
+    under_way: UnderWay,
 ) -> Result<(Request<RelayRequestBody<B>>, Kind), Refusal> {
     let (head, body) = request.into_parts();
     if head.method != Method::POST {
@@ -37,7 +37,7 @@ pub(crate) fn outgoing<B: Body>(
     if announced_length(&head.headers).max(body.size_hint().lower()) > limit {
         return Err(Refusal::TooLarge);
     }
-    let mut outgoing = Request::new(RelayRequestBody::new(body, limit, progress));
+    let mut outgoing = Request::new(RelayRequestBody::new(body, limit, under_way));
     *outgoing.method_mut() = Method::POST;
     *outgoing.uri_mut() = route.destination().clone();
     let headers = outgoing.headers_mut();

@@ -12,6 +12,7 @@ use http_body::Body;
 use oblivious_service::{BoxError, Clock, Live, Pseudonym, ResponseFuture, SystemClock, Timeout};
 use tower_service::Service;
 
+use crate::batching::Batching;
 use crate::body::{RelayRequestBody, RelayResponseBody};
 use crate::breaker::Breaker;
 use crate::delay::Delay;
@@ -52,6 +53,7 @@ impl<S> Relay<S> {
             limits: Limits::default(),
             breaker: None,
             delay: None,
+            batching: None,
             pseudonym: Pseudonym::random("relay"),
             clock: Arc::new(SystemClock),
         };
@@ -104,21 +106,23 @@ impl<S> Relay<S> {
     }
 
     /// How long an exchange may stand still: how long no data may pass in either direction before
-    /// the gateway has answered in full. No limit by default.
+    /// both its request and its answer are over. No limit by default.
     #[must_use]
     pub fn idle_timeout(self, timeout: Timeout) -> Self {
         self.set(|settings| settings.idle_timeout = Some(timeout))
     }
 
-    /// How long an exchange may take in all, from the head of the request to the end of the answer.
-    /// By default, as long as something [moves](Self::idle_timeout).
+    /// How long an exchange may take in all, from the head of the request to the end of request and
+    /// answer, whichever is later. By default, as long as something [moves](Self::idle_timeout).
     ///
     /// A request that has not been answered by then gets a 504, or a 408 if the client is being
-    /// waited for; an answer that has begun breaks off.
+    /// waited for; an answer that has begun breaks off, and so does a request whose answer is over.
     ///
-    /// The limit is noticed when the body of the answer is asked for more, so it does not end an
-    /// exchange whose client takes nothing: what serves that body needs a limit of its own on how
-    /// long it waits for a reader, as the server of `oblivious-hyper` has.
+    /// Both limits are noticed when a body is asked for more, so they do not end an exchange whose
+    /// client takes nothing of the answer: what serves that body needs a limit of its own on how
+    /// long it waits for a reader, as the server of `oblivious-hyper` has. Likewise a gateway that
+    /// has answered, takes nothing more of the request, and does not say so: that is for the HTTP
+    /// client to end.
     #[must_use]
     pub fn exchange_timeout(self, limit: Timeout) -> Self {
         self.set(|settings| settings.exchange_timeout = Some(limit))
@@ -134,7 +138,7 @@ impl<S> Relay<S> {
         self.set(|settings| settings.limits.set_rate(limit, Arc::clone(&settings.clock)))
     }
 
-    /// How many exchanges may be under way, each until the last of its answer has been read.
+    /// How many exchanges may be under way, each until both its request and its answer are over.
     /// Further requests get a 503, or a 429 if they are to be passed on
     /// [incrementally](crate#what-passes) (RFC 10036). No limit by default.
     #[must_use]
@@ -169,6 +173,14 @@ impl<S> Relay<S> {
         self.set(|settings| settings.delay = Some(delay))
     }
 
+    /// Holds requests and answers until there are several, and lets those go together in random
+    /// order, so that their order does not reveal it either. No batches by default. With a
+    /// [delay](Self::delay) as well, that comes first.
+    #[must_use]
+    pub fn batching(self, batching: Batching) -> Self {
+        self.set(|settings| settings.batching = Some(batching))
+    }
+
     /// The pseudonym in the `Via` field of every request to a gateway (RFC 9110 §7.6.3), and in
     /// the `Proxy-Status` field of the relay's own answers (RFC 9209).
     ///
@@ -182,7 +194,8 @@ impl<S> Relay<S> {
         self.set(|settings| settings.pseudonym = pseudonym)
     }
 
-    /// The clock that measures rates, pauses and the age of keys; by default the system's.
+    /// The clock that measures rates, pauses, the age of keys and how long an exchange takes in all;
+    /// by default the system's.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock);

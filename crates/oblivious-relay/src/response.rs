@@ -3,20 +3,13 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::Body;
-use oblivious_service::{MediaType, Sleep, has_content_coding, media_type};
+use oblivious_service::{MediaType, has_content_coding, media_type};
 
 use crate::body::RelayResponseBody;
-use crate::idle::Idle;
 use crate::incremental;
 use crate::media::{Kind, Media};
 use crate::refusal::Refusal;
-
-/// What a response on its way to the client may take.
-pub(crate) struct Bounds {
-    pub(crate) limit: u64,
-    pub(crate) idle: Idle,
-    pub(crate) deadline: Option<Sleep>,
-}
+use crate::under_way::Answering;
 
 /// What the client gets of the gateway's `response` to a request of this kind: only the fields that
 /// it needs (RFC 9458 §6.2).
@@ -24,7 +17,8 @@ pub(crate) fn filter<B: Body>(
     response: Response<B>,
     media: &Media,
     kind: Kind,
-    bounds: Bounds,
+    limit: u64,
+    answering: Answering,
 ) -> Result<Response<RelayResponseBody<B>>, Refusal> {
     let (head, body) = response.into_parts();
     let mut headers = head.headers;
@@ -51,11 +45,10 @@ pub(crate) fn filter<B: Body>(
             false => Refusal::NotOblivious,
         });
     };
-    if body.size_hint().lower() > bounds.limit {
+    if body.size_hint().lower() > limit {
         return Err(Refusal::AnswerTooLarge);
     }
-    let body = RelayResponseBody::streamed(body, bounds.limit, bounds.idle, bounds.deadline);
-    let mut filtered = Response::new(body);
+    let mut filtered = Response::new(RelayResponseBody::streamed(body, limit, answering));
     *filtered.status_mut() = head.status;
     let passing = filtered.headers_mut();
     passing.insert(CONTENT_TYPE, content_type);

@@ -1,15 +1,14 @@
 //! One route: which requests it takes, and where they go (RFC 9458 §8.2).
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Uri};
 use oblivious_service::{Authorization, Payload};
 
-use crate::breaker::Circuit;
 use crate::gateway_uri;
-use crate::key_cache::KeyCache;
+use crate::learned::Learned;
 use crate::media::Media;
 use crate::observe::GatewayMetrics;
 use crate::route_error::RouteError;
@@ -43,10 +42,7 @@ pub struct Route {
     pub(crate) keys: Option<Uri>,
     pub(crate) allow_http: bool,
     pub(crate) metrics: Arc<GatewayMetrics>,
-    pub(crate) circuit: Circuit,
-    pub(crate) key_cache: Arc<KeyCache>,
-    /// The gateway's new location, once it has moved permanently.
-    moved: OnceLock<Uri>,
+    pub(crate) learned: Arc<Learned>,
 }
 
 impl Route {
@@ -86,9 +82,7 @@ impl Route {
             keys: None,
             allow_http: false,
             metrics: Arc::new(GatewayMetrics::new(name)),
-            circuit: Circuit::default(),
-            key_cache: Arc::default(),
-            moved: OnceLock::new(),
+            learned: Arc::default(),
         }
     }
 
@@ -159,13 +153,30 @@ impl Route {
         Ok(())
     }
 
+    /// Whether both take the same requests, to the same gateway with the same keys.
+    pub(crate) fn leads_like(&self, other: &Self) -> bool {
+        self.is_for_the_same(other)
+            && self.gateway == other.gateway
+            && self.keys == other.keys
+            && self.allow_http == other.allow_http
+    }
+
+    /// Whether both take the requests for the same path and host.
+    pub(crate) fn is_for_the_same(&self, other: &Self) -> bool {
+        let same_host = match (&self.host, &other.host) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one == other,
+        };
+        same_host && self.path == other.path
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.metrics.name()
     }
 
     /// Where requests go now.
     pub(crate) fn destination(&self) -> &Uri {
-        self.moved.get().unwrap_or(&self.gateway)
+        self.learned.moved.get().unwrap_or(&self.gateway)
     }
 
     /// The gateway says that it is at `uri` from now on (RFC 9540 §5). Only the first such move is
@@ -175,7 +186,7 @@ impl Route {
     pub(crate) fn move_to(&self, uri: Uri) {
         let permitted = gateway_uri::check(&uri, self.allow_http, self.name()).is_ok()
             && (self.authorization.is_none() || gateway_uri::same_origin(&uri, &self.gateway));
-        if permitted && uri != self.gateway && self.moved.set(uri).is_ok() {
+        if permitted && uri != self.gateway && self.learned.moved.set(uri).is_ok() {
             tracing::warn!(gateway = self.name(), "the gateway has moved: change its URI");
         }
     }

@@ -13,7 +13,8 @@ use crate::route_error::RouteError;
 /// Of the routes that match a request, one with both its path and host goes first, then one with
 /// only its path, then one with only its host.
 ///
-/// What a route has learned, such as the keys of its gateway, is lost with it.
+/// What a route has learned, such as the keys of its gateway, is lost with it, unless the one that
+/// replaces it [takes that over](Self::add_keeping).
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     /// In the order of their paths; for the same path, those with a host before the one without.
@@ -35,15 +36,7 @@ impl Routes {
     /// gateway or of its keys is not an absolute `https` URI.
     pub fn add(&mut self, route: Route) -> Result<(), RouteError> {
         route.check()?;
-        let same = |other: &Arc<Route>| {
-            let hosts = (other.host.as_deref(), route.host.as_deref());
-            let same_host = match hosts {
-                (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-                (one, other) => one == other,
-            };
-            same_host && other.path == route.path
-        };
-        if self.iter().any(same) {
+        if self.iter().any(|other| other.is_for_the_same(&route)) {
             let host = route.host.as_deref().unwrap_or_default();
             let path = route.path.as_deref().unwrap_or_default();
             return Err(RouteError::Duplicate { path: format!("{host}{path}") });
@@ -59,6 +52,23 @@ impl Routes {
             None => self.by_host.push(Arc::new(route)),
         }
         Ok(())
+    }
+
+    /// Adds a route like [`add`](Self::add). If there is one among `before` for the same requests,
+    /// with the same gateway and keys, what that one has learned is kept: the keys that clients get,
+    /// whether the gateway [answers](crate::Breaker), and where it has moved.
+    ///
+    /// Use it for routes whose connections are as before too, above all in which authorities they
+    /// trust: the keys came over those.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn add_keeping(&mut self, mut route: Route, before: &Self) -> Result<(), RouteError> {
+        if let Some(same) = before.iter().find(|other| other.leads_like(&route)) {
+            route.learned = Arc::clone(&same.learned);
+        }
+        self.add(route)
     }
 
     /// How many routes there are.

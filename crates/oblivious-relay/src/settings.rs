@@ -8,12 +8,11 @@ use http_body::Body;
 use oblivious_service::{BoxError, Clock, Live, Pseudonym, Timeout};
 use tower_service::Service;
 
+use crate::batching::{Batch, Batching};
 use crate::body::{RelayRequestBody, RelayResponseBody};
 use crate::breaker::{Attempt, Breaker};
 use crate::delay::Delay;
-use crate::exchange::{ExchangeLimits, exchange};
-use crate::held::Held;
-use crate::idle::Progress;
+use crate::exchange::exchange;
 use crate::incremental;
 use crate::key_fetch::KeyFetch;
 use crate::limits::{Excess, Limits, Permits};
@@ -22,6 +21,8 @@ use crate::outgoing::outgoing;
 use crate::refusal::{Failure, Refusal};
 use crate::route::Route;
 use crate::routes::Routes;
+use crate::timing::{Deadline, Timing};
+use crate::under_way::{Answering, UnderWay};
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) delay: Option<Delay>,
+    pub(crate) batching: Option<Batching>,
     pub(crate) pseudonym: Pseudonym,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -47,6 +49,7 @@ impl fmt::Debug for Settings {
             .field("limits", &self.limits)
             .field("breaker", &self.breaker)
             .field("delay", &self.delay)
+            .field("batching", &self.batching)
             .field("pseudonym", &self.pseudonym)
             .finish_non_exhaustive()
     }
@@ -82,8 +85,8 @@ impl Settings {
         let answer = match admitted {
             Ok(permits) => {
                 let undecided = Undecided(&route);
-                let held = Held::new(Arc::clone(&route.metrics), permits);
-                let answer = self.try_answer(client, request, &route, held).await;
+                let under_way = UnderWay::new(Arc::clone(&route.metrics), permits);
+                let answer = self.try_answer(client, request, &route, under_way).await;
                 undecided.decided();
                 answer
             }
@@ -109,7 +112,7 @@ impl Settings {
         client: Option<S>,
         request: Request<B>,
         route: &Arc<Route>,
-        held: Held,
+        under_way: UnderWay,
     ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
     where
         S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
@@ -120,27 +123,21 @@ impl Settings {
         RB: Body + Send + 'static,
         RB::Error: Into<BoxError>,
     {
-        let deadline = self.exchange_timeout.as_ref().map(Timeout::start);
+        let timing = self.timing();
         if route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD) {
             // Seldom and large, so it is boxed and takes no room in every exchange.
             return Box::pin(self.keys(client, request, route)).await;
         }
-        let progress = Progress::default();
         let limit = self.body_limit;
-        let (request, kind) = outgoing(request, route, &self.pseudonym, limit, progress.clone())?;
+        let (request, kind) = outgoing(request, route, &self.pseudonym, limit, under_way.clone())?;
         let attempt = self.attempt(route)?;
         let mut client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
-        if let Some(delay) = &self.delay {
-            delay.hold().await;
-        }
-        let limits = ExchangeLimits { limit, timeout: self.idle_timeout.clone(), deadline };
-        let answer = exchange(&mut client, request, kind, route, limits, progress).await;
+        self.hold(&route.learned.requests).await;
+        let answering = Answering::new(under_way, timing);
+        let answer = exchange(&mut client, request, kind, route, limit, answering).await;
         self.conclude(attempt, &answer, route);
-        if let Some(delay) = &self.delay {
-            delay.hold().await;
-        }
-        let mut response = answer?;
-        response.body_mut().hold(held);
+        self.hold(&route.learned.answers).await;
+        let response = answer?;
         if response.status().is_success() {
             route.metrics.relayed();
         } else {
@@ -149,6 +146,28 @@ impl Settings {
         let status = response.status().as_u16();
         tracing::debug!(gateway = route.name(), status, "relayed");
         Ok(response)
+    }
+
+    /// Holds a message of this batch back, if messages are to be held back.
+    async fn hold(&self, batch: &Batch) {
+        if let Some(delay) = &self.delay {
+            delay.hold().await;
+        }
+        if let Some(batching) = &self.batching {
+            // Few relays do this, so it takes no room in the exchanges of the others.
+            Box::pin(batch.join(batching)).await;
+        }
+    }
+
+    /// The limits on the time of an exchange that begins now.
+    fn timing(&self) -> Timing {
+        let deadline = |limit: &Timeout| Deadline::new(limit.clone(), Arc::clone(&self.clock));
+        Timing::new(self.idle_timeout.clone(), self.exchange_timeout.as_ref().map(deadline))
+    }
+
+    /// The limit on time that any exchange keeps, however it moves.
+    fn shortest_limit(&self) -> Option<&Timeout> {
+        [&self.idle_timeout, &self.exchange_timeout].into_iter().flatten().min_by_key(|one| one.limit())
     }
 
     /// Finds a place for the request among those under way.
@@ -164,7 +183,7 @@ impl Settings {
 
     fn attempt<'a>(&self, route: &'a Route) -> Result<Option<Attempt<'a>>, Refusal> {
         let Some(breaker) = self.breaker else { return Ok(None) };
-        match route.circuit.admit(breaker, self.clock.uptime()) {
+        match route.learned.circuit.admit(breaker, self.clock.uptime()) {
             Ok(attempt) => Ok(Some(attempt)),
             Err(wait) => Err(Refusal::Resting(wait)),
         }
@@ -217,10 +236,10 @@ impl Settings {
             route: Arc::clone(route),
             via: self.pseudonym.value(),
             // All clients wait for this fetch, so it must end if anything is to end at all.
-            timeout: self.idle_timeout.clone().or_else(|| self.exchange_timeout.clone()),
+            timeout: self.shortest_limit().cloned(),
             clock: Arc::clone(&self.clock),
         };
-        let cache = &route.key_cache;
+        let cache = &route.learned.key_cache;
         let list = cache.get(&self.clock, || Box::pin(fetch.run(client))).await?;
         route.metrics.outcome("keys");
         Ok(list.answer(request.headers(), self.clock.uptime()))

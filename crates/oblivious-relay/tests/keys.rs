@@ -11,7 +11,9 @@ use common::{Answer, Body, Gateway, fields, send};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RelayRequestBody, Route, Routes};
-use oblivious_service::{Authorization, BoxError, Clock, Content, Pseudonym, Timeout, TokioTimer};
+use oblivious_service::{
+    Authorization, BoxError, Clock, Content, Live, Pseudonym, Timeout, TokioTimer,
+};
 use tokio::sync::Notify;
 use tower::util::BoxCloneService;
 use tower::{ServiceExt, service_fn};
@@ -291,6 +293,30 @@ async fn a_gateway_that_has_moved_is_found_by_the_next_request() {
     assert_eq!(recorder.asked(), ["https://g.example/gateway", "https://g.example/moved"]);
 }
 
+/// RFC 9110 §10.2.2, RFC 3986 §5.2: a location may be relative, to the URI that redirects.
+#[tokio::test]
+async fn relative_redirects_are_followed() {
+    let recorder = Recorder::answering(|request| {
+        let path = request.uri().path_and_query().unwrap().as_str();
+        match path {
+            "/keys" => status(307, &[("location", "now/keys?a")]),
+            "/now/keys?a" => status(302, &[("location", "../then/./keys#b")]),
+            "/then/keys" => status(303, &[("location", "?c")]),
+            _ => list(&[]),
+        }
+    });
+    assert_eq!(send(&recorder.relay(|route| route), get()).await.status(), 200);
+    assert_eq!(
+        recorder.asked(),
+        [
+            "https://g.example/keys",
+            "https://g.example/now/keys?a",
+            "https://g.example/then/keys",
+            "https://g.example/then/keys?c",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn redirects_end_and_lead_nowhere_else() {
     for (location, asked) in [
@@ -298,13 +324,48 @@ async fn redirects_end_and_lead_nowhere_else() {
         ("http://g.example/keys", 1),
         ("https://user:secret@g.example/keys", 1),
         ("ftp://g.example/keys", 1),
-        ("keys", 1),
+        ("https:keys", 1),
+        ("keys", 6),
+        ("", 6),
     ] {
         let recorder = Recorder::answering(move |_| status(302, &[("location", location)]));
         let relay = recorder.relay(|route| route);
         assert_eq!(send(&relay, get()).await.status(), 502, "{location}");
         assert_eq!(recorder.asked().len(), asked, "{location}");
     }
+}
+
+/// Routes are replaced while the relay runs: one that leads where it did goes on with what it has.
+#[tokio::test]
+async fn a_route_that_is_replaced_by_its_like_keeps_its_keys() {
+    let recorder = Recorder::answering(|_| list(&[("cache-control", "max-age=60")]));
+    let route = |gateway: &str, keys: &str| {
+        let route = Route::path("/gateway", gateway.parse().unwrap()).unwrap();
+        route.keys(keys.parse().unwrap())
+    };
+    let (gateway, keys) = ("https://g.example/gateway", "https://g.example/keys");
+    let mut before = Routes::new();
+    before.add(route(gateway, keys)).unwrap();
+    let routes = Live::new(before);
+    let relay = Relay::new(recorder.gateway.clone()).routes(routes.clone());
+    let replace = |route: Route| {
+        let mut next = Routes::new();
+        next.add_keeping(route, &routes.current()).unwrap();
+        routes.replace(next);
+    };
+    assert_eq!(send(&relay, get()).await.status(), 200);
+    let credential = Authorization::bearer("another").unwrap();
+    replace(route(gateway, keys).named("renamed").authorization(credential));
+    assert_eq!(send(&relay, get()).await.status(), 200);
+    assert_eq!(recorder.asked(), [keys]);
+
+    replace(route("https://h.example/gateway", keys));
+    assert_eq!(send(&relay, get()).await.status(), 200);
+    replace(route(gateway, "https://g.example/keys?other"));
+    assert_eq!(send(&relay, get()).await.status(), 200);
+    replace(route(gateway, "https://g.example/keys?other").only_host("relay.example").unwrap());
+    assert_eq!(send(&relay, get()).await.status(), 200);
+    assert_eq!(recorder.asked().len(), 4);
 }
 
 /// RFC 9458 §3.2: a list is taken whole or not at all.
@@ -363,15 +424,25 @@ async fn entries_with_an_unknown_kem_pass_as_they_are() {
     assert_eq!(bytes(send(&recorder.relay(|route| route), get()).await).await, unknown);
 }
 
+/// Whichever limit is shorter.
 #[tokio::test(start_paused = true)]
 async fn a_silent_gateway_is_a_gateway_timeout() {
     let gateway = service_fn(|_: Request<RelayRequestBody<Body>>| async {
         std::future::pending::<Result<Response<Body>, BoxError>>().await
     });
     let recorder = Recorder { seen: Arc::default(), gateway: BoxCloneService::new(gateway) };
-    let timeout = Timeout::new(Duration::from_secs(10), TokioTimer);
-    let relay = recorder.relay(|route| route).idle_timeout(timeout);
-    assert_eq!(send(&relay, get()).await.status(), 504);
+    let limit = |seconds| Timeout::new(Duration::from_secs(seconds), TokioTimer);
+    let relay = || recorder.relay(|route| route);
+    for relay in [
+        relay().idle_timeout(limit(10)),
+        relay().exchange_timeout(limit(10)),
+        relay().idle_timeout(limit(20)).exchange_timeout(limit(10)),
+        relay().idle_timeout(limit(10)).exchange_timeout(limit(20)),
+    ] {
+        let start = tokio::time::Instant::now();
+        assert_eq!(send(&relay, get()).await.status(), 504);
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
 }
 
 #[tokio::test]

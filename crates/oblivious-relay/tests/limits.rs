@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use common::{Answer, Body, Gateway, relay_answering, relay_to, request, response, send, text};
+use common::{
+    Answer, Body, Gateway, TimerClock, relay_answering, relay_to, request, response, send, text,
+};
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use oblivious_relay::{
-    Breaker, ClientPrefixes, Delay, RateLimit, Relay, RelayBodyError, RelayRequestBody,
+    Batching, Breaker, ClientPrefixes, Delay, RateLimit, Relay, RelayBodyError, RelayRequestBody,
 };
 use oblivious_service::{BoxError, ClientAddress, Clock, Pseudonym, Timeout, TokioTimer};
 use tokio::time::{Instant, sleep};
-use tower::service_fn;
+use tower::{ServiceExt, service_fn};
 use tower::util::BoxCloneService;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -206,7 +208,8 @@ async fn an_exchange_that_never_stands_still_ends_all_the_same() {
     };
     // The answer.
     let (relay, _) = relay_answering(move || response().map(|_| dribble()));
-    let relay = relay.idle_timeout(Timeout::new(2 * SECOND, TokioTimer)).exchange_timeout(limit());
+    let idle = Timeout::new(2 * SECOND, TokioTimer);
+    let relay = relay.idle_timeout(idle).exchange_timeout(limit()).clock(TimerClock::new());
     let start = Instant::now();
     let mut body = send(&relay, request()).await.into_body();
     let error = loop {
@@ -235,7 +238,8 @@ async fn a_slow_reader_does_not_hold_an_exchange_open() {
         let chunk = |_| Ok(http_body::Frame::data(bytes::Bytes::from_static(b"x")));
         response().map(|_| common::frames((0..u64::MAX).map(chunk)))
     });
-    let relay = relay.exchange_timeout(Timeout::new(10 * SECOND, TokioTimer));
+    let relay =
+        relay.exchange_timeout(Timeout::new(10 * SECOND, TokioTimer)).clock(TimerClock::new());
     let mut body = send(&relay, request()).await.into_body();
     let mut read = 0;
     while body.frame().await.unwrap().is_ok() {
@@ -357,4 +361,39 @@ async fn delays_are_random_and_bounded() {
     taken.sort();
     taken.dedup();
     assert!(taken.len() > 10, "{taken:?}");
+}
+
+/// RFC 9458 §6.2.3: requests to a gateway go out together, and so do the answers of a gateway; what
+/// goes elsewhere makes no batch fuller.
+#[tokio::test(start_paused = true)]
+async fn requests_to_a_gateway_go_out_in_batches() {
+    let (relay, seen) = relay_answering(response);
+    let size = NonZeroUsize::new(3).unwrap();
+    let relay = relay
+        .route("/other", "https://other.example/".parse().unwrap())
+        .unwrap()
+        .batching(Batching::of(size, Timeout::new(10 * SECOND, TokioTimer)));
+    let ask = |path: &'static str| {
+        let mut request = request();
+        *request.uri_mut() = path.parse().unwrap();
+        tokio::spawn(relay.clone().oneshot(request))
+    };
+    let start = Instant::now();
+    let mut asked = vec![ask("/gateway"), ask("/other"), ask("/gateway"), ask("/other")];
+    sleep(SECOND).await;
+    assert!(seen.lock().unwrap().is_empty());
+    asked.push(ask("/gateway"));
+    for one in asked.drain(..).step_by(2) {
+        assert_eq!(one.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(start.elapsed(), SECOND);
+    assert_eq!(seen.lock().unwrap().len(), 3);
+
+    // Two are fewer than a batch. They wait on their way to the gateway, and back.
+    let start = Instant::now();
+    let asked = [ask("/gateway"), ask("/gateway")];
+    for one in asked {
+        assert_eq!(one.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(start.elapsed(), 20 * SECOND);
 }

@@ -3,18 +3,21 @@
 mod common;
 
 use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use common::{Body, Gateway, erase, relay_answering, relay_to, request, response, send, text};
+use common::{
+    Body, Gateway, TimerClock, erase, relay_answering, relay_to, request, response, send, text,
+};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
-use oblivious_relay::{RelayBodyError, RelayRequestBody};
-use oblivious_service::{BoxError, Timeout, TokioTimer};
+use oblivious_relay::{Relay, RelayBodyError, RelayRequestBody};
+use oblivious_service::{BoxError, Clock, Timeout, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tower::service_fn;
@@ -186,7 +189,7 @@ async fn a_silent_gateway_is_a_gateway_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_response_that_stalls_breaks_off() {
     let (mut gateway, body) = channel();
-    let body = std::sync::Mutex::new(Some(body));
+    let body = Mutex::new(Some(body));
     let body = Arc::new(body);
     let (relay, _) =
         relay_answering(move || response().map(|_| body.lock().unwrap().take().unwrap()));
@@ -295,6 +298,112 @@ async fn a_request_that_moves_keeps_its_response_alive() {
     assert_eq!(answer, "xxxx");
 }
 
+/// What a gateway got of a request, once it has all of it or no more of it comes.
+type Read = tokio::task::JoinHandle<Result<Bytes, BoxError>>;
+
+/// A gateway that answers at once, and goes on reading what it was sent.
+fn early() -> (Gateway, Arc<Mutex<Vec<Read>>>) {
+    let reading = Arc::<Mutex<Vec<Read>>>::default();
+    let seen = reading.clone();
+    let gateway = service_fn(move |request: Request<RelayRequestBody<Body>>| {
+        let body = erase(request.into_body());
+        let read = tokio::spawn(async { Ok(body.collect().await?.to_bytes()) });
+        seen.lock().unwrap().push(read);
+        async { Ok(response()) }
+    });
+    (BoxCloneService::new(gateway), reading)
+}
+
+/// Sends a request that goes on after its answer, which is read to its end. Returns how the gateway
+/// reads the request.
+async fn answered_early(relay: &Relay<Gateway>, body: Body, reading: &Mutex<Vec<Read>>) -> Read {
+    let answer = send(relay, with_body(body)).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(text(answer).await, "sealed");
+    reading.lock().unwrap().pop().unwrap()
+}
+
+fn broke_off(read: Result<Bytes, BoxError>) -> RelayBodyError {
+    *read.unwrap_err().downcast().unwrap()
+}
+
+/// An exchange has its place until both of its bodies are over, whichever ends first.
+#[tokio::test]
+async fn an_upload_after_its_answer_counts_as_under_way() {
+    let (gateway, reading) = early();
+    let relay = relay_to(gateway).concurrency_limit(NonZeroUsize::MIN);
+    let (mut client, body) = channel();
+    let read = answered_early(&relay, body, &reading).await;
+    client.send_data(Bytes::from_static(b"more")).await.unwrap();
+    assert_eq!(send(&relay, request()).await.status(), 503);
+    drop(client);
+    assert_eq!(read.await.unwrap().unwrap(), "more");
+    assert_eq!(send(&relay, request()).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_after_its_answer_must_not_stand_still() {
+    let (gateway, reading) = early();
+    let relay = relay_to(gateway).concurrency_limit(NonZeroUsize::MIN).idle_timeout(timeout());
+    let (mut client, body) = channel();
+    let read = answered_early(&relay, body, &reading).await;
+    for _ in 0..3 {
+        sleep(9 * SECOND).await;
+        client.send_data(Bytes::from_static(b"slow")).await.unwrap();
+    }
+    let start = Instant::now();
+    assert!(matches!(broke_off(read.await.unwrap()), RelayBodyError::Stalled));
+    assert_eq!(start.elapsed().as_secs(), 10);
+    assert_eq!(send(&relay, request()).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_after_its_answer_ends_with_the_time_of_the_exchange() {
+    let (gateway, reading) = early();
+    let relay = relay_to(gateway)
+        .concurrency_limit(NonZeroUsize::MIN)
+        .idle_timeout(timeout())
+        .exchange_timeout(Timeout::new(30 * SECOND, TokioTimer))
+        .clock(TimerClock::new());
+    let (mut client, body) = channel();
+    let start = Instant::now();
+    let read = answered_early(&relay, body, &reading).await;
+    tokio::spawn(async move {
+        while client.send_data(Bytes::from_static(b"x")).await.is_ok() {
+            sleep(SECOND).await;
+        }
+    });
+    assert!(matches!(broke_off(read.await.unwrap()), RelayBodyError::TooLong));
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert_eq!(send(&relay, request()).await.status(), 200);
+}
+
+/// A clock that goes on by a second whenever it is looked at.
+#[derive(Default)]
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Nothing is ever waited for, so no timer is ever asked.
+#[tokio::test]
+async fn an_upload_after_its_answer_ends_even_if_it_never_pauses() {
+    let (gateway, reading) = early();
+    let limit = Timeout::new(30 * SECOND, TokioTimer);
+    let relay = relay_to(gateway).exchange_timeout(limit).clock(Hasty::default());
+    let chunk = |_| Ok(Frame::data(Bytes::from_static(b"x")));
+    let endless = common::frames((0..u64::MAX).map(chunk));
+    let read = answered_early(&relay, endless, &reading).await;
+    assert!(matches!(broke_off(read.await.unwrap()), RelayBodyError::TooLong));
+}
+
 /// Says when it is dropped.
 struct Witness(Arc<AtomicBool>);
 
@@ -308,7 +417,7 @@ impl Drop for Witness {
 async fn a_client_that_goes_away_cancels_the_call() {
     let cancelled = Arc::new(AtomicBool::new(false));
     let (started, has_started) = oneshot::channel();
-    let started = Arc::new(std::sync::Mutex::new(Some(started)));
+    let started = Arc::new(Mutex::new(Some(started)));
     let gateway = {
         let cancelled = cancelled.clone();
         service_fn(move |_| {
@@ -331,7 +440,7 @@ async fn a_client_that_goes_away_cancels_the_call() {
 #[tokio::test]
 async fn a_client_that_goes_away_while_it_reads_drops_the_gateways_body() {
     let (mut gateway, body) = channel();
-    let body = Arc::new(std::sync::Mutex::new(Some(body)));
+    let body = Arc::new(Mutex::new(Some(body)));
     let (relay, _) =
         relay_answering(move || response().map(|_| body.lock().unwrap().take().unwrap()));
     let answer = send(&relay, request()).await;

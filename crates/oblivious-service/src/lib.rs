@@ -33,9 +33,11 @@
 mod authorization;
 mod body;
 mod client_address;
+mod forwarded;
 mod future;
 mod headers;
 mod live;
+mod location;
 mod media_type;
 mod payload;
 mod problem;
@@ -53,6 +55,7 @@ pub use headers::{
     strip_forwarding_fields,
 };
 pub use live::Live;
+pub use location::resolve_location;
 pub use media_type::MediaType;
 pub use oblivious_wire::Content;
 pub use payload::{BinaryHttp, Payload, PayloadError};

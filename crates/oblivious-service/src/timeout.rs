@@ -59,6 +59,11 @@ impl Timeout {
         self.timer.sleep(self.limit)
     }
 
+    /// The same for what began before this call: `passed` counts as over.
+    pub fn start_after(&self, passed: Duration) -> Sleep {
+        self.timer.sleep(self.limit.saturating_sub(passed))
+    }
+
     /// Runs `future` and drops it when the limit, counted from the first poll, has passed.
     ///
     /// If the future is ready when the limit passes, its result counts.
@@ -121,6 +126,16 @@ mod tests {
         assert_eq!(timeout.run(late).await, Err(TimeoutError));
         assert_eq!(start.elapsed().as_secs(), 10);
         assert_eq!(Arc::strong_count(&witness), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_passed_counts() {
+        let timeout = Timeout::new(10 * SECOND, Paused);
+        let start = Instant::now();
+        timeout.start_after(7 * SECOND).await;
+        assert_eq!(start.elapsed().as_secs(), 3);
+        timeout.start_after(11 * SECOND).await;
+        assert_eq!(start.elapsed().as_secs(), 3);
     }
 
     #[cfg(feature = "tokio")]

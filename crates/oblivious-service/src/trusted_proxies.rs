@@ -4,16 +4,20 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
-use rfc7239::{NodeIdentifier, NodeName};
 use thiserror::Error;
 
 use crate::ClientAddress;
+use crate::forwarded::forwarded_for;
 
 /// Proxies that are believed when they say for whom they forward a request, and the header field in
 /// which they say so.
 ///
 /// In that field, the last address that is not one of the proxies counts: anything before it was
 /// there when the request arrived, so the client may have made it up.
+///
+/// A proxy must not write anything into that field that the client could use to end its part of it:
+/// in `Forwarded`, a `host` that the client chose must be in quotes, as RFC 7239 §4 requires, or
+/// left out. A line that is not as RFC 7239 has it is not believed.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -86,59 +90,30 @@ impl TrustedProxies {
         }
         let mut first = None;
         for value in headers.get_all(&self.field).iter().rev() {
-            let value = value.to_str().ok()?;
-            if self.field == FORWARDED {
-                if has_quoted_separator(value) {
-                    return None;
+            for address in self.addresses(value.to_str().ok()?)?.into_iter().rev() {
+                let address = address?;
+                if !self.trusts(address) {
+                    return Some(address.into());
                 }
-                for node in rfc7239::parse(value).rev() {
-                    let address = node_address(&node.ok()?.forwarded_for?)?;
-                    if !self.trusts(address) {
-                        return Some(address.into());
-                    }
-                    first = Some(address);
-                }
-            } else {
-                for text in value.rsplit(',') {
-                    let address = address(text.trim())?;
-                    if !self.trusts(address) {
-                        return Some(address.into());
-                    }
-                    first = Some(address);
-                }
+                first = Some(address);
             }
         }
         // One of the proxies asks on its own behalf.
         first.map(ClientAddress::from)
     }
 
+    /// What a line of the field names, in order; `None` for what is no address.
+    fn addresses(&self, line: &str) -> Option<Vec<Option<IpAddr>>> {
+        if self.field == FORWARDED {
+            let nodes = forwarded_for(line)?;
+            return Some(nodes.into_iter().map(|node| address(&node?)).collect());
+        }
+        Some(line.split(',').map(|text| address(text.trim())).collect())
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
-    }
-}
-
-/// Whether a quoted string of `Forwarded` holds what separates elements and pairs outside of one.
-///
-/// RFC 7239 §4 allows it, in a `host` that the client chose for instance; the parser takes it for
-/// a separator, so that a client could give itself an address.
-fn has_quoted_separator(value: &str) -> bool {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    value.chars().any(|character| {
-        match character {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            _ => {}
-        }
-        is_quoted && matches!(character, ',' | ';')
-    })
-}
-
-fn node_address(node: &NodeIdentifier<'_>) -> Option<IpAddr> {
-    match node.name {
-        NodeName::Ip(address) => Some(address),
-        _ => None,
     }
 }
 
@@ -188,15 +163,71 @@ mod tests {
         }
     }
 
-    /// RFC 7239 §4: a client can have its proxy quote what it likes.
+    /// RFC 7239 §4: whatever a client sends as its host, and whatever it already has in the field,
+    /// the address that the proxy saw is the one that counts, or none does.
     #[test]
-    fn nobody_gives_himself_an_address_in_quotes() {
-        for host in ["a;for=203.0.113.9", "a, for=203.0.113.9", "a\\\";for=203.0.113.9"] {
-            let line = format!("for=192.0.2.7;host=\"{host}\"");
-            assert_eq!(client("forwarded", &[&line]), None, "{line}");
+    fn nobody_gives_himself_an_address() {
+        let proxy = "for=192.0.2.7";
+        let hosts = [
+            "a;for=203.0.113.9",
+            "a;FOR=203.0.113.9",
+            "a; for=203.0.113.9",
+            "a;for=\"203.0.113.9\"",
+            "a;x=\";for=203.0.113.9",
+            "a\\",
+            "a\\\";for=203.0.113.9",
+            "\";for=203.0.113.9;x=\"",
+            "\", for=203.0.113.9;x=\"",
+            "",
+            " ",
+            "=",
+            ";",
+            "for=203.0.113.9",
+        ];
+        let before = [
+            "",
+            "for=203.0.113.9, ",
+            "for=203.0.113.9;x=\", ",
+            "for=203.0.113.9;x=\"\\, ",
+            "for=203.0.113.9;x=\\\", ",
+            "\", ",
+            "junk, ",
+            ", ",
+            "for=203.0.113.9;",
+        ];
+        for host in hosts {
+            let quoted = host.replace('\\', "\\\\").replace('"', "\\\"");
+            for before in before {
+                for (line, is_right) in [
+                    // As RFC 7239 has it.
+                    (format!("{before}{proxy};host=\"{quoted}\""), true),
+                    (format!("{before}host=\"{quoted}\";{proxy}"), true),
+                    (format!("{before}for=\"192.0.2.7:80\";host=\"{quoted}\";proto=http"), true),
+                    // By proxies that quote nothing, or without care.
+                    (format!("{before}{proxy};host={host}"), false),
+                    (format!("{before}{proxy};host=\"{host}\""), false),
+                    (format!("{before}host={host};{proxy}"), false),
+                    (format!("{before}host=\"{host}\";{proxy}"), false),
+                ] {
+                    // A comma that nothing protects ends the proxy's own part: no reader can tell.
+                    if !is_right && host.contains(',') {
+                        continue;
+                    }
+                    let found = client("forwarded", &[&line]);
+                    assert!(
+                        matches!(found.as_deref(), None | Some("192.0.2.7")),
+                        "{line}: {found:?}"
+                    );
+                    if is_right && before.is_empty() {
+                        assert_eq!(found.as_deref(), Some("192.0.2.7"), "{line}");
+                    }
+                }
+            }
         }
-        let quoted = "for=\"[2001:db8::7]:4711\";host=\"a\"";
-        assert_eq!(client("forwarded", &[quoted]).as_deref(), Some("2001:db8::7"));
+        // What is on lines of its own is nobody else's.
+        let lines = ["for=203.0.113.9;x=\"", "for=192.0.2.7;host=\"a\"", "for=10.0.0.5"];
+        assert_eq!(client("forwarded", &lines).as_deref(), Some("192.0.2.7"));
+        assert_eq!(client("forwarded", &["for=203.0.113.9", "for=\""]), None);
     }
 
     /// RFC 7239 §4 to §6

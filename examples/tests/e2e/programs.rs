@@ -82,9 +82,9 @@ impl Server {
         let mut process = program(name)
             .args(listen)
             .args(arguments)
-            .envs(environment.iter().copied())
             // All that there is to log: the tests look for what must not be in there.
             .env("RUST_LOG", "trace")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

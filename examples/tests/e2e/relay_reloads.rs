@@ -1,9 +1,12 @@
 //! The relay when its files change.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use http::StatusCode;
-use oblivious_hyper::tls;
+use http::{Request, StatusCode, header};
+use oblivious_http::service::Content;
+use oblivious_hyper::{server, tls};
 
 use crate::programs::Server;
 use crate::setup::{Setup, TempFile, send};
@@ -63,7 +66,73 @@ async fn at_sighup_routes_are_read_again() {
     write(&file, format!("body-limit = 1\n{}", config(&setup, &["/gateway", "/newer"])));
     setup.relay.signal("HUP");
     setup.relay.await_log("after a restart");
+    setup.relay.await_log("body-limit");
     assert_eq!(status("/newer").await, StatusCode::OK);
+}
+
+/// A route that is as before goes on with the keys that it has, and leaves a gateway that does not
+/// answer in peace; one that has changed does neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_sighup_routes_that_stay_keep_what_they_know() {
+    let setup = Setup::start().await;
+    let get = |url: String| send(Request::get(url).body(Content::default()).unwrap());
+    let list = get(setup.gateway.url("/ohttp-keys")).await.body;
+    // It counts how often it is asked.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let keys = {
+        let asked = asked.clone();
+        let answer = move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let kind = (header::CONTENT_TYPE, "application/ohttp-keys");
+            let fresh = (header::CACHE_CONTROL, "max-age=3600");
+            std::future::ready(([kind, fresh], list.clone()))
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let router = axum::Router::new().route("/", axum::routing::get(answer));
+        tokio::spawn(server::serve(listener, None, router, std::future::pending()));
+        url
+    };
+    let config = |more: &str| {
+        format!(
+            "listen = \"127.0.0.1:0\"\nallow-http-gateway = true\nbreaker-failures = 1\n\
+             breaker-pause = 60\n[[route]]\npath = \"/gateway\"\n\
+             gateway = \"http://127.0.0.1:1/\"\nkeys = {keys:?}\n{more}"
+        )
+    };
+    let file = TempFile::new("kept-relay.toml", config(""));
+    let relay = Server::start("relay", &["--config", file.path()]);
+    let post = || {
+        let request = Request::post(relay.url("/gateway"));
+        let request = request.header(header::CONTENT_TYPE, "message/ohttp-req");
+        send(request.body(Content::from("8 bytes.")).unwrap())
+    };
+    assert_eq!(get(relay.url("/gateway")).await.status, StatusCode::OK);
+    assert_eq!(post().await.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(post().await.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    // Another route is new, this one is as before.
+    let another = "[[route]]\npath = \"/another\"\ngateway = \"https://another.example/\"\n";
+    write(&file, config(another));
+    relay.signal("HUP");
+    relay.await_log("were read again");
+    assert_eq!(get(relay.url("/gateway")).await.status, StatusCode::OK);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(post().await.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    // Its authorities are others now: what was learned before is not of their servers.
+    let ca = certificate("kept").ca;
+    write(&file, config(&format!("ca = {:?}\n", ca.path())));
+    relay.signal("HUP");
+    for _ in 0..200 {
+        if asked.load(Ordering::Relaxed) > 1 {
+            break;
+        }
+        assert_eq!(get(relay.url("/gateway")).await.status, StatusCode::OK);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(post().await.status, StatusCode::BAD_GATEWAY);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use oblivious_http::service::Content;
 use rustls::pki_types::ServerName;
 
-use crate::programs::{ADMIN, Server};
+use crate::programs::{ADMIN, Server, contains};
 use crate::setup::{Setup, TempFile, send, stdout};
 use crate::tls::certificate;
 
@@ -94,6 +94,25 @@ async fn at_sighup_certificates_and_keys_are_read_again() {
     gateway.await_log("were read again");
     assert_ne!(shown(&gateway, trust).await.unwrap(), before);
     assert_ne!(published().await, keys_before);
+}
+
+/// What only a restart applies is told, by name and without its value.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_sighup_other_settings_stay_and_are_named() {
+    let config = |targets: &str, more: &str| {
+        format!("listen = \"127.0.0.1:0\"\ngenerate-key = true\nallow-target = {targets:?}\n{more}")
+    };
+    let file = TempFile::new("hung-up-gateway.toml", config("https://a.example", ""));
+    let gateway = Server::start("gateway", &["--config", file.path()]);
+    gateway.signal("HUP");
+    gateway.await_log("were read again");
+    assert!(!contains(&gateway.log(), b"after a restart"));
+
+    std::fs::write(file.path(), config("https://hunter2.example", "max-streams = 7\n")).unwrap();
+    gateway.signal("HUP");
+    gateway.await_log("after a restart");
+    gateway.await_log("allow-target, max-streams");
+    assert!(!contains(&gateway.log(), b"hunter2"));
 }
 
 /// New keys would not be those that clients have and other replicas use.

@@ -54,25 +54,6 @@ pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
     host(one) == host(other) && port(one) == port(other)
 }
 
-/// Where a `Location` leads, seen from `base` (RFC 9110 §10.2.2).
-pub(crate) fn resolve(base: &Uri, location: &str) -> Option<Uri> {
-    let (scheme, authority) = (base.scheme_str()?, base.authority()?);
-    // Fragments are not sent to servers.
-    let location = location.split('#').next()?;
-    let has_scheme = |(before, _): (&str, &str)| !before.contains(['/', '?']);
-    let absolute = if location.split_once("://").is_some_and(has_scheme) {
-        location.to_owned()
-    } else if location.starts_with("//") {
-        format!("{scheme}:{location}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{authority}{location}")
-    } else {
-        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{scheme}://{authority}{folder}/{location}")
-    };
-    absolute.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,20 +74,6 @@ mod tests {
         }
         let refused = check("http://g.example/ohttp-keys", false);
         assert!(matches!(refused, Err(KeyUrlError::Scheme { .. })));
-    }
-
-    #[test]
-    fn a_location_is_resolved() {
-        let base = Uri::from_static("https://g.example:8443/a/b?c");
-        for (location, resolved) in [
-            ("https://h.example/x#y", "https://h.example/x"),
-            ("//h.example/x", "https://h.example/x"),
-            ("/x?y", "https://g.example:8443/x?y"),
-            ("x", "https://g.example:8443/a/x"),
-        ] {
-            assert_eq!(resolve(&base, location).unwrap(), resolved);
-        }
-        assert_eq!(resolve(&base, "https://h.example/ x"), None);
     }
 
     #[test]

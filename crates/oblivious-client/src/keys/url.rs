@@ -11,7 +11,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use oblivious_keys::{KeyConfig, KeyConfigList};
-use oblivious_service::{BoxError, CollectError, Content, MediaType, Timeout, collect, media_type};
+use oblivious_service::{
+    BoxError, CollectError, Content, MediaType, Timeout, collect, media_type, resolve_location,
+};
 use tower_service::Service;
 
 use super::{
@@ -293,7 +295,7 @@ where
     fn redirected(&self, base: &Uri, headers: &HeaderMap) -> Result<Uri, KeySourceError> {
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         location
-            .and_then(|location| location::resolve(base, location))
+            .and_then(|location| resolve_location(base, location))
             .filter(|uri| location::check(uri, self.allow_http).is_ok())
             .ok_or_else(|| KeySourceError::Redirect { name: self.name() })
     }

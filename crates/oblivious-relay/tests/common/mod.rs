@@ -7,13 +7,15 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use oblivious_relay::{Relay, RelayRequestBody, RelayResponseBody};
-use oblivious_service::{BoxError, Content};
+use oblivious_service::{BoxError, Clock, Content};
+use tokio::time::Instant;
 use tower::util::BoxCloneService;
 use tower::{ServiceExt, service_fn};
 
@@ -26,6 +28,25 @@ pub(crate) const GATEWAY: &str = "https://gateway.example/gateway?fixed=1";
 
 /// What a gateway got.
 pub(crate) type Seen = Arc<Mutex<Vec<Request<Bytes>>>>;
+
+/// A clock that goes with tokio's timers, also while those are stopped.
+pub(crate) struct TimerClock(Instant);
+
+impl TimerClock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for TimerClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.uptime()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
 
 pub(crate) fn body(data: &'static str) -> Body {
     Content::from(data).map_err(|never| match never {}).boxed_unsync()

@@ -140,6 +140,7 @@ mod informational;
 mod keys;
 mod layer;
 mod outer;
+mod progress;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 mod rules;

@@ -9,9 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body::Body;
 use oblivious_keys::{KeyConfig, KeyConfigList};
-use oblivious_service::{BoxError, CollectError, Content, MediaType, Timeout, collect, media_type};
+use oblivious_service::{
+    BoxError, CollectError, Content, MediaType, SendBody, Timeout, collect, media_type,
+};
 use tower_service::Service;
 
 use super::{
@@ -255,9 +256,7 @@ where
     C: Service<Request<Content>, Response = Response<R>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Data: Send,
-    R::Error: Into<BoxError>,
+    R: SendBody,
 {
     async fn fetch_following(&self, demand: Demand) -> Result<FetchedKeys, KeySourceError> {
         let mut uri = self.uri.clone();
@@ -329,9 +328,7 @@ where
     C: Service<Request<Content>, Response = Response<R>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Data: Send,
-    R::Error: Into<BoxError>,
+    R: SendBody,
 {
     fn name(&self) -> String {
         self.uri.to_string()

@@ -177,6 +177,11 @@ impl<C> UrlKeys<C> {
         self
     }
 
+    #[cfg(feature = "dns")]
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
     fn kept(&self) -> Option<Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -42,7 +42,7 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
 }
 
 /// A connection, with TLS only on the way to a proxy.
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// The policy permits none of the target's addresses.
 #[derive(Clone, Copy, Debug, Error)]

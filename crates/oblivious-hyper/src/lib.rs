@@ -121,6 +121,8 @@ mod pool;
 mod proxy_protocol;
 #[cfg(feature = "server")]
 mod request_body;
+#[cfg(feature = "server")]
+mod seldom;
 #[cfg(feature = "self-signed")]
 mod self_signed;
 #[cfg(feature = "server")]

@@ -10,6 +10,7 @@
 
 mod client_addresses;
 mod gateway_tls;
+mod health;
 mod limited;
 mod reloading;
 mod route_settings;
@@ -18,8 +19,6 @@ mod settings;
 
 use std::process::ExitCode;
 
-use axum::Router;
-use axum::routing::get;
 use examples::server::Serving;
 use examples::settings::Source;
 use examples::shutdown::Draining;
@@ -29,6 +28,7 @@ use oblivious_http::service::Live;
 use oblivious_hyper::{ClientAddresses, ClientTls, HttpClient};
 use rustls::ServerConfig;
 
+use crate::health::WithHealth;
 use crate::reloading::Reloading;
 use crate::settings::Settings;
 
@@ -73,9 +73,7 @@ impl Prepared {
             tracing::warn!("serving http: let only a TLS proxy in front connect to this port");
         }
         let tls = tls.map(Live::new);
-        let app = Router::new()
-            .route(&settings.server.health_path, get(|| async { "ok\n" }))
-            .fallback_service(relay);
+        let app = WithHealth::new(&settings.server.health_path, relay);
         let server = settings.server.clone();
         let connections = settings.connections.clone();
         let stall = settings.limits.idle_timeout;

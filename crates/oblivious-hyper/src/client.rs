@@ -1,11 +1,9 @@
 //! An HTTP client: hyper's, with what Oblivious HTTP requires.
 
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
@@ -13,33 +11,18 @@ use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::client::conn::TrySendError;
 use oblivious_service::{BoxError, Live};
-use pin_project_lite::pin_project;
 use thiserror::Error;
-use thread_local::ThreadLocal;
-use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::bytes_body::BytesBody;
 use crate::client_tls::ClientTls;
+use crate::connection::Connectors;
 use crate::connector::{Connector, ProxyError};
-use crate::reading_on::ReadingOn;
+use crate::http1_connection::Left;
+use crate::pool::{Pool, Pooled, Server};
 use crate::transfer_coding;
-use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
-
-/// How long an idle connection is kept. Usually shorter than servers wait, so that a request seldom
-/// meets a connection that is just being closed: once a byte of it has been written, it fails with
-/// that connection and is not sent again.
-const IDLE_LIMIT: Duration = Duration::from_secs(20);
-
-/// How often an HTTP/2 connection with requests under way is pinged.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How long the answer to a ping may take.
-const PING_LIMIT: Duration = Duration::from_secs(5);
 
 /// A tower service that sends requests over HTTP/1.1 or HTTP/2, as negotiated in TLS.
 ///
@@ -47,20 +30,20 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 /// and sends no byte of a request twice (RFC 9458 §6.5). It does not limit the time of a whole
 /// exchange: the layers above do.
 ///
-/// Clones share their connections, but each thread has its own, so that no exchange has to wake up
-/// another thread.
+/// Clones share their connections, whichever threads they are on. A request gets any of those that
+/// are free, at random: which one it came over tells a server nothing about whose it is.
 #[derive(Clone)]
 pub struct HttpClient {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    connector: Tls,
-    pools: ThreadLocal<Pool>,
+    connectors: Connectors,
+    pool: Arc<Pool>,
 }
 
-/// hyper's client with its connections.
-type Pool = Client<Tls, UnsyncBoxBody<Bytes, BoxError>>;
+/// The content of a request on its way.
+pub(crate) type Outgoing = UnsyncBoxBody<Bytes, BoxError>;
 
 impl HttpClient {
     /// A client with this TLS, for instance that of
@@ -117,72 +100,93 @@ impl HttpClient {
     }
 
     fn connected_by(tls: Live<ClientTls>, tcp: Connector) -> Self {
-        let connector = Tls(Arc::new(Connectors { tcp, tls }));
-        Self { inner: Arc::new(Inner { connector, pools: ThreadLocal::new() }) }
+        let connectors = Connectors { tcp, tls };
+        Self { inner: Arc::new(Inner { connectors, pool: Arc::default() }) }
+    }
+}
+
+impl Inner {
+    async fn request(
+        self: Arc<Self>,
+        mut request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, HttpError> {
+        let uri = request.uri().clone();
+        let server = server(&uri)?;
+        loop {
+            let (connection, is_used) = match self.pool.take(&server) {
+                Some(connection) => (connection, true),
+                // Seldom and large, so it is boxed and takes no room in every request.
+                None => Box::pin(self.connect(&server)).await?,
+            };
+            let mut error = match self.ask(&server, connection, request).await {
+                Ok(response) if transfer_coding::is_coded(response.headers()) => {
+                    return Err(HttpError::TransferCoding);
+                }
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            // RFC 9458 §6.5 forbids repeating a request that may have been processed. hyper hands
+            // back a request only if it wrote nothing of it, because the connection chosen for it
+            // was closed already. Such a request goes out for the first time, on another one.
+            let Some(unsent) = error.take_message().filter(|_| is_used) else {
+                return Err(HttpError::Failed(error.into_error()));
+            };
+            request = unsent;
+            *request.uri_mut() = uri.clone();
+        }
     }
 
-    /// The connections of this thread.
-    fn pool(&self) -> &Pool {
-        let Inner { connector, pools } = &*self.inner;
-        pools.get_or(|| {
-            Client::builder(TokioExecutor::new())
-                // RFC 9458 §6.5 forbids repeating a request that may have been processed. This
-                // repeats none: hyper hands back a request only if it wrote nothing of it, because
-                // the idle connection chosen for it was closed already. Such a request goes out for
-                // the first time, on another connection.
-                .retry_canceled_requests(true)
-                .timer(TokioTimer::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_LIMIT)
-                // Otherwise a connection that died silently would get every request.
-                .http2_keep_alive_interval(PING_INTERVAL)
-                .http2_keep_alive_timeout(PING_LIMIT)
-                .http2_initial_stream_window_size(STREAM_WINDOW)
-                .http2_initial_connection_window_size(CONNECTION_WINDOW)
-                .build(connector.clone())
-        })
+    /// A new connection; or one that has been in use, if there is one after all.
+    async fn connect(&self, server: &Server) -> Result<(Pooled, bool), HttpError> {
+        let connection = self.connectors.connect(server).await?;
+        if let Pooled::Http2(connection) = &connection {
+            // One is enough if several were opened at the same time.
+            if let Some(other) = self.pool.take(server) {
+                return Ok((other, true));
+            }
+            self.pool.put(server.clone(), Pooled::Http2(connection.clone()));
+        }
+        Ok((connection, false))
+    }
+
+    async fn ask(
+        &self,
+        server: &Server,
+        connection: Pooled,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        let connection = match connection {
+            Pooled::Http2(connection) => return connection.ask(request).await,
+            Pooled::Http1(connection) => connection,
+        };
+        let (response, left) = connection.ask(request).await?;
+        match left {
+            Left::Idle(connection) => self.pool.put(server.clone(), Pooled::Http1(connection)),
+            Left::Busy(connection) => {
+                let (pool, server) = (Arc::clone(&self.pool), server.clone());
+                tokio::spawn(async move {
+                    if let Some(connection) = connection.settle().await {
+                        pool.put(server, Pooled::Http1(connection));
+                    }
+                });
+            }
+            Left::Closed => {}
+        }
+        Ok(response)
+    }
+}
+
+/// Where a request goes.
+fn server(uri: &Uri) -> Result<Server, HttpError> {
+    match (uri.scheme(), uri.authority()) {
+        (Some(scheme), Some(authority)) => Ok((scheme.clone(), authority.clone())),
+        _ => Err(HttpError::NoServer),
     }
 }
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpClient").finish_non_exhaustive()
-    }
-}
-
-/// Connects, and agrees on the version of HTTP. hyper clones it for every request.
-#[derive(Clone)]
-struct Tls(Arc<Connectors>);
-
-struct Connectors {
-    tcp: Connector,
-    tls: Live<ClientTls>,
-}
-
-impl Service<Uri> for Tls {
-    type Response = <HttpsConnector<ReadingOn> as Service<Uri>>::Response;
-    type Error = <HttpsConnector<ReadingOn> as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let Connectors { tcp, tls } = &*self.0;
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls.current().of(&uri));
-        let https = https.https_or_http();
-        let mut connector = match tcp.needs_http1(&uri) {
-            true => https.enable_http1().wrap_connector(ReadingOn(tcp.clone())),
-            false => https.enable_all_versions().wrap_connector(ReadingOn(tcp.clone())),
-        };
-        let (connecting, limit) = (connector.call(uri), tcp.connect_timeout());
-        // hyper continues to open a connection that nobody waits for any more, so the caller's
-        // limits do not end one whose server says nothing.
-        Box::pin(async move {
-            let limited = timeout(limit, connecting).await;
-            limited.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-        })
     }
 }
 
@@ -204,7 +208,7 @@ where
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
         }
         let request = request.map(|body| UnsyncBoxBody::new(BytesBody::new(body)));
-        ResponseFuture { inner: self.pool().request(request) }
+        ResponseFuture { inner: Box::pin(Arc::clone(&self.inner).request(request)) }
     }
 }
 
@@ -228,30 +232,29 @@ fn expects_length(method: &Method, headers: &HeaderMap) -> bool {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The server was not reached, broke off, or sent no HTTP.
-    #[error(transparent)]
-    Failed(#[from] legacy::Error),
+    /// The URI has no scheme or no authority, or its authority is not one of a server.
+    #[error("the URI names no server: write one with scheme and host")]
+    NoServer,
+    /// No connection could be opened.
+    #[error("cannot connect")]
+    Connect(#[source] BoxError),
+    /// The connection broke off, or the server sent no HTTP.
+    #[error("the connection failed")]
+    Failed(#[from] hyper::Error),
     /// The content has an unsupported transfer coding (RFC 9112 §6.1).
     #[error("the response has a transfer coding other than `chunked`")]
     TransferCoding,
 }
 
-pin_project! {
-    /// A response to come.
-    pub struct ResponseFuture {
-        #[pin]
-        inner: legacy::ResponseFuture,
-    }
+/// A response to come.
+pub struct ResponseFuture {
+    inner: Pin<Box<dyn Future<Output = Result<Response<Incoming>, HttpError>> + Send>>,
 }
 
 impl Future for ResponseFuture {
     type Output = Result<Response<Incoming>, HttpError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().inner.poll(cx))?;
-        if transfer_coding::is_coded(response.headers()) {
-            return Poll::Ready(Err(HttpError::TransferCoding));
-        }
-        Poll::Ready(Ok(response))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.inner.as_mut().poll(cx)
     }
 }

@@ -24,9 +24,11 @@ use hyper_util::rt::TokioIo;
 use oblivious_gateway::TargetPolicy;
 use oblivious_service::BoxError;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tower::service_fn;
 use tower_service::Service;
+
+use crate::moving_stream::MovingStream;
+use crate::reading_on::ReadOn;
 
 /// The default of [`Connector::with_connect_timeout`].
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +44,9 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
 }
 
 /// A connection, with TLS only on the way to a proxy.
-pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(crate) type Stream = MaybeHttpsStream<Tcp>;
+
+type Tcp = TokioIo<ReadOn<MovingStream>>;
 
 /// The policy permits none of the target's addresses.
 #[derive(Clone, Copy, Debug, Error)]
@@ -209,7 +213,7 @@ impl Connector {
         }
     }
 
-    async fn connect_directly(self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+    async fn connect_directly(self, uri: Uri) -> Result<Tcp, BoxError> {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = self.permitted(&uri, self.addresses(&uri, bare).await?)?;
@@ -222,7 +226,8 @@ impl Connector {
         tcp.set_connect_timeout(Some(self.connect_timeout));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        Ok(tcp.call(uri).await?)
+        let stream = tcp.call(uri).await?.into_inner();
+        Ok(TokioIo::new(ReadOn::new(MovingStream::new(stream))))
     }
 }
 

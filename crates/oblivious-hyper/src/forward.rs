@@ -85,7 +85,7 @@ fn answer(
 ) -> Result<Response<TargetBody>, TargetError> {
     match response {
         Ok(response) => Ok(response.map(|body| body.map_err(cut_off as fn(_) -> _))),
-        Err(HttpError::Failed(error)) if error.is_connect() => Err(TargetError::Unreachable),
+        Err(HttpError::Connect(_)) => Err(TargetError::Unreachable),
         Err(HttpError::Failed(error)) => Err(cut_off(error)),
         Err(_) => Err(TargetError::InvalidResponse),
     }

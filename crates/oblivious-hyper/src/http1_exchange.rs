@@ -1,19 +1,22 @@
-//! How long an HTTP/1.1 exchange takes, from the head of its request to the last byte of its answer.
+//! How long an HTTP/1.1 connection and its exchanges take: from the head of a request to the last
+//! byte of its answer, and from there to the head of the next.
 //!
 //! A body is dropped once hyper has taken the last of it, but those bytes may stay in memory as
 //! long as their reader likes: a reader that takes a byte a minute never stands still. So the
 //! stream tells when everything has been sent.
+//!
+//! hyper has a timer for the head, but makes a new one for each request.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// The exchange that is under way on a connection, if any. HTTP/1.1 has only one at a time.
 #[derive(Clone, Debug, Default)]
@@ -21,58 +24,103 @@ pub(crate) struct Http1Exchange {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-enum State {
+#[derive(Debug, Default)]
+struct State {
+    /// When the exchange began, or if it is over, when it ended. `None` before the first.
+    since: Option<Instant>,
+    /// Some of the request is still to come.
+    is_read: bool,
+    answer: Answer,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Answer {
     #[default]
-    Idle,
-    /// Since its head arrived.
-    UnderWay(Instant),
-    /// hyper has all of the answer.
-    Answered(Instant),
+    Sent,
+    UnderWay,
+    /// hyper has all of it.
+    Taken,
 }
 
 impl Http1Exchange {
     /// The head of a request has arrived.
     pub(crate) fn begin(&self) {
-        self.set(|_| State::UnderWay(Instant::now()));
+        let since = Some(Instant::now());
+        *self.lock() = State { since, is_read: true, answer: Answer::UnderWay };
+    }
+
+    /// Nobody wants any more of the request.
+    fn read(&self) {
+        let mut state = self.lock();
+        state.is_read = false;
+        state.may_end();
     }
 
     fn answered(&self) {
-        self.set(|state| match state {
-            State::UnderWay(since) => State::Answered(since),
-            other => other,
-        });
+        let mut state = self.lock();
+        if state.answer == Answer::UnderWay {
+            state.answer = Answer::Taken;
+        }
     }
 
     /// All that hyper had has been sent.
     fn flushed(&self) {
-        self.set(|state| match state {
-            State::Answered(_) => State::Idle,
-            other => other,
-        });
-    }
-
-    /// Is ready when an exchange has taken longer than `limit`.
-    pub(crate) async fn overdue(&self, limit: Duration) {
-        loop {
-            let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let left = match state {
-                State::Idle => limit,
-                State::UnderWay(since) | State::Answered(since) => {
-                    limit.saturating_sub(since.elapsed())
-                }
-            };
-            if left.is_zero() {
-                return;
-            }
-            sleep(left).await;
+        let mut state = self.lock();
+        if state.answer == Answer::Taken {
+            state.answer = Answer::Sent;
+            state.may_end();
         }
     }
 
-    fn set(&self, change: impl FnOnce(State) -> State) {
+    /// Is ready when an exchange has taken longer than `exchange`, or the head of the next longer
+    /// than `head`; never before the first.
+    pub(crate) async fn overdue(&self, head: Duration, exchange: Duration) {
+        loop {
+            let left = self.lock().left(head, exchange);
+            if left.is_zero() {
+                return;
+            }
+            // What begins after this moment has until after the next.
+            sleep(left.min(head).min(exchange)).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics under the lock.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = change(*state);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        !self.is_read && self.answer == Answer::Sent
+    }
+
+    fn may_end(&mut self) {
+        if self.is_over() {
+            self.since = Some(Instant::now());
+        }
+    }
+
+    fn left(&self, head: Duration, exchange: Duration) -> Duration {
+        let limit = if self.is_over() { head } else { exchange };
+        self.since.map_or(head.min(exchange), |since| limit.saturating_sub(since.elapsed()))
+    }
+}
+
+/// The content of a request that somebody wants. Its end is reported when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reading(Http1Exchange);
+
+impl Reading {
+    pub(crate) fn new(exchange: Http1Exchange) -> Self {
+        Self(exchange)
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.read();
     }
 }
 

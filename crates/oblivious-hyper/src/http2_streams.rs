@@ -9,8 +9,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::workers::Workers;
 
-/// Runs the streams of one HTTP/2 connection, each on the least busy worker: one connection may
-/// carry enough for all of them.
+/// How many streams of a connection run where the connection does.
+const OWN: usize = 4;
+
+/// Runs the streams of one HTTP/2 connection: a few with the connection, so that no thread has to
+/// wake up another for them, and more on the least busy worker. One connection may carry enough for
+/// all workers.
 #[derive(Clone)]
 pub(crate) struct Streams {
     workers: Workers,
@@ -62,8 +66,7 @@ where
     fn execute(&self, stream: F) {
         let counted = Counted::new(&self.counts);
         let StreamLimits { whole, stalled } = self.limits;
-        // The timers are those of the worker.
-        self.workers.idlest().spawn(async move {
+        let stream = async move {
             let _counted = counted;
             let progress = Progress::default();
             let stream = PROGRESS.scope(progress.clone(), stream);
@@ -72,7 +75,13 @@ where
                 _ = timeout(whole, stream) => {}
                 () = progress.stands_still(stalled) => {}
             }
-        });
+        };
+        // The timers are those of the worker.
+        if self.counts.under_way.load(Ordering::Relaxed) <= OWN {
+            tokio::spawn(stream);
+        } else {
+            self.workers.idlest().spawn(stream);
+        }
     }
 }
 

@@ -62,7 +62,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let http_client = HttpClient::new(tls::client_config(None)?);
 //!     let relay = Relay::new(http_client)
-//!         .timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
+//!         .idle_timeout(Timeout::new(Duration::from_secs(30), TokioTimer))
 //!         .route("/gateway", "https://gateway.example/gateway".parse()?)?;
 //!     let tls = tls::server_config("cert.pem".as_ref(), "key.pem".as_ref(), None)?;
 //!     let listener = tokio::net::TcpListener::bind("0.0.0.0:443").await?;
@@ -76,9 +76,9 @@
 //!
 //! The protocols are hyper's, and TLS is rustls'. This crate adds what they leave to others, and
 //! what the servers built on them lack: limits on connections that stand still, on HTTP/2 streams
-//! without a window, and on whole exchanges; connections that stay on one thread; early answers
-//! that still reach the client; and a check of the address that a connection goes to, with no
-//! second look-up after it. axum-server and the limits of tower-http see requests, but not the
+//! without a window, and on whole exchanges; connections that stay on one thread; a pool of those to
+//! servers that tells them nothing about who asks; early answers that still reach the client; and a
+//! check of the address that a connection goes to, with no second look-up after it. axum-server and the limits of tower-http see requests, but not the
 //! connections on which a slow peer holds them up.
 //!
 //! # Features
@@ -96,6 +96,8 @@ mod client_addresses;
 #[cfg(feature = "client")]
 mod client_tls;
 #[cfg(feature = "client")]
+mod connection;
+#[cfg(feature = "client")]
 mod connector;
 #[cfg(feature = "credentials")]
 mod credentials;
@@ -103,16 +105,26 @@ mod credentials;
 mod forward;
 #[cfg(feature = "server")]
 mod framed_body;
+#[cfg(feature = "client")]
+mod http1_connection;
 #[cfg(feature = "server")]
 mod http1_exchange;
+#[cfg(feature = "client")]
+mod http2_connection;
 #[cfg(feature = "server")]
 mod http2_streams;
+#[cfg(feature = "client")]
+mod moving_stream;
+#[cfg(feature = "client")]
+mod pool;
 #[cfg(feature = "server")]
 mod proxy_protocol;
 #[cfg(feature = "client")]
 mod reading_on;
 #[cfg(feature = "server")]
 mod request_body;
+#[cfg(feature = "server")]
+mod seldom;
 #[cfg(feature = "self-signed")]
 mod self_signed;
 #[cfg(feature = "server")]

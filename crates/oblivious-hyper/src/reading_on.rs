@@ -4,50 +4,28 @@
 //! gets of the request its system answers with a reset, which may arrive while the request is being
 //! written. hyper takes that for the end of the connection, and does not look at what came before.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::TokioIo;
-use oblivious_service::BoxError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tower_service::Service;
-
-use crate::connector::{Connector, Stream};
-
-/// Opens connections that are read to their end.
-#[derive(Clone)]
-pub(crate) struct ReadingOn(pub(crate) Connector);
-
-impl Service<Uri> for ReadingOn {
-    type Response = TokioIo<ReadOn<TokioIo<Stream>>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async { Ok(TokioIo::new(ReadOn::new(TokioIo::new(connecting.await?)))) })
-    }
-}
 
 /// A stream whose reset shows only once everything that came before it has been read. What is
 /// written after it goes nowhere.
-pub(crate) struct ReadOn<S> {
+pub struct ReadOn<S> {
     stream: S,
     /// How writing failed.
     reset: Option<io::ErrorKind>,
 }
 
 impl<S> ReadOn<S> {
-    fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self { stream, reset: None }
+    }
+
+    pub(crate) fn inner(&self) -> &S {
+        &self.stream
     }
 
     /// The outcome of an attempt to write, which would have returned `written`.

@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::http1_exchange::Reading;
+
 /// The most that is read of an unwanted body: more than servers here accept unless they are told to.
 const DRAIN_BYTES: u64 = 64 << 20;
 
@@ -27,11 +29,13 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 pub struct RequestBody {
     /// Only ever `None` while being dropped.
     body: Option<Incoming>,
+    /// The exchange that it is part of, if there are no others on the connection.
+    _reading: Option<Reading>,
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming) -> Self {
-        Self { body: Some(body) }
+    pub(crate) fn new(body: Incoming, reading: Option<Reading>) -> Self {
+        Self { body: Some(body), _reading: reading }
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,10 +32,11 @@ use tower_service::Service;
 
 use crate::client_addresses::{ClientAddresses, ConnectionClient};
 use crate::framed_body::FramedBody;
-use crate::http1_exchange::{Http1Exchange, WatchedBody, WatchedStream};
+use crate::http1_exchange::{Http1Exchange, Reading, WatchedBody, WatchedStream};
 use crate::http2_streams::{StreamLimits, Streams};
 use crate::proxy_protocol::{self, ProxiedFor};
 use crate::request_body::RequestBody;
+use crate::seldom::Seldom;
 use crate::transfer_coding;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::workers::Workers;
@@ -87,8 +89,8 @@ pub struct Options {
     /// After that its HTTP/2 stream is reset, or its HTTP/1.1 connection closed. The other limits
     /// do not stop a reader that takes a byte now and then.
     pub exchange_timeout: Duration,
-    /// How many requests an HTTP/2 connection may have under way. A relay opens one for
-    /// each of its threads to a gateway.
+    /// How many requests an HTTP/2 connection may have under way. A relay may have only one to a
+    /// gateway.
     pub max_streams: u32,
     /// How many connections may be open at a time. More wait, not yet accepted.
     pub max_connections: usize,
@@ -311,7 +313,8 @@ async fn requests<S, B>(
     B::Error: Into<BoxError>,
 {
     let mut builder = auto::Builder::new(limits.streams.clone());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
+    // Most messages are small: copying one into a buffer costs less than writing from several.
+    builder.http1().writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -331,7 +334,8 @@ async fn requests<S, B>(
             if let Some(exchange) = &exchange {
                 exchange.begin();
             }
-            let mut request = request.map(RequestBody::new);
+            let reading = exchange.clone().map(Reading::new);
+            let mut request = request.map(|body| RequestBody::new(body, reading));
             if let Some(client) = arrival.client.of_request(request.headers()) {
                 request.extensions_mut().insert(client);
             }
@@ -354,49 +358,72 @@ async fn requests<S, B>(
     };
     let stream = WatchedStream::new(stream, http1.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut overdue = pin!(http1.overdue(limits.exchange));
-    // hyper's own limits begin once the version of HTTP is known. This one does not depend on it.
+    let mut overdue = pin!(http1.overdue(limits.head, limits.exchange));
+    // These limits begin before the version of HTTP is known.
     let mut first_request = pin!(sleep(limits.head));
     // hyper has no such limit for HTTP/2.
     let idle = || limits.streams.idle(limits.head);
     let mut idling = pin!(idle());
     let (mut waiting, mut serving) = (true, true);
     loop {
-        tokio::select! {
-            // A request that has arrived is served in any case.
-            biased;
-            result = poll_fn(|cx| connection.as_mut().poll(cx)) => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "connection failed");
+        let event = {
+            let event = async {
+                tokio::select! {
+                    () = &mut first_request, if waiting => Event::FirstRequest,
+                    () = &mut overdue => Event::Overdue,
+                    () = &mut idling => Event::Idle,
+                    _ = stopping.changed(), if serving => Event::Stopping,
                 }
+            };
+            let mut event = pin!(Seldom::new(event));
+            let next = poll_fn(|cx| match connection.as_mut().poll(cx) {
+                // A request that has arrived is served in any case.
+                Poll::Ready(end) => Poll::Ready(Event::End(end)),
+                Poll::Pending => event.as_mut().poll(cx),
+            });
+            next.await
+        };
+        match event {
+            Event::End(Ok(())) => return,
+            Event::End(Err(error)) => {
+                tracing::debug!(%error, "connection failed");
                 return;
             }
-            () = &mut first_request, if waiting => {
-                if !began.load(Ordering::Relaxed) {
-                    tracing::debug!("connection closed: no request came");
-                    return;
-                }
-                waiting = false;
-            }
-            () = &mut overdue => {
-                tracing::debug!("connection closed: an exchange took too long");
+            Event::FirstRequest if began.load(Ordering::Relaxed) => waiting = false,
+            Event::FirstRequest => {
+                tracing::debug!("connection closed: no request came");
                 return;
             }
-            () = &mut idling => {
-                if !serving {
-                    return;
-                }
+            Event::Overdue => {
+                tracing::debug!("connection closed: an exchange or a head took too long");
+                return;
+            }
+            Event::Idle if !serving => return,
+            Event::Idle => {
                 // A request that is on its way is still served.
                 connection.as_mut().graceful_shutdown();
                 serving = false;
                 idling.set(idle());
             }
-            _ = stopping.changed(), if serving => {
+            Event::Stopping => {
                 connection.as_mut().graceful_shutdown();
                 serving = false;
             }
         }
     }
+}
+
+/// What can happen to a connection.
+enum Event {
+    End(Result<(), BoxError>),
+    /// The time for the first request is over.
+    FirstRequest,
+    /// That of an exchange or of the head of a later one.
+    Overdue,
+    /// There has been nothing to do for too long.
+    Idle,
+    /// The server shuts down.
+    Stopping,
 }
 
 /// RFC 9112 §6.1: the answer to an unsupported transfer coding.

@@ -186,8 +186,10 @@ async fn an_http2_connection_without_requests_is_closed_and_one_with_is_not() {
 /// the end, wherever it runs.
 #[tokio::test]
 async fn the_streams_of_a_connection_keep_all_workers_busy_and_finish() {
-    let begun = Arc::new(Barrier::new(3));
-    let go_on = Arc::new(Barrier::new(3));
+    // A few stay with the connection.
+    const STREAMS: usize = 8;
+    let begun = Arc::new(Barrier::new(STREAMS + 1));
+    let go_on = Arc::new(Barrier::new(STREAMS + 1));
     let (begin, wait) = (begun.clone(), go_on.clone());
     let answer = move || async move {
         begin.wait().await;
@@ -204,7 +206,7 @@ async fn the_streams_of_a_connection_keep_all_workers_busy_and_finish() {
             drop(stopped.await)
         }));
     let (mut sender, _) = http2_to(address).await;
-    let asked = [0, 1].map(|_| tokio::spawn(sender.send_request(get())));
+    let asked = [0; STREAMS].map(|_| tokio::spawn(sender.send_request(get())));
     timeout(LONG, begun.wait()).await.unwrap();
     stop.send(()).unwrap();
     while TcpStream::connect(address).await.is_ok() {

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 
 use http::uri::PathAndQuery;
@@ -27,6 +28,8 @@ pub(crate) struct Http1Connection {
     /// Which runtime gets its events.
     home: runtime::Id,
     moves: Moves,
+    /// Counts those of the same home, once the pool has seen it.
+    at_home: Option<Arc<()>>,
 }
 
 /// What is left of a connection after an exchange.
@@ -43,7 +46,25 @@ impl Http1Connection {
     pub(crate) async fn new(io: Io, host: HeaderValue, moves: Moves) -> hyper::Result<Box<Self>> {
         // Most messages are small: copying one into a buffer costs less than writing from several.
         let (sender, connection) = Builder::new().writev(false).handshake(io).await?;
-        Ok(Box::new(Self { sender, connection, host, home: Handle::current().id(), moves }))
+        Ok(Box::new(Self {
+            sender,
+            connection,
+            host,
+            home: Handle::current().id(),
+            moves,
+            at_home: None,
+        }))
+    }
+
+    /// Is used by this runtime from now on, and counted there.
+    pub(crate) fn move_to(&mut self, runtime: runtime::Id, count: &Arc<()>) {
+        if self.home != runtime {
+            self.home = runtime;
+            self.moves.begin();
+        }
+        if !self.at_home.as_ref().is_some_and(|counted| Arc::ptr_eq(counted, count)) {
+            self.at_home = Some(Arc::clone(count));
+        }
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -53,11 +74,6 @@ impl Http1Connection {
         mut self: Box<Self>,
         mut request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, Left), TrySendError<Request<Outgoing>>> {
-        let here = Handle::current().id();
-        if self.home != here {
-            self.home = here;
-            self.moves.begin();
-        }
         if !request.headers().contains_key(HOST) {
             request.headers_mut().insert(HOST, self.host.clone());
         }

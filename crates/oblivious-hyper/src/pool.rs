@@ -6,14 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
+use tokio::runtime::{self, Handle};
 use tokio::time::sleep;
 
 use crate::http1_connection::Http1Connection;
 use crate::http2_connection::Http2Connection;
 
-/// How many idle connections a request may get one of: the last that were used. The others below
-/// them grow old and are closed.
+/// How many idle connections of a thread a request may get one of: the last that were used. The
+/// others below them grow old and are closed.
 const CHOICE: usize = 16;
+
+/// How many exchanges must be under way in a thread for it to use its own connections first.
+const CROWD: usize = 8;
 
 /// How often unused connections are looked for.
 const ROUND: Duration = Duration::from_secs(5);
@@ -29,10 +33,13 @@ pub(crate) type Server = (Scheme, Authority);
 
 /// The connections to all servers that are not in exclusive use.
 ///
-/// All requests share them, whichever thread they come from: if each thread had its own, a server
-/// would know that requests over one connection come from clients of one thread, and one of those
-/// could be alone there. Among the idle ones the choice is random, or a client that asks again and
-/// again would often get the one that it has just released.
+/// All requests share them, whichever thread they come from: if each thread only had its own, a
+/// server would know that requests over one connection come from clients of one thread, and one of
+/// those could be alone there. Among the idle ones the choice is random, or a client that asks again
+/// and again would often get the one that it has just released.
+///
+/// A connection that moves to another thread costs about half as much as an exchange. So a thread
+/// that has many exchanges under way, which hide each other, takes its own connections first.
 #[derive(Default)]
 pub(crate) struct Pool {
     servers: Mutex<Servers>,
@@ -47,9 +54,76 @@ struct Servers {
 
 #[derive(Default)]
 struct Connections {
+    http1: Vec<Home>,
     /// Each with the round in which it was used.
-    http1: Vec<(u64, Box<Http1Connection>)>,
     http2: Vec<(u64, Http2Connection)>,
+}
+
+/// The connections whose events one runtime gets.
+struct Home {
+    runtime: runtime::Id,
+    /// One for each connection, idle or not, and one here.
+    connections: Arc<()>,
+    /// Each with the round in which it was used.
+    idle: Vec<(u64, Box<Http1Connection>)>,
+}
+
+impl Home {
+    fn is_crowded(&self) -> bool {
+        Arc::strong_count(&self.connections) > self.idle.len() + CROWD
+    }
+
+    fn choice(&self) -> usize {
+        self.idle.len().min(CHOICE)
+    }
+
+    /// One of the [choice](Self::choice).
+    fn take(&mut self, index: usize) -> Option<Box<Http1Connection>> {
+        let index = self.idle.len().checked_sub(index + 1)?;
+        Some(self.idle.swap_remove(index).1)
+    }
+}
+
+impl Connections {
+    /// The place for connections of the current runtime.
+    fn here(&mut self) -> &mut Home {
+        let here = Handle::current().id();
+        let index = self.http1.iter().position(|home| home.runtime == here);
+        let index = index.unwrap_or_else(|| {
+            self.http1.push(Home { runtime: here, connections: Arc::default(), idle: Vec::new() });
+            self.http1.len() - 1
+        });
+        &mut self.http1[index]
+    }
+
+    fn take_http1(&mut self) -> Option<Box<Http1Connection>> {
+        let here = self.here();
+        if here.is_crowded() && !here.idle.is_empty() {
+            return here.take(fastrand::usize(..here.choice()));
+        }
+        let all = self.http1.iter().map(Home::choice).sum::<usize>();
+        let mut index = (all > 0).then(|| fastrand::usize(..all))?;
+        let from = self.http1.iter_mut().find(|home| {
+            let choice = home.choice();
+            let is_there = index < choice;
+            index -= if is_there { 0 } else { choice };
+            is_there
+        });
+        let mut connection = from?.take(index)?;
+        let here = self.here();
+        connection.move_to(here.runtime, &here.connections);
+        Some(connection)
+    }
+
+    fn take_http2(&mut self, round: u64) -> Option<Http2Connection> {
+        self.http2.retain(|(_, connection)| !connection.is_closed());
+        let mut free = Vec::new();
+        free.extend(self.http2.iter_mut().filter(|(_, connection)| !connection.is_full()));
+        let index = (!free.is_empty()).then(|| fastrand::usize(..free.len()))?;
+        let (used, connection) = free.swap_remove(index);
+        *used = round;
+        Some(connection.clone())
+    }
 }
 
 pub(crate) enum Pooled {
@@ -62,19 +136,11 @@ impl Pool {
     pub(crate) fn take(&self, server: &Server) -> Option<Pooled> {
         let mut servers = self.lock();
         let round = servers.round;
-        let Connections { http1, http2 } = servers.by_name.get_mut(server)?;
-        if !http1.is_empty() {
-            let choice = http1.len().min(CHOICE);
-            let index = http1.len() - 1 - fastrand::usize(..choice);
-            return Some(Pooled::Http1(http1.swap_remove(index).1));
+        let connections = servers.by_name.get_mut(server)?;
+        match connections.take_http1() {
+            Some(connection) => Some(Pooled::Http1(connection)),
+            None => connections.take_http2(round).map(Pooled::Http2),
         }
-        http2.retain(|(_, connection)| !connection.is_closed());
-        let free = http2.iter().filter(|(_, connection)| !connection.is_full()).count();
-        let index = (free > 0).then(|| fastrand::usize(..free))?;
-        let mut free = http2.iter_mut().filter(|(_, connection)| !connection.is_full());
-        let (used, connection) = free.nth(index)?;
-        *used = round;
-        Some(Pooled::Http2(connection.clone()))
     }
 
     /// Keeps a connection that has nothing to do.
@@ -82,10 +148,14 @@ impl Pool {
         {
             let mut servers = self.lock();
             let round = servers.round;
-            let Connections { http1, http2 } = servers.by_name.entry(server).or_default();
+            let connections = servers.by_name.entry(server).or_default();
             match connection {
-                Pooled::Http1(connection) => http1.push((round, connection)),
-                Pooled::Http2(connection) => http2.push((round, connection)),
+                Pooled::Http1(mut connection) => {
+                    let here = connections.here();
+                    connection.move_to(here.runtime, &here.connections);
+                    here.idle.push((round, connection));
+                }
+                Pooled::Http2(connection) => connections.http2.push((round, connection)),
             }
         }
         if !self.closing_unused.load(Ordering::Relaxed)
@@ -105,7 +175,11 @@ impl Pool {
         let old = |used: u64| round - used >= ROUNDS;
         let mut unused = Vec::new();
         servers.by_name.retain(|_, Connections { http1, http2 }| {
-            unused.extend(http1.extract_if(.., |(used, _)| old(*used)).map(|(_, one)| *one));
+            for home in &mut *http1 {
+                unused
+                    .extend(home.idle.extract_if(.., |(used, _)| old(*used)).map(|(_, one)| *one));
+            }
+            http1.retain(|home| Arc::strong_count(&home.connections) > 1);
             http2.retain(|(used, one)| !(one.is_closed() || one.is_unused() && old(*used)));
             !http1.is_empty() || !http2.is_empty()
         });

@@ -167,7 +167,10 @@ impl Settings {
 
     /// The limit on time that any exchange keeps, however it moves.
     fn shortest_limit(&self) -> Option<&Timeout> {
-        [&self.idle_timeout, &self.exchange_timeout].into_iter().flatten().min_by_key(|one| one.limit())
+        [&self.idle_timeout, &self.exchange_timeout]
+            .into_iter()
+            .flatten()
+            .min_by_key(|one| one.limit())
     }
 
     /// Finds a place for the request among those under way.

@@ -18,8 +18,8 @@ use oblivious_relay::{
 };
 use oblivious_service::{BoxError, ClientAddress, Clock, Pseudonym, Timeout, TokioTimer};
 use tokio::time::{Instant, sleep};
-use tower::{ServiceExt, service_fn};
 use tower::util::BoxCloneService;
+use tower::{ServiceExt, service_fn};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -46,6 +46,12 @@ pub(crate) struct Cli {
     #[arg(value_name = "TARGET_URL", required = true)]
     pub(crate) target: Option<String>,
 
+    /// Read flags from a file, - for standard input: one in each line, as 'name = "value"'. Repeat
+    /// it for more.
+    // Read before all others.
+    #[arg(short = 'K', long, value_name = "FILE")]
+    config: Vec<String>,
+
     #[command(flatten)]
     pub(crate) gateway: GatewayArgs,
 

@@ -38,6 +38,10 @@ pub(crate) struct ConnectionArgs {
         value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_http: bool,
 
+    /// How long it may take to connect to a server, in seconds; ten by default.
+    #[arg(long, value_name = "SECONDS", value_parser = Seconds::above_zero)]
+    connect_timeout: Option<Seconds>,
+
     /// How long everything may take, in seconds. By default five minutes for whole messages; in
     /// chunks, as long as something moves at least every five minutes.
     #[arg(short = 'm', long, value_name = "SECONDS", alias = "timeout",
@@ -61,9 +65,10 @@ impl ConnectionArgs {
 
     /// The same, by way of an HTTP proxy.
     pub(crate) fn http_client_through(&self, proxy: &Uri) -> anyhow::Result<HttpClient> {
-        let connector = Connector::through_proxy(proxy.clone());
+        let tls = self.tls()?;
+        let connector = Connector::through_proxy(proxy.clone(), tls.clone());
         let connector = connector.with_context(|| format!("cannot use the proxy {proxy}"))?;
-        Ok(HttpClient::with_connector(self.tls()?, self.connector(connector)))
+        Ok(HttpClient::with_connector(tls, self.connector(connector)))
     }
 
     pub(crate) fn is_insecure(&self) -> bool {
@@ -72,6 +77,10 @@ impl ConnectionArgs {
 
     fn connector(&self, connector: Connector) -> Connector {
         let connector = connector.with_resolver(Arc::new(|host| Box::pin(look_up(host))));
+        let connector = match self.connect_timeout {
+            Some(seconds) => connector.with_connect_timeout(seconds.duration()),
+            None => connector,
+        };
         self.resolve.iter().fold(connector, |connector, Resolve { host, port, addresses }| {
             connector.with_addresses(host, *port, addresses.clone())
         })

@@ -25,7 +25,7 @@ use tower_http::decompression::DecompressionLayer;
 use crate::cli::Cli;
 use crate::failure::{Failure, exit_code};
 use crate::output::{Facts, Meter, Sink, write_out};
-use crate::request::headers::remote_name;
+use crate::request::headers::{disposed_name, remote_name};
 use crate::request::{Content, Prepared, Upload};
 use crate::trace::{Trace, Watched};
 use crate::verbose::{show_request, show_response};
@@ -223,7 +223,13 @@ async fn print(
     if length.is_some_and(|length| length > limit) {
         return Err(Failure::TooLong(limit).into());
     }
-    let mut sink = Sink::open(file.as_deref())?;
+    let mut sink = match disposed_name(&headers).filter(|_| cli.output.remote_header_name) {
+        Some(name) => {
+            let path = facts.file.insert(name.into());
+            Sink::create_new(path)?
+        }
+        None => Sink::open(file.as_deref())?,
+    };
     if cli.output.include || cli.request.head {
         write_heads(&mut sink, &heads)?;
     }

@@ -5,13 +5,18 @@ use std::path::Path;
 use bytes::Bytes;
 use examples::error_report::Hint;
 use http::Uri;
+#[cfg(feature = "dns")]
+use oblivious_http::client::DnsKeys;
 use oblivious_http::client::{
     Demand, FetchedKeys, Fetching, FixedKeys, KeySource, KeySourceError, KeyUrlError, UrlKeys,
 };
 use oblivious_http::keys::{KeyConfig, KeyConfigList};
+use oblivious_http::service::SystemClock;
 use oblivious_hyper::HttpClient;
 
 use crate::connections::ConnectionArgs;
+#[cfg(feature = "dns")]
+use crate::dns::{self, DnsServer};
 use crate::failure::Failure;
 use crate::urls::is_url;
 
@@ -24,14 +29,32 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "ORIGIN_URL")]
     pub(crate) discover: Vec<String>,
 
+    /// Have keys discovered only if the DNS says that the origin takes Oblivious HTTP: its HTTPS
+    /// records have the parameter ohttp.
+    #[cfg(feature = "dns")]
+    #[arg(long, requires = "discover", env = "CLIENT_DNS", hide_env = true,
+        value_parser = clap::builder::BoolishValueParser::new())]
+    dns: bool,
+
+    /// Ask these DNS servers for --dns, instead of the system's.
+    #[cfg(feature = "dns")]
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_delimiter = ',', requires = "dns")]
+    dns_servers: Vec<DnsServer>,
+
     /// The sources have a single bare configuration, as older gateways publish it.
     #[arg(long, env = "CLIENT_BARE_KEYS", hide_env = true,
         value_parser = clap::builder::BoolishValueParser::new())]
     bare_keys: bool,
 
-    /// Fetch the keys through this HTTP proxy, which hides this machine's address from the server
+    /// Ask for the form of the keys that says until when they are valid (a draft), where a server
+    /// has it.
+    #[arg(long, env = "CLIENT_EXTENDED_KEYS", hide_env = true, conflicts_with = "bare_keys",
+        value_parser = clap::builder::BoolishValueParser::new())]
+    extended_keys: bool,
+
+    /// Fetch the keys through this HTTP or HTTPS proxy, which hides this machine's address from the server
     /// that has them.
-    #[arg(long, value_name = "http://HOST:PORT", env = "CLIENT_KEYS_PROXY", hide_env = true)]
+    #[arg(long, value_name = "http[s]://HOST:PORT", env = "CLIENT_KEYS_PROXY", hide_env = true)]
     keys_proxy: Option<Uri>,
 }
 
@@ -60,7 +83,14 @@ impl FetchArgs {
         for origin in &self.discover {
             if let Some(http_client) = &http_client {
                 let source = discovery(origin, http_client, connections.allow_http)?;
-                sources.push(Box::new(self.with_form(source)));
+                let source = self.with_form(source);
+                #[cfg(feature = "dns")]
+                if self.dns {
+                    let offered = DnsKeys::new(source, dns::resolver(&self.dns_servers)?);
+                    sources.push(Box::new(offered.map_err(explain)?));
+                    continue;
+                }
+                sources.push(Box::new(source));
             }
         }
         Ok(sources)
@@ -83,7 +113,11 @@ impl FetchArgs {
     /// In the form that the servers publish. One run of this program has no `ETag` to send.
     fn with_form(&self, source: UrlKeys<HttpClient>) -> UrlKeys<HttpClient> {
         let source = source.without_etag();
-        if self.bare_keys { source.bare() } else { source }
+        match (self.bare_keys, self.extended_keys) {
+            (true, _) => source.bare(),
+            (false, true) => source.extended(SystemClock),
+            (false, false) => source,
+        }
     }
 
     fn file(&self, name: &str) -> anyhow::Result<FileKeys> {

@@ -8,8 +8,11 @@
 
 mod cli;
 mod completions;
+mod config;
 mod connections;
 mod decapsulate;
+#[cfg(feature = "dns")]
+mod dns;
 mod encapsulate;
 mod exchange;
 mod failure;
@@ -29,19 +32,24 @@ mod verbose;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use examples::error_report::describe;
 
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match config::parse() {
+        Ok(cli) => cli,
+        Err(error) => return report(&error.into(), false),
+    };
     let is_quiet = cli.output.silent && !cli.output.show_error;
-    let Err(error) = run(&cli) else { return ExitCode::SUCCESS };
+    run(&cli).map_or_else(|error| report(&error, is_quiet), |()| ExitCode::SUCCESS)
+}
+
+fn report(error: &anyhow::Error, is_quiet: bool) -> ExitCode {
     if !is_quiet {
-        eprint!("{}", describe(&error));
+        eprint!("{}", describe(error));
     }
-    failure::exit_code(&error).into()
+    failure::exit_code(error).into()
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {

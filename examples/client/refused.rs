@@ -12,6 +12,10 @@ pub(crate) struct RefusedArgs {
     /// Nothing is sent twice.
     #[arg(long, value_name = "TIMES")]
     retry: Option<String>,
+
+    /// No transfer is continued.
+    #[arg(short = 'C', long, value_name = "OFFSET")]
+    continue_at: Option<String>,
 }
 
 impl RefusedArgs {
@@ -24,6 +28,10 @@ impl RefusedArgs {
             "--retry is refused: a request that got no answer may have been processed, so sending \
              it again could have it executed twice (RFC 9458 §6.5). Repeat the command if that \
              does no harm"
+        } else if self.continue_at.is_some() {
+            "-C is refused: a request for the rest tells the target who has the beginning, and \
+             continues on its own what may have changed since. Ask for the rest with -r, as in \
+             -r 1000-, if you mean to"
         } else {
             return Ok(());
         };

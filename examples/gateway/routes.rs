@@ -65,6 +65,7 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
     let Settings { paths, limits, .. } = settings;
     let keys = parts.keys.clone();
     let published = PublishKeys::new(keys.clone()).max_age(settings.keys.key_max_age.duration());
+    let published = if paths.extended_keys { published.extended() } else { published };
     let target = Forward::new(HttpClient::guarded(parts.policy.clone(), parts.client_tls.clone()));
     let gateway = layer(settings, parts).layer(target);
     let mut router = Router::new()

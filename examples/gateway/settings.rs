@@ -86,6 +86,11 @@ pub(crate) struct PathSettings {
     #[arg(long, value_name = "PATH")]
     pub(crate) legacy_keys_path: Option<String>,
 
+    /// Also publish the keys with the times until which they are valid, to clients that ask for
+    /// application/ohttp-keys-ext-00: a draft, whose name will change with it.
+    #[arg(long)]
+    pub(crate) extended_keys: bool,
+
     /// Serve an echo, for testing: it sends each decapsulated request back, encapsulated.
     #[arg(long)]
     pub(crate) echo: bool,

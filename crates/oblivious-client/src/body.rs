@@ -10,47 +10,56 @@ use std::{
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use oblivious_bhttp::{Content, MessageBody, ReadError};
-use oblivious_hpke::{OpeningBody, OpeningError};
-use oblivious_service::{Sleep, Timeout};
+use oblivious_hpke::OpeningError;
+use oblivious_service::Timeout;
 
-use crate::{ClientBodyError, erased::AnyBody};
+use crate::{
+    ClientBodyError,
+    progress::{Download, Hold, Idle, Progress},
+};
 
 /// The content and trailers of a decapsulated response, either complete or opened as they are read.
 ///
 /// What is read in chunks is authentic, but may still break off: the message is complete only if
-/// the body ends without an error. Dropping it ends the exchange with the relay. To get all of it,
-/// read it with [`collect`](oblivious_service::collect), which takes a limit.
+/// the body ends without an error. Dropping it before its end ends the exchange with the relay, the
+/// rest of the request included. To get all of it, read it with [`collect`](oblivious_service::collect), which takes a limit.
 pub struct ClientBody {
     inner: Inner,
-    idle: Option<Idle>,
 }
 
 enum Inner {
     Whole(Content),
-    Chunked { before: Bytes, rest: Box<Opened> },
+    Chunked(Box<Chunked>),
+}
+
+struct Chunked {
+    /// What was read ahead.
+    before: Bytes,
+    rest: Opened,
+    idle: Option<Idle>,
+    hold: Hold,
 }
 
 /// A response in chunks, once it has begun.
-pub(crate) type Opened = MessageBody<OpeningBody<AnyBody>>;
+pub(crate) type Opened = MessageBody<Download>;
 
 /// The error of [`Opened`].
 pub(crate) type OpenedError = <Opened as Body>::Error;
 
-/// How long the next frame may take.
-struct Idle {
-    timeout: Timeout,
-    /// Runs while there is something to wait for.
-    sleep: Option<Sleep>,
-}
-
 impl ClientBody {
     pub(crate) fn whole(content: Content) -> Self {
-        Self { inner: Inner::Whole(content), idle: None }
+        Self { inner: Inner::Whole(content) }
     }
 
-    pub(crate) fn chunked(rest: Opened, timeout: Option<Timeout>) -> Self {
-        let inner = Inner::Chunked { before: Bytes::new(), rest: Box::new(rest) };
-        Self { inner, idle: timeout.map(|timeout| Idle { timeout, sleep: None }) }
+    pub(crate) fn chunked(
+        rest: Opened,
+        timeout: Option<Timeout>,
+        progress: &Progress,
+        hold: Hold,
+    ) -> Self {
+        let idle = timeout.map(|timeout| Idle::new(timeout, progress.clone()));
+        let chunked = Chunked { before: Bytes::new(), rest, idle, hold };
+        Self { inner: Inner::Chunked(Box::new(chunked)) }
     }
 
     /// Reads somewhat more than `limit` bytes ahead, or all of it if it is shorter.
@@ -64,8 +73,8 @@ impl ClientBody {
                 None => return Ok(Peeked::All(Content { data: data.freeze(), trailers })),
             }
         }
-        if let Inner::Chunked { before, .. } = &mut self.inner {
-            *before = data.freeze();
+        if let Inner::Chunked(chunked) = &mut self.inner {
+            chunked.before = data.freeze();
         }
         Ok(Peeked::Rest(self))
     }
@@ -85,43 +94,44 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientBodyError>>> {
-        let this = &mut *self;
-        let (before, rest) = match &mut this.inner {
+        let chunked = match &mut self.inner {
             Inner::Whole(content) => {
                 let frame = Pin::new(content).poll_frame(cx);
                 return frame.map_err(|impossible| match impossible {});
             }
-            Inner::Chunked { before, rest } => (before, rest),
+            Inner::Chunked(chunked) => chunked,
         };
-        if before.has_remaining() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(before)))));
+        if chunked.before.has_remaining() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut chunked.before)))));
         }
-        if let Poll::Ready(frame) = Pin::new(&mut **rest).poll_frame(cx) {
-            if let Some(idle) = &mut this.idle {
-                idle.sleep = None;
+        if let Poll::Ready(frame) = Pin::new(&mut chunked.rest).poll_frame(cx) {
+            if let Some(idle) = &mut chunked.idle {
+                idle.reset();
+            }
+            if frame.is_none() || chunked.rest.is_end_stream() {
+                chunked.hold.release();
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(body_error)));
         }
-        let Some(idle) = &mut this.idle else { return Poll::Pending };
-        let sleep = idle.sleep.get_or_insert_with(|| idle.timeout.start());
-        ready!(sleep.as_mut().poll(cx));
+        let Some(idle) = &mut chunked.idle else { return Poll::Pending };
+        ready!(idle.poll_elapsed(cx));
         // Nothing more will come: the exchange ends here.
-        this.inner = Inner::Whole(Content::default());
+        self.inner = Inner::Whole(Content::default());
         Poll::Ready(Some(Err(ClientBodyError::TimedOut)))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::Whole(content) => content.is_end_stream(),
-            Inner::Chunked { before, rest } => before.is_empty() && rest.is_end_stream(),
+            Inner::Chunked(chunked) => chunked.before.is_empty() && chunked.rest.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::Whole(content) => content.size_hint(),
-            Inner::Chunked { before, rest } if before.is_empty() => rest.size_hint(),
-            Inner::Chunked { .. } => SizeHint::new(),
+            Inner::Chunked(chunked) if chunked.before.is_empty() => chunked.rest.size_hint(),
+            Inner::Chunked(_) => SizeHint::new(),
         }
     }
 }

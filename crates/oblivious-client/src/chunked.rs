@@ -4,10 +4,9 @@ use std::future::poll_fn;
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body::Body;
 use oblivious_bhttp::{EncodedBody, Framing, ReadError, read_response};
 use oblivious_hpke::{OpeningBody, OpeningError, PendingChunkedResponse, Recipient, SealingBody};
-use oblivious_service::{BoxError, MediaType, media_type};
+use oblivious_service::{BoxError, MediaType, SendBody, media_type};
 use tower_service::Service;
 
 use crate::{
@@ -16,7 +15,8 @@ use crate::{
     config::Config,
     erased::{AnyBody, Erased},
     outer::{self, OuterBody},
-    upload::{Progress, Upload},
+    progress::{Download, Hold, Progress},
+    upload::Upload,
 };
 
 /// Sends a request, and opens its response as far as its header.
@@ -29,13 +29,9 @@ pub(crate) async fn exchange<S, B, R>(
     early: Option<&OnInformational>,
 ) -> Result<Response<ClientBody>, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    B: SendBody,
+    R: SendBody,
 {
     let method = request.method().clone();
     let request = request.map(Erased::new);
@@ -44,6 +40,7 @@ where
     let mut prefix = BytesMut::new();
     let (sealer, pending) = recipient.start_chunked(&mut prefix, &config.chunk_limits)?;
     let progress = Progress::default();
+    let hold = Hold::new(&progress);
     let upload = Upload::new(SealingBody::new(prefix, sealer, encoded), progress.clone());
     let content_type = HeaderValue::from_static(MediaType::OhttpChunkedRequest.as_str());
     let outer = outer::request(config, gateway, content_type, OuterBody::chunked(upload));
@@ -51,8 +48,9 @@ where
     let exchanging = async {
         let response =
             http_client.call(outer).await.map_err(|error| ClientError::Relay(error.into()))?;
-        let opened = open(config, response, pending, &method, early).await?;
-        Ok(opened.map(|body| ClientBody::chunked(body, config.idle_timeout.clone())))
+        let opened = open(config, response, pending, &method, &progress, early).await?;
+        let idle_timeout = config.idle_timeout.clone();
+        Ok(opened.map(|body| ClientBody::chunked(body, idle_timeout, &progress, hold)))
     };
     let exchanging = progress.watch(config.idle_timeout.as_ref(), exchanging);
     let outcome = match &config.timeout {
@@ -64,26 +62,25 @@ where
 }
 
 /// Opens a response as far as its header.
-async fn open<R>(
+async fn open(
     config: &Config,
-    response: Response<R>,
+    response: Response<impl SendBody>,
     pending: PendingChunkedResponse,
     method: &Method,
+    progress: &Progress,
     early: Option<&OnInformational>,
-) -> Result<Response<Opened>, ClientError>
-where
-    R: Body + Send + 'static,
-    R::Error: Into<BoxError>,
-{
+) -> Result<Response<Opened>, ClientError> {
     let has_type =
         |headers: &HeaderMap| media_type(headers) == Some(MediaType::OhttpChunkedResponse);
     let (parts, body) = response.into_parts();
     if !outer::is_encapsulated(parts.status, &parts.headers, has_type) {
         return Err(outer::not_encapsulated(parts.status, &parts.headers, body).await);
     }
+    progress.note();
     let sealed: AnyBody = Box::pin(Erased::new(body));
     let opening = OpeningBody::new(sealed, pending.open(&config.chunk_limits));
-    let mut reading = read_response(opening, method, &config.decode_options);
+    let opened = Download { opening, progress: progress.clone() };
+    let mut reading = read_response(opened, method, &config.decode_options);
     if let Some(early) = early {
         while let Some(response) = poll_fn(|cx| reading.poll_informational(cx)).await {
             early.give(response.map_err(head_error)?);

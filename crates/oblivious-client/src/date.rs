@@ -12,31 +12,66 @@ use crate::config::Config;
 /// an exchange takes a moment.
 const SAME: Duration = Duration::from_secs(2);
 
-/// Adds a date, unless there is one already or none is wanted. Returns the time that it was made
-/// from.
-pub(crate) fn add(config: &Config, headers: &mut HeaderMap) -> Option<SystemTime> {
-    let clock = config.clock.as_ref().filter(|_| !headers.contains_key(header::DATE))?;
-    let now = clock.now();
-    headers.insert(header::DATE, value(coarse(now, config.date_precision)));
-    Some(now)
+/// The date that this client has given a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    /// When the request was made.
+    at: SystemTime,
+    /// What it says: the same or, where dates are coarse, earlier.
+    date: SystemTime,
+}
+
+/// The gateway's date, for the one request that is sent again (RFC 9458 §6.5.2).
+#[derive(Clone, Copy)]
+pub(crate) struct Correction {
+    date: SystemTime,
+    /// When it came, by our clock.
+    received: SystemTime,
+}
+
+/// Dates a request that is about to be encoded: by our clock, unless it has a date already or none
+/// is wanted; or by the gateway's.
+pub(crate) fn set(
+    config: &Config,
+    headers: &mut HeaderMap,
+    correction: Option<Correction>,
+) -> Option<Sent> {
+    let clock = config.clock.as_ref()?;
+    if correction.is_none() && headers.contains_key(header::DATE) {
+        return None;
+    }
+    let at = clock.now();
+    let date = match correction {
+        // Not coarse: it is not our clock that it shows, and it may have to be that late.
+        Some(Correction { date, received }) => {
+            date.checked_add(at.duration_since(received).unwrap_or_default()).unwrap_or(date)
+        }
+        None => coarse(at, config.date_precision),
+    };
+    headers.insert(header::DATE, value(date));
+    Some(Sent { at, date })
 }
 
 /// The date with which a refused request may be sent once more (RFC 9458 §6.5.2): that of the
-/// gateway, if the refusal is for the date, and the gateway's clock really differs from ours.
+/// gateway, if the refusal is for the date, and the gateway's clock really differs from ours, or
+/// from what a coarse date said.
 ///
-/// `sent` is when the request was made. If the gateway's date lies between then and now, the clocks
-/// agree, and the request was held up: whoever held it up may have had another copy served in the
-/// meantime.
+/// If the gateway's date lies between the making of the request and now, the clocks agree, and the
+/// request was held up: whoever held it up may have had another copy served in the meantime. It was
+/// not if the refusal is from the moment at which the request was made. Then the date was too
+/// coarse, for a gateway that has just been started.
 pub(crate) fn correction(
     config: &Config,
-    sent: Option<SystemTime>,
+    sent: Option<Sent>,
     response: &Response<Content>,
-) -> Option<HeaderValue> {
+) -> Option<Correction> {
     let (sent, clock) = (sent.filter(|_| config.correct_date)?, config.clock.as_ref()?);
-    let gateways = refused(response)?;
+    let date = refused(response)?;
     let received = clock.now();
-    let agree = gateways.checked_add(SAME)? >= sent && gateways <= received.checked_add(SAME)?;
-    (!agree).then(|| value(gateways))
+    let agree = date.checked_add(SAME)? >= sent.at && date <= received.checked_add(SAME)?;
+    let is_prompt = date <= sent.at.checked_add(SAME)?;
+    let was_coarse = is_prompt && config.date_precision > SAME && date > sent.date;
+    (!agree || was_coarse).then_some(Correction { date, received })
 }
 
 /// The gateway's date, if this is its refusal of ours.

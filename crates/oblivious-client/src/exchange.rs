@@ -3,10 +3,9 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use http::{Request, Response, header, request};
-use http_body::Body;
+use http::{Request, Response, request};
 use oblivious_bhttp::{Content, EncodableRequest, Informational};
-use oblivious_service::{BoxError, Payload};
+use oblivious_service::{BoxError, Payload, SendBody};
 use tower_service::Service;
 
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     body::Peeked,
     chunked,
     config::Config,
-    date,
+    date::{self, Correction, Sent},
     keys::{InUse, Refresh},
     outer::OuterBody,
     rules, whole,
@@ -30,13 +29,9 @@ pub(crate) async fn send<S, B, R>(
     request: Request<B>,
 ) -> Result<Response<ClientBody>, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>> + Clone,
+    B: SendBody,
+    R: SendBody,
 {
     let gateway = config.gateway_for(request.uri())?;
     let (mut parts, body) = request.into_parts();
@@ -57,10 +52,8 @@ pub(crate) async fn send_payload<S, R>(
     request: &[u8],
 ) -> Result<Bytes, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    R: SendBody,
 {
     if request.len() > config.request_limit {
         return Err(ClientError::RequestTooLarge { limit: config.request_limit });
@@ -78,30 +71,23 @@ async fn as_whole<S, B, R>(
     config: &Config,
     gateway: &Gateway,
     http_client: S,
-    mut parts: request::Parts,
+    parts: request::Parts,
     body: B,
     early: Option<&OnInformational>,
 ) -> Result<Response<ClientBody>, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Body,
-    B::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>> + Clone,
+    B: SendBody,
+    R: SendBody,
 {
     let content = whole::read(config, body).await?;
-    let sent = date::add(config, &mut parts.headers);
-    let request =
-        EncodableRequest::new(Request::from_parts(parts, content), &config.encode_options)?;
+    let request = Request::from_parts(parts, content);
     let again = http_client.clone();
-    let mut response = one_whole(config, gateway, http_client, &request).await?;
-    if let Some(date) = date::correction(config, sent, &response) {
-        let mut request = request.into_inner();
-        request.headers_mut().insert(header::DATE, date);
-        let request = EncodableRequest::new(request, &config.encode_options)?;
+    let (mut response, request, sent) =
+        one_whole(config, gateway, http_client, request, None).await?;
+    if let Some(correction) = date::correction(config, sent, &response) {
         let again = ready(again).await?;
-        response = one_whole(config, gateway, again, &request).await?;
+        (response, ..) = one_whole(config, gateway, again, request, Some(correction)).await?;
     }
     if let Some(early) = early
         && let Some(Informational(responses)) = response.extensions_mut().remove()
@@ -115,25 +101,21 @@ async fn in_chunks<S, B, R>(
     config: &Config,
     gateway: &Gateway,
     http_client: S,
-    mut parts: request::Parts,
+    parts: request::Parts,
     body: B,
     early: Option<&OnInformational>,
 ) -> Result<Response<ClientBody>, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>> + Clone,
+    B: SendBody,
+    R: SendBody,
 {
-    let sent = date::add(config, &mut parts.headers);
     // What has been sent cannot be recovered, unless there was no content.
     let again = body.is_end_stream().then(|| (http_client.clone(), repeated(&parts)));
     let request = Request::from_parts(parts, body);
-    let response = one_in_chunks(config, gateway, http_client, request, early).await?;
-    let Some((again, mut request)) = again.filter(|_| response.status().is_client_error()) else {
+    let (response, sent) =
+        one_in_chunks(config, gateway, http_client, request, None, early).await?;
+    let Some((again, request)) = again.filter(|_| response.status().is_client_error()) else {
         return Ok(response);
     };
     let (parts, body) = response.into_parts();
@@ -142,54 +124,55 @@ where
         Peeked::Rest(body) => return Ok(Response::from_parts(parts, body)),
     };
     let response = Response::from_parts(parts, content);
-    let Some(date) = date::correction(config, sent, &response) else {
+    let correction = date::correction(config, sent, &response);
+    if correction.is_none() {
         return Ok(response.map(ClientBody::whole));
-    };
-    request.headers_mut().insert(header::DATE, date);
+    }
     let again = ready(again).await?;
-    one_in_chunks(config, gateway, again, request, early).await
+    let (response, _) = one_in_chunks(config, gateway, again, request, correction, early).await?;
+    Ok(response)
 }
 
-/// One exchange, sealed afresh.
+/// One exchange, dated and sealed afresh once there are keys. Gives the request back.
 async fn one_whole<S, R>(
     config: &Config,
     gateway: &Gateway,
     http_client: S,
-    request: &EncodableRequest,
-) -> Result<Response<Content>, ClientError>
+    mut request: Request<Content>,
+    correction: Option<Correction>,
+) -> Result<(Response<Content>, Request<Content>, Option<Sent>), ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    R: SendBody,
 {
     let keys = keys(gateway).await?;
+    let sent = date::set(config, request.headers_mut(), correction);
+    let request = EncodableRequest::new(request, &config.encode_options)?;
     let recipient = &keys.current.recipient;
-    let exchange = whole::exchange(config, gateway, recipient, http_client, request);
-    noting(gateway, &keys, exchange).await
+    let exchange = whole::exchange(config, gateway, recipient, http_client, &request);
+    let response = noting(gateway, &keys, exchange).await?;
+    Ok((response, request.into_inner(), sent))
 }
 
-/// One exchange, sealed afresh.
+/// One exchange, dated and sealed afresh once there are keys.
 async fn one_in_chunks<S, B, R>(
     config: &Config,
     gateway: &Gateway,
     http_client: S,
-    request: Request<B>,
+    mut request: Request<B>,
+    correction: Option<Correction>,
     early: Option<&OnInformational>,
-) -> Result<Response<ClientBody>, ClientError>
+) -> Result<(Response<ClientBody>, Option<Sent>), ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    B: SendBody,
+    R: SendBody,
 {
     let keys = keys(gateway).await?;
+    let sent = date::set(config, request.headers_mut(), correction);
     let recipient = &keys.current.recipient;
     let exchange = chunked::exchange(config, gateway, recipient, http_client, request, early);
-    noting(gateway, &keys, exchange).await
+    Ok((noting(gateway, &keys, exchange).await?, sent))
 }
 
 /// The same request, without content.
@@ -231,8 +214,7 @@ fn broke_off(error: ClientBodyError) -> ClientError {
 
 async fn ready<S, R>(mut http_client: S) -> Result<S, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
 {
     let ready = poll_fn(|cx| http_client.poll_ready(cx)).await;
     ready.map_err(|error| ClientError::Relay(error.into()))?;

@@ -41,7 +41,9 @@ impl Gateway {
 
     fn checked(relay: Uri, keys: Keys, allow_http: bool) -> Result<Self, GatewayError> {
         check_url(&relay, allow_http).map_err(|error| match error {
-            KeyUrlError::NotAbsolute { uri } => GatewayError::NotAbsolute { relay: uri },
+            KeyUrlError::NotAbsolute { uri } | KeyUrlError::NoDomainName { uri } => {
+                GatewayError::NotAbsolute { relay: uri }
+            }
             KeyUrlError::Scheme { uri } => GatewayError::Scheme { relay: uri },
             KeyUrlError::UserInfo => GatewayError::UserInfo,
         })?;

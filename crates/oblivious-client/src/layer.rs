@@ -9,11 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::Body;
 use oblivious_bhttp::{DecodeOptions, EncodeOptions, Padding};
 use oblivious_hpke::ChunkLimits;
 use oblivious_service::{
-    BinaryHttp, BoxError, Clock, Payload, ResponseFuture, SystemClock, Timeout,
+    BinaryHttp, BoxError, Clock, Payload, ResponseFuture, SendBody, SystemClock, Timeout,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -148,7 +147,8 @@ impl ClientLayer {
     }
 
     /// Sets how long an exchange in chunks may stand still, that is, how long no part of the
-    /// request may be taken, and none of the response may arrive while it is waited for.
+    /// request may be taken, and no chunk of the response arrive while one is waited for. Those with
+    /// informational responses count.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Timeout) -> Self {
         self.config.idle_timeout = Some(timeout);
@@ -254,7 +254,8 @@ impl<S, P: Clone> Layer<S> for ClientLayer<P> {
 /// [`OnInformational`](crate::OnInformational), or else into the response's extension
 /// [`Informational`](oblivious_bhttp::Informational).
 ///
-/// Dropping the future or the response's body ends the exchange with the relay.
+/// Dropping the future, or the response's body before its end, ends the exchange with the relay, and
+/// whatever of the request is still to be sent.
 #[derive(Clone)]
 pub struct Client<S, P = BinaryHttp> {
     config: Arc<Config>,
@@ -281,12 +282,8 @@ where
     S: Service<Request<OuterBody>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Data: Send,
-    R::Error: Into<BoxError>,
+    B: SendBody,
+    R: SendBody,
 {
     type Response = Response<ClientBody>;
     type Error = ClientError;
@@ -307,9 +304,7 @@ where
     S: Service<Request<OuterBody>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Data: Send,
-    R::Error: Into<BoxError>,
+    R: SendBody,
 {
     type Response = Bytes;
     type Error = ClientError;

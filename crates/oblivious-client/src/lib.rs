@@ -119,9 +119,11 @@
 //! # Features
 //!
 //! - `reqwest`: an adaptor for that HTTP client. For hyper there is `oblivious-hyper`.
+//! - `dns`: [`DnsKeys`], which asks the DNS first whether a service takes Oblivious HTTP, through
+//!   hickory's resolver.
 //! - `extended-keys`: a draft format in which keys say when they are valid.
 //!
-//! Both are off by default.
+//! All are off by default.
 //!
 //! # What it logs
 //!
@@ -140,6 +142,7 @@ mod informational;
 mod keys;
 mod layer;
 mod outer;
+mod progress;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
 mod rules;
@@ -151,6 +154,8 @@ pub use body::ClientBody;
 pub use error::{ClientBodyError, ClientError};
 pub use gateway::{Gateway, GatewayError};
 pub use informational::OnInformational;
+#[cfg(feature = "dns")]
+pub use keys::DnsKeys;
 pub use keys::{
     Agreement, AgreementError, Demand, FetchedKeys, Fetching, FixedKeys, KeyCache, KeyCacheBuilder,
     KeyDigest, KeyDigestError, KeyFile, KeySource, KeySourceError, KeyStore, KeyUrlError, Keys,

@@ -2,10 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::Body;
 use oblivious_bhttp::{Content, EncodableRequest, decode_response};
 use oblivious_hpke::{PendingResponse, Recipient};
-use oblivious_service::{BoxError, CollectError, MediaType, Payload, collect, media_type};
+use oblivious_service::{
+    BoxError, CollectError, MediaType, Payload, SendBody, collect, media_type,
+};
 use tower_service::Service;
 
 use crate::{
@@ -15,11 +16,7 @@ use crate::{
 };
 
 /// Reads the body of a request.
-pub(crate) async fn read<B>(config: &Config, body: B) -> Result<Content, ClientError>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
+pub(crate) async fn read(config: &Config, body: impl SendBody) -> Result<Content, ClientError> {
     collect(body, config.request_limit).await.map_err(|error| match error {
         CollectError::TooLarge { limit } => ClientError::RequestTooLarge { limit },
         CollectError::Body(error) => ClientError::RequestBody(error),
@@ -36,10 +33,8 @@ pub(crate) async fn exchange<S, R>(
     request: &EncodableRequest,
 ) -> Result<Response<Content>, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    R: SendBody,
 {
     let (sealed, pending) = encapsulate(recipient, request)?;
     let content_type = HeaderValue::from_static(MediaType::OhttpRequest.as_str());
@@ -61,10 +56,8 @@ pub(crate) async fn exchange_payload<S, R>(
     request: &[u8],
 ) -> Result<Bytes, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    R: SendBody,
 {
     let (sealed, pending) = recipient.encapsulate(request)?;
     let body = Content::from(sealed).into();
@@ -97,10 +90,8 @@ async fn post<S, R>(
     is_response: impl Fn(&HeaderMap) -> bool,
 ) -> Result<BytesMut, ClientError>
 where
-    S: Service<Request<OuterBody>, Response = Response<R>>,
-    S::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<OuterBody>, Response = Response<R>, Error: Into<BoxError>>,
+    R: SendBody,
 {
     let exchanging = async {
         let response =

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use oblivious_bhttp::Content;
-use oblivious_client::{Client, ClientLayer};
-use oblivious_service::{Clock, Problem};
+use oblivious_client::{
+    Client, ClientLayer, Demand, FetchedKeys, Fetching, Gateway, KeyCache, KeySource, TargetPattern,
+};
+use oblivious_service::{Clock, Problem, TokioTimer};
 use tower::ServiceExt;
 
-use common::{FixedClock, Relay, client, layer, now, open, sealed, whole};
+use common::{FixedClock, Relay, TokioClock, client, layer, now, open, published, sealed, whole};
 
 /// The date of the client, and that of a gateway which finds it wrong.
 const OWN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -156,6 +158,66 @@ async fn dates_of_the_caller_are_corrected_by_the_caller() {
     let (client, seen) = asked(layer().clock(FixedClock).without_date_correction(), strict);
     client.oneshot(request()).await.unwrap();
     assert_eq!(dates(&seen), [OWN]);
+}
+
+/// A gateway that was started at the client's own date, and remembers nothing from before.
+fn just_started(headers: &HeaderMap) -> Response<Content> {
+    let date = headers["date"].to_str().unwrap();
+    let (date, start) = (httpdate::parse_http_date(date), httpdate::parse_http_date(OWN));
+    match date.unwrap() >= start.unwrap() {
+        true => Response::new(Content::from("done")),
+        false => refusal(OWN),
+    }
+}
+
+/// RFC 9458 §6.5.2: though the clocks agree, what a coarse date says does not.
+#[tokio::test]
+async fn a_date_that_was_too_coarse_is_corrected() {
+    let coarse = || layer().date_precision(Duration::from_secs(600));
+    let (client, seen) = asked(coarse().clock(FixedClock), just_started);
+    let response = whole(client.oneshot(request()).await.unwrap()).await;
+    assert_eq!(response.body().data, "done");
+    assert_eq!(dates(&seen), ["Sun, 06 Nov 1994 08:40:00 GMT", OWN]);
+
+    // RFC 9458 §6.5: but if the request was held up, a copy of it may have been served.
+    let clock = MinuteClock(Mutex::new(now() - Duration::from_secs(60)));
+    let late = |_: &HeaderMap| refusal("Sun, 06 Nov 1994 08:50:07 GMT");
+    let (client, seen) = asked(coarse().clock(clock), late);
+    let response = client.oneshot(request()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(dates(&seen), ["Sun, 06 Nov 1994 08:40:00 GMT"]);
+}
+
+/// Keys that are there after a while.
+struct SlowKeys(Duration);
+
+impl KeySource for SlowKeys {
+    fn name(&self) -> String {
+        "slow keys".to_owned()
+    }
+
+    fn fetch(&self, _: Demand) -> Fetching<'_> {
+        Box::pin(async {
+            tokio::time::sleep(self.0).await;
+            Ok(FetchedKeys { list: published(1), fresh_for: None })
+        })
+    }
+
+    fn is_independent_of(&self, _: &Uri) -> bool {
+        true
+    }
+}
+
+/// RFC 9458 §6.5.1: when the request is made, not when the keys for it are asked for.
+#[tokio::test(start_paused = true)]
+async fn the_date_is_that_of_the_encoding() {
+    let keys = KeyCache::new(SlowKeys(Duration::from_secs(28)), TokioTimer);
+    let gateway = Gateway::new(Uri::from_static(common::RELAY), keys).unwrap();
+    let layer = ClientLayer::new(gateway.allow(TargetPattern::any_https()));
+    let (client, seen) =
+        asked(layer.clock(TokioClock::start()), |_| Response::new(Content::default()));
+    client.oneshot(request()).await.unwrap();
+    assert_eq!(dates(&seen), ["Sun, 06 Nov 1994 08:50:05 GMT"]);
 }
 
 /// RFC 9458 §6.8

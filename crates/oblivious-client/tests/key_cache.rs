@@ -240,6 +240,50 @@ async fn a_rejected_key_is_fetched_again_once_and_not_at_once() {
     assert_eq!(publisher.asked(), 2);
 }
 
+/// Where nothing fetches in the background, too: old keys are not passed off as new ones.
+#[tokio::test(start_paused = true)]
+async fn keys_that_could_not_be_fetched_again_are_no_refreshed_ones() {
+    let publisher = Publisher::new(Some(600 * MINUTE));
+    let cache = publisher.cache().build();
+    cache.recipient().await.unwrap();
+    sleep(2 * MINUTE).await;
+    publisher.publish(0);
+    cache.note_stale();
+    // The delay is over, so that the next one waits for the fetch.
+    sleep(MINUTE).await;
+    let failed = |error: &KeySourceError| matches!(error, KeySourceError::Other { .. });
+    assert!(failed(&cache.refreshed().await.unwrap_err()));
+    // Nor is it time for another fetch.
+    assert!(failed(&cache.refreshed().await.unwrap_err()));
+    assert_eq!(publisher.asked(), 2);
+    assert!(cache.recipient().await.is_ok(), "the old ones are still good");
+    publisher.publish(2);
+    sleep(2 * MINUTE).await;
+    cache.refreshed().await.unwrap();
+    assert_eq!(publisher.asked(), 3);
+}
+
+/// One that was abandoned and ends all the same does not make room for a third.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_ends_late_leaves_the_newer_one_alone() {
+    let publisher = Publisher::new(Some(600 * MINUTE));
+    let cache = publisher.cache().fetch_timeout(7 * SECOND).build();
+    let mut first = Box::pin(cache.recipient());
+    assert!(futures_util::poll!(&mut first).is_pending());
+    // Nobody goes on with it.
+    sleep(15 * SECOND).await;
+    let mut second = Box::pin(cache.recipient());
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert_eq!(publisher.asked(), 2);
+    assert!(futures_util::poll!(&mut first).is_ready());
+    let mut third = Box::pin(cache.recipient());
+    assert!(futures_util::poll!(&mut third).is_pending());
+    assert_eq!(publisher.asked(), 2, "it waits for the second");
+    second.await.unwrap();
+    third.await.unwrap();
+    assert_eq!(publisher.asked(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_delay_is_not_the_same_for_all() {
     let mut delays = Vec::new();

@@ -338,6 +338,44 @@ async fn sources_agree_or_there_are_no_keys() {
     assert!(Agreement::of_all([failing(ONE)]).is_err());
 }
 
+const FOUR: &str = "https://four.example/";
+
+fn silent(uri: &'static str) -> Box<dyn KeySource> {
+    let http_client = service_fn(|_: Request<Content>| {
+        std::future::pending::<Result<Response<Content>, BoxError>>()
+    });
+    Box::new(UrlKeys::new(Uri::from_static(uri), http_client).unwrap())
+}
+
+/// A source that hangs does not keep the others from deciding, even if those that are missing could
+/// be as many again. RFC 9458 §7: what has come in the meantime counts.
+#[tokio::test(start_paused = true)]
+async fn as_many_as_must_agree_are_enough() {
+    let fetch = |sources: [Box<dyn KeySource>; 4]| async move {
+        let agreement = Agreement::of(2, sources).unwrap();
+        let fetching = agreement.fetch(Demand::Cached);
+        tokio::time::timeout(Duration::from_secs(60), fetching).await.expect("it is decided")
+    };
+    let keys =
+        fetch([at(ONE, published(1)), silent(TWO), at(THREE, published(1)), silent(FOUR)]).await;
+    assert_eq!(keys.unwrap().list, published(1));
+    let keys = fetch([
+        at(ONE, published(2)),
+        silent(TWO),
+        at(THREE, published(1)),
+        at(FOUR, published(1)),
+    ]);
+    assert_eq!(keys.await.unwrap().list, published(1));
+    let error = fetch([
+        at(ONE, published(1)),
+        at(TWO, published(1)),
+        at(THREE, published(2)),
+        at(FOUR, published(2)),
+    ]);
+    let error = error.await.unwrap_err();
+    assert!(matches!(error, KeySourceError::Disagreement { .. }), "{error:?}");
+}
+
 /// RFC 9458 §7: the error names who says what, and nothing is sent.
 #[tokio::test]
 async fn a_gateway_with_a_key_for_each_source_is_caught_before_the_first_request() {

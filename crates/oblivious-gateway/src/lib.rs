@@ -87,7 +87,8 @@
 //! # Features
 //!
 //! `redis` adds `RedisReplayGuard`, which replicas share; `redis-tls` is the same with TLS. Both
-//! need tokio. Off by default.
+//! need tokio. `extended-keys` adds `PublishKeys::extended`, a draft format in which keys say when
+//! they are valid. All are off by default.
 
 mod address;
 mod admit;
@@ -99,6 +100,8 @@ mod config;
 mod date;
 mod encapsulate;
 mod exchange;
+#[cfg(feature = "extended-keys")]
+mod extended;
 mod informational;
 mod keys;
 mod layer;

@@ -40,6 +40,9 @@ pub struct PublishKeys {
     keys: Live<GatewayKeys>,
     max_age: Duration,
     bare: Option<KemId>,
+    /// Whether the form with times is published too.
+    #[cfg(feature = "extended-keys")]
+    extended: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -50,6 +53,8 @@ impl PublishKeys {
             keys: keys.into(),
             max_age: DEFAULT_MAX_AGE,
             bare: None,
+            #[cfg(feature = "extended-keys")]
+            extended: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -72,6 +77,18 @@ impl PublishKeys {
         self
     }
 
+    /// Also publishes the form in which each key says how long it is valid, as
+    /// `application/ohttp-keys-ext-00`, to clients that name it in `Accept` and do not prefer the
+    /// plain one: a draft (draft-schinazi-httpbis-ohttp-ext-key-config), whose name will change
+    /// with it. The configurations are the same, so that clients can compare them. It has no
+    /// meaning for the [`bare`](Self::bare) form.
+    #[cfg(feature = "extended-keys")]
+    #[must_use]
+    pub fn extended(mut self) -> Self {
+        self.extended = true;
+        self
+    }
+
     /// Sets the clock that decides which keys are published; otherwise the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -86,10 +103,12 @@ impl PublishKeys {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let published = self.keys.current().published(self.clock.now().into());
-        let Some((encoded, valid_for)) = published
-            .and_then(|published| Some((self.encode(&published.list)?, published.valid_for)))
-        else {
+        let form = self.form(headers);
+        let keys = self.keys.current();
+        let published = keys.published(self.clock.now().into());
+        let Some((encoded, valid_for)) = published.and_then(|published| {
+            Some((form.encode(&published.list, &keys)?, published.valid_for))
+        }) else {
             return plain_text(StatusCode::SERVICE_UNAVAILABLE, "This gateway has no key.\n");
         };
         let max_age = self.max_age.min(valid_for.unwrap_or(Duration::MAX)).as_secs();
@@ -103,28 +122,78 @@ impl PublishKeys {
         let headers = response.headers_mut();
         headers.insert(header::ETAG, value(&etag));
         headers.insert(header::CACHE_CONTROL, value(&format!("max-age={max_age}")));
+        if self.is_negotiated() {
+            headers.insert(header::VARY, HeaderValue::from_static("accept"));
+        }
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            headers.insert(header::CONTENT_TYPE, self.content_type());
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
             headers.insert(header::CONTENT_LENGTH, length);
         }
         response
     }
 
-    fn encode(&self, list: &KeyConfigList) -> Option<Bytes> {
-        let Some(kem) = self.bare else { return Some(list.encode()) };
-        let config = list.configs().iter().find(|config| config.kem() == kem)?;
-        let mut encoded = Vec::with_capacity(config.encoded_len());
-        config.encode(&mut encoded);
-        Some(encoded.into())
+    /// The form in which a client gets the configurations.
+    #[cfg_attr(
+        not(feature = "extended-keys"),
+        expect(unused_variables, reason = "only that form depends on it")
+    )]
+    fn form(&self, headers: &HeaderMap) -> Form {
+        if let Some(kem) = self.bare {
+            return Form::Bare(kem);
+        }
+        #[cfg(feature = "extended-keys")]
+        if self.extended && crate::extended::is_preferred(headers) {
+            return Form::Extended;
+        }
+        Form::List
     }
 
-    fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(match self.bare {
-            Some(_) => BARE_CONTENT_TYPE,
-            None => MediaType::OhttpKeys.as_str(),
-        })
+    /// Whether the form depends on `Accept`, which caches must know (RFC 9110 §12.5.5).
+    fn is_negotiated(&self) -> bool {
+        #[cfg(feature = "extended-keys")]
+        let is_extended = self.extended;
+        #[cfg(not(feature = "extended-keys"))]
+        let is_extended = false;
+        is_extended && self.bare.is_none()
+    }
+}
+
+/// How the configurations are written.
+enum Form {
+    List,
+    Bare(KemId),
+    #[cfg(feature = "extended-keys")]
+    Extended,
+}
+
+impl Form {
+    #[cfg_attr(
+        not(feature = "extended-keys"),
+        expect(unused_variables, reason = "only that form depends on it")
+    )]
+    fn encode(&self, list: &KeyConfigList, keys: &GatewayKeys) -> Option<Bytes> {
+        match self {
+            Self::List => Some(list.encode()),
+            Self::Bare(kem) => {
+                let config = list.configs().iter().find(|config| config.kem() == *kem)?;
+                let mut encoded = Vec::with_capacity(config.encoded_len());
+                config.encode(&mut encoded);
+                Some(encoded.into())
+            }
+            #[cfg(feature = "extended-keys")]
+            Self::Extended => Some(crate::extended::with_times(list, keys)?.encode()),
+        }
+    }
+
+    fn content_type(&self) -> &'static str {
+        match self {
+            Self::List => MediaType::OhttpKeys.as_str(),
+            Self::Bare(_) => BARE_CONTENT_TYPE,
+            #[cfg(feature = "extended-keys")]
+            Self::Extended => oblivious_keys::ExtendedKeyConfigList::MEDIA_TYPE,
+        }
     }
 }
 

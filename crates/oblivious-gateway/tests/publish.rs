@@ -154,3 +154,66 @@ async fn a_legacy_endpoint_serves_one_bare_configuration() {
     let keys = keys.bare(KemId::X_WING);
     assert_eq!(fetch(&keys, Method::GET, &[]).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
+
+/// RFC 9110 §12.5.1 and §12.5.5, draft-schinazi-httpbis-ohttp-ext-key-config: the same keys, and for
+/// how long requests to them are accepted, to clients that ask for it by name.
+#[cfg(feature = "extended-keys")]
+#[tokio::test]
+async fn keys_with_times_are_for_clients_that_ask_for_them() {
+    use oblivious_keys::ExtendedKeyConfigList;
+
+    let clock = Set::default();
+    clock.to(START);
+    let schedule = seeded(&[X25519, KemId::X_WING]);
+    let plain = PublishKeys::new(schedule.keys_at(UnixSeconds(START)).unwrap()).clock(clock);
+    let keys = plain.clone().extended();
+    let fetch = async |keys: &PublishKeys, accept: &[&str]| {
+        let mut request = Request::get("/ohttp-keys");
+        for accept in accept {
+            request = request.header("accept", *accept);
+        }
+        let request = request.body(Content::default()).unwrap();
+        let (parts, body) = keys.clone().oneshot(request).await.unwrap().into_parts();
+        (parts.headers, body.data)
+    };
+    let ours = "application/ohttp-keys-ext-00, application/ohttp-keys;q=0.9";
+    let (headers, body) = fetch(&keys, &[ours]).await;
+    assert_eq!(headers["content-type"], "application/ohttp-keys-ext-00");
+    assert_eq!(headers["vary"], "accept");
+    let list = ExtendedKeyConfigList::decode(&body).unwrap();
+    let last = START + INTERVAL + MAX_AGE + GRACE;
+    for config in list.configs() {
+        assert_eq!((config.not_before, config.expiration), (None, Some(last)));
+    }
+    let (valid, until) = list.valid_at(START).unwrap();
+    assert_eq!((valid, until), (published(&schedule, START), Some(last)));
+
+    let (plain_headers, plain_body) = fetch(&keys, &[]).await;
+    assert_eq!(plain_headers["vary"], "accept");
+    assert_ne!(plain_headers["etag"], headers["etag"]);
+    for (accept, is_extended) in [
+        (&["application/ohttp-keys-ext-00"][..], true),
+        (&["application/ohttp-keys", "Application/OHTTP-Keys-Ext-00"], true),
+        (&["application/ohttp-keys;q=0.5, application/ohttp-keys-ext-00;q=0.6"], true),
+        (&["application/ohttp-keys, application/ohttp-keys-ext-00;q=0.9"], false),
+        (&["application/ohttp-keys-ext-00;q=0"], false),
+        (&["application/ohttp-keys-ext-00;q=x"], false),
+        (&["application/ohttp-keys-ext-01"], false),
+        (&["*/*"], false),
+        (&["application/*"], false),
+        (&["\"application/ohttp-keys-ext-00\""], false),
+    ] {
+        let (headers, found) = fetch(&keys, accept).await;
+        let expected = if is_extended { &body } else { &plain_body };
+        assert_eq!(found, *expected, "{accept:?}");
+        let media_type = &headers["content-type"];
+        assert_eq!(media_type == "application/ohttp-keys-ext-00", is_extended, "{accept:?}");
+    }
+
+    // Off unless it is switched on, and never for the bare form.
+    let (headers, body) = fetch(&plain, &[ours]).await;
+    assert_eq!((headers.get("vary"), &body), (None, &plain_body));
+    let (headers, _) = fetch(&keys.bare(X25519), &[ours]).await;
+    assert_eq!(headers["content-type"], "application/octet-stream");
+    assert!(!headers.contains_key("vary"));
+}

@@ -17,8 +17,9 @@
 //!
 //! The three services and all KEMs are on by default; `nist` and `post-quantum` are the KEMs beyond
 //! X25519. Off by default are `hyper`, the network side; `tokio`, the timer for programs on tokio;
-//! `aws-lc` and `graviola`, faster providers of primitives, the latter without a C compiler; and
-//! `reqwest`, to send a client's requests with that HTTP client.
+//! `aws-lc` and `graviola`, faster providers of primitives, the latter without a C compiler;
+//! `reqwest`, to send a client's requests with that HTTP client; `dns`, to ask the DNS before keys
+//! are discovered; and `extended-keys`, for keys that say when they are valid.
 //!
 //! # A whole exchange
 //!

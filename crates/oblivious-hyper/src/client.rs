@@ -35,10 +35,6 @@ use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 /// that connection and is not sent again.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long it may take to open a connection, from the look-up of the name to the end of the TLS
-/// handshake.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-
 /// How often an HTTP/2 connection with requests under way is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -88,7 +84,8 @@ impl HttpClient {
     /// If the URL is not that of a proxy.
     pub fn through_proxy(mut tls: rustls::ClientConfig, proxy: Uri) -> Result<Self, ProxyError> {
         tls.resumption = rustls::client::Resumption::disabled();
-        Ok(Self::with_connector(tls, Connector::through_proxy(proxy)?))
+        let connector = Connector::through_proxy(proxy, tls.clone())?;
+        Ok(Self::with_connector(tls, connector))
     }
 
     /// A client that only connects where `policy` permits; the address really connected to is
@@ -179,11 +176,11 @@ impl Service<Uri> for Tls {
             true => https.enable_http1().wrap_connector(ReadingOn(tcp.clone())),
             false => https.enable_all_versions().wrap_connector(ReadingOn(tcp.clone())),
         };
-        let connecting = connector.call(uri);
+        let (connecting, limit) = (connector.call(uri), tcp.connect_timeout());
         // hyper continues to open a connection that nobody waits for any more, so the caller's
         // limits do not end one whose server says nothing.
-        Box::pin(async {
-            let limited = timeout(CONNECT_LIMIT, connecting).await;
+        Box::pin(async move {
+            let limited = timeout(limit, connecting).await;
             limited.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
         })
     }

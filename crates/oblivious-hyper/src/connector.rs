@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -27,8 +28,8 @@ use tokio::net::TcpStream;
 use tower::service_fn;
 use tower_service::Service;
 
-/// How long opening a TCP connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// The default of [`Connector::with_connect_timeout`].
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks up the addresses of a name.
 pub type Resolver = Arc<dyn Fn(String) -> Resolving + Send + Sync>;
@@ -40,6 +41,9 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
 }
 
+/// A connection, with TLS only on the way to a proxy.
+pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
 /// The policy permits none of the target's addresses.
 #[derive(Clone, Copy, Debug, Error)]
 #[error(
@@ -50,7 +54,7 @@ pub struct AddressError;
 
 /// The URL is not one of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("this is not the URL of a proxy: write http://HOST:PORT, without a user name")]
+#[error("this is not the URL of a proxy: write http[s]://HOST:PORT, without a user name")]
 pub struct ProxyError;
 
 /// Opens TCP connections, if there is a policy only to addresses that it permits: a connector for
@@ -78,7 +82,16 @@ pub struct Connector {
     resolver: Resolver,
     /// Fixed addresses of servers, which are not looked up, by host in lower case and port.
     known: HashMap<(String, u16), Vec<IpAddr>>,
-    proxy: Option<Uri>,
+    proxy: Option<Proxy>,
+    connect_timeout: Duration,
+}
+
+/// An HTTP proxy.
+#[derive(Clone)]
+struct Proxy {
+    uri: Uri,
+    /// For the connection to it, which may be https.
+    tls: rustls::ClientConfig,
 }
 
 impl Connector {
@@ -90,6 +103,7 @@ impl Connector {
             resolver: Arc::new(|name| Box::pin(look_up(name))),
             known: HashMap::new(),
             proxy: None,
+            connect_timeout: CONNECT_TIMEOUT,
         }
     }
 
@@ -97,17 +111,18 @@ impl Connector {
     /// that fetch keys without showing their address.
     ///
     /// The proxy learns the name of the server and looks it up; the server sees the proxy's
-    /// address. TLS ends at the server.
+    /// address. TLS to the server ends there. If the URL of the proxy is https, the way to it goes
+    /// through `tls` too, so that nobody else on it learns the name of the server.
     ///
     /// # Errors
-    /// If the URL of the proxy is not an http URL with a host. Proxies over TLS are not supported.
-    pub fn through_proxy(proxy: Uri) -> Result<Self, ProxyError> {
-        let is_http = proxy.scheme() == Some(&Scheme::HTTP);
-        let host = proxy.authority().filter(|authority| !authority.as_str().contains('@'));
+    /// If the URL of the proxy is not an http or https URL with a host, or has a user name.
+    pub fn through_proxy(uri: Uri, tls: rustls::ClientConfig) -> Result<Self, ProxyError> {
+        let is_http = [Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme());
+        let host = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         if !is_http || host.is_none_or(|authority| authority.host().is_empty()) {
             return Err(ProxyError);
         }
-        Ok(Self { proxy: Some(proxy), ..Self::unguarded() })
+        Ok(Self { proxy: Some(Proxy { uri, tls }), ..Self::unguarded() })
     }
 
     /// Connects only where [`TargetPolicy::permits_address`] says yes.
@@ -129,6 +144,18 @@ impl Connector {
     pub fn with_addresses(mut self, host: &str, port: u16, addresses: Vec<IpAddr>) -> Self {
         self.known.insert((host.to_ascii_lowercase(), port), addresses);
         self
+    }
+
+    /// Sets how long it may take to open a connection, from the look-up of the name to the end of
+    /// the TLS handshake. Ten seconds by default.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// The addresses of `host`, which is that of `uri` without brackets.
@@ -169,13 +196,16 @@ impl Connector {
         Ok(addresses)
     }
 
-    async fn connect(mut self, uri: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+    async fn connect(mut self, uri: Uri) -> Result<Stream, BoxError> {
         match self.proxy.take() {
-            Some(proxy) => {
-                let direct = service_fn(move |proxy| self.clone().connect_directly(proxy));
+            Some(Proxy { uri: proxy, tls }) => {
+                let tcp = service_fn(move |proxy| self.clone().connect_directly(proxy));
+                // The proxy is asked in HTTP/1.1.
+                let either = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+                let direct = either.enable_http1().wrap_connector(tcp);
                 Ok(Tunnel::new(proxy, direct).call(with_port(uri)?).await?)
             }
-            None => self.connect_directly(uri).await,
+            None => Ok(Stream::Http(self.connect_directly(uri).await?)),
         }
     }
 
@@ -189,7 +219,7 @@ impl Connector {
             let addresses = addresses.clone();
             async move { Ok::<_, io::Error>(addresses.into_iter()) }
         }));
-        tcp.set_connect_timeout(Some(CONNECT_LIMIT));
+        tcp.set_connect_timeout(Some(self.connect_timeout));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         Ok(tcp.call(uri).await?)
@@ -213,7 +243,7 @@ fn with_port(uri: Uri) -> Result<Uri, http::Error> {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = Stream;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 

@@ -14,17 +14,16 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use oblivious_service::BoxError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::connector::Connector;
+use crate::connector::{Connector, Stream};
 
 /// Opens connections that are read to their end.
 #[derive(Clone)]
 pub(crate) struct ReadingOn(pub(crate) Connector);
 
 impl Service<Uri> for ReadingOn {
-    type Response = TokioIo<ReadOn<TcpStream>>;
+    type Response = TokioIo<ReadOn<TokioIo<Stream>>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -34,7 +33,7 @@ impl Service<Uri> for ReadingOn {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.0.call(uri);
-        Box::pin(async { Ok(TokioIo::new(ReadOn::new(connecting.await?.into_inner()))) })
+        Box::pin(async { Ok(TokioIo::new(ReadOn::new(TokioIo::new(connecting.await?)))) })
     }
 }
 

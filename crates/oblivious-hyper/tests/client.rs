@@ -2,15 +2,21 @@
 
 use std::{
     convert::Infallible,
-    future::pending,
+    future::{pending, poll_fn},
+    net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, Response, Uri};
-use http_body::Body;
+use http_body::{Body, Frame};
+use http_body_util::StreamBody;
 use oblivious_client::{
-    Agreement, ClientLayer, Demand, Gateway, KeyCache, KeySource, KeySourceError, ReqwestClient,
-    TargetPattern, UrlKeys,
+    Agreement, ClientLayer, Demand, FixedKeys, Gateway, KeyCache, KeySource, KeySourceError,
+    ReqwestClient, TargetPattern, UrlKeys,
 };
 use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
@@ -19,9 +25,11 @@ use oblivious_keys::{KemId, SymmetricSuite};
 use oblivious_relay::Relay;
 use oblivious_service::{BoxError, Content, Live, TokioTimer, collect};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
 };
+use tokio_rustls::TlsAcceptor;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// Serves on a free port of loopback. Returns the origin, and the authority to trust.
@@ -62,40 +70,53 @@ fn published(keys: &Live<GatewayKeys>) -> Vec<u8> {
     keys.current().published(UnixSeconds::EPOCH).unwrap().list.encode().to_vec()
 }
 
-/// A proxy that knows CONNECT, and takes down what it sees of the way out.
-async fn proxy() -> (Uri, Arc<Mutex<Vec<u8>>>) {
+/// What a proxy sees of the way out.
+type Seen = Arc<Mutex<Vec<u8>>>;
+
+/// A proxy that knows CONNECT, over TLS or not. Returns its address.
+async fn proxy(tls: Option<rustls::ServerConfig>) -> (SocketAddr, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let seen = Arc::new(Mutex::new(Vec::new()));
+    let address = listener.local_addr().unwrap();
+    let seen = Seen::default();
     let noted = Arc::clone(&seen);
+    let acceptor = tls.map(|tls| TlsAcceptor::from(Arc::new(tls)));
     tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let noted = Arc::clone(&noted);
+        while let Ok((client, _)) = listener.accept().await {
+            let (noted, acceptor) = (Arc::clone(&noted), acceptor.clone());
             tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await.unwrap());
+                match acceptor {
+                    Some(acceptor) => tunnel(acceptor.accept(client).await.unwrap(), noted).await,
+                    None => tunnel(client, noted).await,
                 }
-                let port = String::from_utf8(head.clone()).unwrap();
-                let port = port.split([':', ' ']).nth(2).unwrap().parse::<u16>().unwrap();
-                noted.lock().unwrap().extend(head);
-                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-                let (mut from_server, mut to_server) = server.split();
-                let (mut from_client, mut to_client) = client.split();
-                let up = tokio::io::copy(&mut from_client, &mut to_server);
-                let down = async {
-                    let mut buffer = vec![0; 65_536];
-                    while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
-                        noted.lock().unwrap().extend(&buffer[..length]);
-                        to_client.write_all(&buffer[..length]).await.unwrap();
-                    }
-                };
-                tokio::join!(up, down).0.unwrap();
             });
         }
     });
-    (uri, seen)
+    (address, seen)
+}
+
+async fn tunnel(mut client: impl AsyncRead + AsyncWrite + Unpin, noted: Seen) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    let port = String::from_utf8(head.clone()).unwrap();
+    let port = port.split([':', ' ']).nth(2).unwrap().parse::<u16>().unwrap();
+    noted.lock().unwrap().extend(head);
+    let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    let (mut from_server, mut to_server) = server.split();
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let up = tokio::io::copy(&mut from_client, &mut to_server);
+    let down = async {
+        let mut buffer = vec![0; 65_536];
+        while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+            noted.lock().unwrap().extend(&buffer[..length]);
+            to_client.write_all(&buffer[..length]).await.unwrap();
+            to_client.flush().await.unwrap();
+        }
+    };
+    // TLS may end without a farewell.
+    let _ = tokio::join!(up, down);
 }
 
 /// RFC 9540 §6: a proxy hides the address, and TLS ends at the gateway.
@@ -103,17 +124,36 @@ async fn proxy() -> (Uri, Arc<Mutex<Vec<u8>>>) {
 async fn keys_come_through_a_proxy_that_cannot_read_them() {
     let keys = keys();
     let (origin, ca) = serve(PublishKeys::new(keys.clone())).await;
-    let (proxy, seen) = proxy().await;
-    let tls = tls::client_config(Some(&ca)).unwrap();
-    let http_client = HttpClient::through_proxy(tls, proxy).unwrap();
-    let source = UrlKeys::new(format!("{origin}/ohttp-keys").parse().unwrap(), http_client);
-    let fetched = source.unwrap().fetch(Demand::Cached).await.unwrap();
-    assert_eq!(fetched.list, published(&keys));
-    let seen = seen.lock().unwrap();
-    let port = origin.rsplit(':').next().unwrap();
-    assert!(seen.starts_with(format!("CONNECT localhost:{port} HTTP/1.1\r\n").as_bytes()));
-    let list = published(&keys);
-    assert!(!seen.windows(list.len()).any(|window| window == list), "it is encrypted");
+    let (own, own_ca) = self_signed(&["localhost"]).unwrap();
+    for (scheme, tls) in [("http", None), ("https", Some(own))] {
+        let (address, seen) = proxy(tls).await;
+        let proxy = format!("{scheme}://localhost:{}", address.port()).parse().unwrap();
+        let tls = tls::client_config(Some(&format!("{ca}{own_ca}"))).unwrap();
+        let http_client = HttpClient::through_proxy(tls, proxy).unwrap();
+        let source = UrlKeys::new(format!("{origin}/ohttp-keys").parse().unwrap(), http_client);
+        let fetched = source.unwrap().fetch(Demand::Cached).await.unwrap();
+        assert_eq!(fetched.list, published(&keys));
+        let seen = seen.lock().unwrap();
+        let port = origin.rsplit(':').next().unwrap();
+        assert!(seen.starts_with(format!("CONNECT localhost:{port} HTTP/1.1\r\n").as_bytes()));
+        let list = published(&keys);
+        assert!(!seen.windows(list.len()).any(|window| window == list), "it is encrypted");
+    }
+}
+
+/// The proxy has to show that it is the one that is meant, as any server has to.
+#[tokio::test]
+async fn a_proxy_over_tls_needs_a_certificate_that_is_trusted() {
+    let (origin, ca) = serve(PublishKeys::new(keys())).await;
+    let (own, _) = self_signed(&["localhost"]).unwrap();
+    let (address, seen) = proxy(Some(own)).await;
+    let proxy = format!("https://localhost:{}", address.port()).parse().unwrap();
+    let http_client = HttpClient::through_proxy(tls::client_config(Some(&ca)).unwrap(), proxy);
+    let source =
+        UrlKeys::new(format!("{origin}/ohttp-keys").parse().unwrap(), http_client.unwrap());
+    let error = source.unwrap().fetch(Demand::Cached).await.unwrap_err();
+    assert!(matches!(error, KeySourceError::Unreachable { .. }), "{error:?}");
+    assert!(seen.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -122,7 +162,7 @@ async fn what_is_no_proxy_is_refused() {
         let tls = tls::client_config(None).unwrap();
         HttpClient::through_proxy(tls, uri.parse().unwrap())
     };
-    for uri in ["https://proxy.example:8080", "/proxy", "http://me:secret@proxy.example:8080"] {
+    for uri in ["ftp://proxy.example:8080", "/proxy", "http://me:secret@proxy.example:8080"] {
         assert_eq!(client(uri).unwrap_err(), ProxyError, "{uri}");
     }
     // Nobody there.
@@ -198,4 +238,36 @@ async fn a_client_with_keys_that_agree_asks_through_relay_and_gateway() {
         let answer = collect(response.into_body(), 1 << 20).await.unwrap().data;
         assert_eq!(answer, question);
     }
+}
+
+/// RFC 9458 §6.5: over HTTP/2 too, what is still to be sent ends with who gives up the answer.
+#[tokio::test]
+async fn an_upload_ends_with_its_exchange() {
+    let keys = keys();
+    let echo = service_fn(|request: Request<GatewayBody>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let gateway = GatewayLayer::new(keys.clone())
+        .targets("https://example.com".parse::<Origin>().unwrap())
+        .layer(echo);
+    let (gateway, ca) = serve(gateway).await;
+    let cache = KeyCache::new(FixedKeys::new(published(&keys)).unwrap(), TokioTimer);
+    let gateway = Gateway::new(gateway.parse().unwrap(), cache).unwrap();
+    let client = ClientLayer::new(gateway.allow(TargetPattern::any_https()))
+        .in_chunks()
+        .layer(HttpClient::new(tls::client_config(Some(&ca)).unwrap()));
+
+    let (feed, fed) = mpsc::channel(1);
+    let frames = stream::unfold(fed, |mut fed: mpsc::Receiver<Bytes>| async {
+        Some((Ok::<_, Infallible>(Frame::data(fed.recv().await?)), fed))
+    });
+    feed.send(Bytes::from_static(b"one")).await.unwrap();
+    let request = Request::post("https://example.com/x").body(StreamBody::new(frames)).unwrap();
+    let mut answer = client.oneshot(request).await.unwrap().into_body();
+    let first = poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await.unwrap().unwrap();
+    assert_eq!(first.into_data().unwrap(), "one");
+    assert!(!feed.is_closed());
+    drop(answer);
+    let closed = tokio::time::timeout(Duration::from_secs(10), feed.closed());
+    closed.await.expect("the upload ends");
 }

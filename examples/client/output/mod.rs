@@ -46,6 +46,11 @@ pub(crate) struct OutputArgs {
     #[arg(short = 'O', long)]
     pub(crate) remote_name: bool,
 
+    /// With -O, take the name from the response's Content-Disposition if it has one. A file that
+    /// exists is not replaced then.
+    #[arg(short = 'J', long, requires = "remote_name")]
+    pub(crate) remote_header_name: bool,
+
     /// Write the status and header of the response to a file; - is standard output.
     #[arg(short = 'D', long, value_name = "FILE")]
     pub(crate) dump_header: Option<PathBuf>,

@@ -34,6 +34,13 @@ impl Sink {
         }
     }
 
+    /// A file that does not exist yet.
+    pub(crate) fn create_new(path: &Path) -> Result<Self, Failure> {
+        let made = File::create_new(path);
+        let file = made.map_err(|source| Failure::Write { path: path.into(), source })?;
+        Ok(Self { path: path.into(), writer: Box::new(file), guards_terminal: false })
+    }
+
     /// Writes a part of the content, at once.
     pub(crate) fn write_content(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.guards_terminal && bytes.contains(&0) {

@@ -91,7 +91,7 @@ impl Content {
 }
 
 /// All that a file holds; `-` is standard input.
-pub(super) fn read(name: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(name: &str) -> Result<Vec<u8>, Failure> {
     let mut all = Vec::new();
     let result = match Content::file(name)? {
         Content::Stream { mut reader, path, .. } => {

@@ -100,9 +100,39 @@ pub(crate) fn remote_name(path: &str) -> Option<&str> {
         .then_some(name)
 }
 
+/// The file name that `-J` takes from a response (RFC 6266 §4.3), without any folder.
+pub(crate) fn disposed_name(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_DISPOSITION)?.to_str().ok()?;
+    let mut parameters = value.split(';').skip(1).filter_map(|part| part.split_once('='));
+    let (_, name) = parameters.find(|(key, _)| key.trim().eq_ignore_ascii_case("filename"))?;
+    let name = name.trim().trim_matches('"');
+    // Some servers send the path that the file has there.
+    remote_name(name.rsplit('\\').next()?).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_from_a_response_stays_in_the_folder() {
+        let name = |value: &str| {
+            let value = HeaderValue::from_str(value).unwrap();
+            disposed_name(&HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value)]))
+        };
+        for (value, expected) in [
+            ("attachment; filename=a.txt", Some("a.txt")),
+            ("attachment; size=1; FileName = \"a b.txt\"", Some("a b.txt")),
+            ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
+            ("attachment; filename=\"C:\\x\\y.txt\"", Some("y.txt")),
+            ("attachment; filename=\"..\"", None),
+            ("attachment; filename=\"\"", None),
+            ("attachment; filename*=UTF-8''a.txt", None),
+            ("inline", None),
+        ] {
+            assert_eq!(name(value).as_deref(), expected, "{value}");
+        }
+    }
 
     fn finished(arguments: &[&str]) -> HeaderMap {
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method, Request, Uri, header};
 
-pub(crate) use self::content::{Content, Upload};
+pub(crate) use self::content::{Content, Upload, read};
 use self::data::DataArgs;
 use self::headers::Fields;
 use crate::failure::Failure;

@@ -60,6 +60,8 @@ async fn a_relay_that_cannot_be_asked_gives_curl_s_code() {
         content-length: 100\r\n\r\nless";
     let (silent, rude, cut_off) = (server(None), server(Some(b"")), server(Some(cut_off)));
     assert_same_code(28, &["-m", "0.3"], &format!("http://{silent}/"), &keys);
+    let slow = format!("https://{silent}/");
+    assert_same_code(28, &["--connect-timeout", "0.3", "-m", "60"], &slow, &keys);
     assert_same_code(52, &[], &format!("http://{rude}/"), &keys);
     assert_same_code(18, &[], &format!("http://{cut_off}/"), &keys);
 

@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use oblivious_http::service::Content;
 use serde_json::Value;
 
 use crate::programs::{Server, run};
-use crate::setup::{Setup, TempFile, stderr, text};
+use crate::setup::{Setup, TempFile, send, stderr, stdout, text};
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&text(&run("client", arguments))).unwrap()
@@ -50,7 +51,9 @@ async fn keys_are_compared_pinned_and_discovered() {
     for arguments in works {
         assert_eq!(text(&ask(arguments)), "5", "{arguments:?}");
     }
-    let fails: [(&[&str], i32, &str); 5] = [
+    let nonsense = TempFile::new("no-keys", "nonsense");
+    let fails: [(&[&str], i32, &str); 6] = [
+        (&["--keys", nonsense.path()], 8, nonsense.path()),
         (&["--keys", &keys, "--keys", &foreign], 90, "disagree"),
         (&["--keys", &keys, "--pin", &wrong], 90, "is pinned"),
         (&["--keys", "/nowhere/keys"], 26, "cannot read"),
@@ -61,6 +64,25 @@ async fn keys_are_compared_pinned_and_discovered() {
         let failed = ask(arguments);
         assert_eq!(failed.status.code(), Some(code), "{arguments:?}: {}", stderr(&failed));
         assert!(stderr(&failed).contains(reason), "{arguments:?}: {}", stderr(&failed));
+    }
+}
+
+/// draft-schinazi-httpbis-ohttp-ext-key-config: both forms make the same keys, where both are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_say_how_long_they_are_valid_where_both_sides_want_it() {
+    let (plain, extended) = (Setup::start().await, Setup::start_with(&["--extended-keys"]).await);
+    for (setup, is_there) in [(&plain, false), (&extended, true)] {
+        let keys = setup.gateway.url("/ohttp-keys");
+        let request = http::Request::get(&keys).header("accept", "application/ohttp-keys-ext-00");
+        let received = send(request.body(Content::default()).unwrap()).await;
+        let media_type = &received.headers["content-type"];
+        assert_eq!(media_type == "application/ohttp-keys-ext-00", is_there);
+
+        let fetch =
+            |form: &[&str]| stdout(&run("client", &[&["keys", "fetch", &keys], form].concat()));
+        assert_eq!(fetch(&["--extended-keys"]), fetch(&[]));
+        let asked = setup.client(&["--extended-keys", "-d", "12345"], "/length");
+        assert_eq!(text(&asked), "5");
     }
 }
 

@@ -88,16 +88,33 @@ async fn output_goes_to_files_as_with_curl() {
     let url = setup.target.url("/echo/name.txt?query");
     let fixed =
         ["--relay", &setup.relay.url("/gateway"), "--keys", &setup.gateway.url("/ohttp-keys")];
-    for arguments in [&["-O"][..], &["-o", "other", "-D", "header"]] {
+    let named = setup.target.url("/named");
+    for (arguments, url) in
+        [(&["-O"][..], &url), (&["-o", "other", "-D", "header"], &url), (&["-O", "-J"], &named)]
+    {
         let mut curl = std::process::Command::new("curl");
-        curl.args(["-q", "-s", "--noproxy", "*"]).args(arguments).arg(&url);
+        curl.args(["-q", "-s", "--noproxy", "*"]).args(arguments).arg(url);
         let mut client = program("client");
-        client.args(fixed).args(arguments).arg(&url);
+        client.args(fixed).args(arguments).arg(url);
         for (mut command, folder) in [curl, client].into_iter().zip(&folders) {
             assert_eq!(text(&command.current_dir(folder).output().unwrap()), "");
         }
     }
+    // What is there is not replaced by what a response calls so.
+    for (mut command, folder) in
+        [std::process::Command::new("curl"), program("client")].into_iter().zip(&folders)
+    {
+        if command.get_program() == "curl" {
+            command.args(["-q", "-s", "--noproxy", "*"]);
+        } else {
+            command.args(fixed);
+        }
+        let again = command.args(["-O", "-J", &named]).current_dir(folder).output().unwrap();
+        assert_eq!(again.status.code(), Some(23), "{}", stderr(&again));
+    }
     for folder in &folders {
+        let disposed = std::fs::read_to_string(folder.join("disposed name.txt")).unwrap();
+        assert_eq!(disposed, "named");
         for name in ["name.txt", "other"] {
             let content = std::fs::read_to_string(folder.join(name)).unwrap();
             assert!(content.starts_with("GET /echo/name.txt?query\n"), "{content}");

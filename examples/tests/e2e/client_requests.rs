@@ -55,6 +55,9 @@ async fn flags_make_the_request_that_curl_makes_of_them() {
     let fields = TempFile::new("flags-fields", "x-one: 1\nx-two: 2\n");
     let fields = format!("@{}", fields.path());
     let encoded_file = format!("f{at_file}");
+    let flags = "# what is sent\ndata = \"a=\\\"1\\\"\"\nheader: \"X-One: 1\"\n-A agent/2\n\n";
+    let flags = TempFile::new("flags-config", flags);
+    let more_flags = TempFile::new("flags-config-more", "request PUT\n--data b=2\n");
     let uploaded = format!("f=@{};type=text/x;filename=z", file.path());
     let (plain_upload, text_file) = (format!("f={at_file}"), format!("g=<{}", file.path()));
     let cases: &[(&[&str], &str)] = &[
@@ -90,6 +93,9 @@ async fn flags_make_the_request_that_curl_makes_of_them() {
         (&["-b", "a=1; b=2"], "/echo"),
         (&["-u", "user:pass word"], "/echo"),
         (&["-r", "0-9"], "/echo"),
+        (&["-K", flags.path()], "/echo"),
+        (&["-K", flags.path(), "-d", "from the command line"], "/echo"),
+        (&["--config", more_flags.path(), "-K", flags.path()], "/echo"),
     ];
     for (arguments, path) in cases {
         assert_same_request(&setup.both(arguments, path, b""), &format!("{arguments:?}"));
@@ -132,6 +138,7 @@ async fn what_would_link_or_repeat_requests_is_explained() {
     }
     for (arguments, reason) in [
         (&["-L"][..], "redirect"),
+        (&["-C", "-"], "-r"),
         (&["--retry", "3"], "RFC 9458 §6.5"),
         (&["-b", "file-of-cookies"], "name=value"),
         (&["-d", "a", "-I"], "choose one"),

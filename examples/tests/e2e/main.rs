@@ -1,7 +1,10 @@
 //! The real programs, as processes, over real sockets: client, relay, gateway, and a target that
 //! the tests play.
 
+mod client_alike;
+mod client_dns;
 mod client_exit_codes;
+mod client_hostile;
 mod client_keys;
 mod client_output;
 mod client_requests;

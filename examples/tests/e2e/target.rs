@@ -70,6 +70,7 @@ fn router(calls: Calls) -> Router {
         .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
         .route("/gzip", get(gzip))
         .route("/binary", get(|| async { b"\0\x01\x02".to_vec() }))
+        .route("/named", get(named))
         .route("/trickle", get(trickle))
         .route("/204", get(|| async { StatusCode::NO_CONTENT }))
         .route("/304", get(not_modified))
@@ -104,6 +105,12 @@ async fn gzip() -> Response {
     );
     ([("content-encoding", "gzip"), ("content-type", "text/plain")], content.unwrap())
         .into_response()
+}
+
+/// Something that has a file name of its own (RFC 6266).
+async fn named() -> Response {
+    let disposition = "attachment; size=5; filename=\"../a/disposed name.txt\"";
+    ([("content-disposition", disposition)], "named").into_response()
 }
 
 /// A megabyte, in more than a second and a half.

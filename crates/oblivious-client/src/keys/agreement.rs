@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{
+    future::FutureExt,
+    stream::{FuturesUnordered, StreamExt},
+};
 use http::Uri;
 use thiserror::Error;
 
@@ -51,7 +54,8 @@ impl Agreement {
     }
 
     /// At least `required` sources must answer with the same list; others may fail or differ. If
-    /// two different lists each have that many sources, that is a disagreement.
+    /// two different lists each have that many sources, that is a disagreement, as far as their
+    /// answers have come by then: nobody waits for the rest once enough agree.
     ///
     /// # Errors
     /// If `required` is less than two, or more than there are sources.
@@ -66,12 +70,10 @@ impl Agreement {
         Ok(Self { sources, required })
     }
 
-    /// Whether enough of the answers are the same, and what is to come can change nothing: a source
-    /// that hangs must not keep the others from deciding.
-    fn is_decided(&self, answers: &[Option<Result<FetchedKeys, KeySourceError>>]) -> bool {
+    /// Whether enough of the answers are the same.
+    fn is_enough(&self, answers: &[Option<Result<FetchedKeys, KeySourceError>>]) -> bool {
         let lists = || answers.iter().flatten().flatten().map(|keys| &keys.list);
-        self.required * 2 > self.sources.len()
-            && lists().any(|list| lists().filter(|other| *other == list).count() >= self.required)
+        lists().any(|list| lists().filter(|other| *other == list).count() >= self.required)
     }
 
     /// The list on which enough answers agree.
@@ -134,9 +136,13 @@ impl KeySource for Agreement {
             let mut answers: Vec<_> = self.sources.iter().map(|_| None).collect();
             while let Some((index, answer)) = fetching.next().await {
                 answers[index] = Some(answer);
-                if self.is_decided(&answers) {
+                if self.is_enough(&answers) {
                     break;
                 }
+            }
+            // A source that hangs must not keep the others from deciding, but what has come counts.
+            while let Some(Some((index, answer))) = fetching.next().now_or_never() {
+                answers[index] = Some(answer);
             }
             self.agreed(answers)
         })

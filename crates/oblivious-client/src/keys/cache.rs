@@ -48,6 +48,8 @@ struct Inner {
 struct State {
     is_loaded: bool,
     kept: Option<Kept>,
+    /// Counts the fetches that there have been, since one that was abandoned may still end.
+    fetches: u64,
     running: Option<Running>,
     /// There has been a sign of stale keys, and no fetch since.
     is_stale: bool,
@@ -70,6 +72,7 @@ struct Kept {
 }
 
 struct Running {
+    number: u64,
     refresh: Refresh,
     /// If it still runs by then, it has been abandoned.
     abandoned_at: SystemTime,
@@ -112,11 +115,25 @@ impl KeyCache {
     /// that wants to try again after the gateway has rejected the key.
     ///
     /// # Errors
-    /// If the fetch fails.
+    /// If the fetch fails, or if the last one did and it is too early for another. Then there are
+    /// at best the old keys, which [`recipient`](Self::recipient) goes on to return until they
+    /// expire.
     pub async fn refreshed(&self) -> Result<Arc<Recipient>, Arc<KeySourceError>> {
-        let in_use = self.in_use().await?;
-        let Some(refresh) = in_use.refresh else { return Ok(in_use.current.recipient) };
-        Ok(refresh.wait().await?.recipient)
+        match self.next() {
+            Next::Use(InUse { current, refresh: None }) => match self.last_error() {
+                Some(error) => Err(error),
+                None => Ok(current.recipient),
+            },
+            Next::Use(InUse { refresh: Some(refresh), .. }) | Next::Wait(refresh, _) => {
+                Ok(refresh.wait().await?.recipient)
+            }
+            Next::Fail(error) => Err(error),
+        }
+    }
+
+    /// Why the keys in use were not replaced when they should have been.
+    fn last_error(&self) -> Option<Arc<KeySourceError>> {
+        self.inner.lock().error.clone()
     }
 
     pub(crate) async fn in_use(&self) -> Result<InUse, Arc<KeySourceError>> {
@@ -181,12 +198,11 @@ impl KeyCache {
         }
         let fresh = state.kept.as_ref().filter(|kept| kept.is_fresh(now, settings));
         let due = fresh.is_none_or(|kept| state.is_stale || now >= kept.refresh_at);
-        let nothing = || Arc::new(KeySourceError::TimedOut { name: settings.source.name() });
         let wait = state.not_before.and_then(|from| from.duration_since(now).ok());
         // Longer than the interval only if the clock was set back.
         let is_early = wait.is_some_and(|wait| !wait.is_zero() && wait <= settings.min_interval);
         if !due || (is_early && (fresh.is_some() || state.error.is_some())) {
-            return Err(state.error.clone().unwrap_or_else(nothing));
+            return Err(state.error.clone().unwrap_or_else(|| settings.timed_out()));
         }
         // Without usable keys there is nothing to hide either: any client would fetch.
         let is_hidden = state.is_stale && fresh.is_some();
@@ -197,9 +213,11 @@ impl KeyCache {
             false => now,
         };
         let demand = if state.is_stale { Demand::Revalidated } else { Demand::Cached };
-        let refresh = self.start(begin, demand);
+        state.fetches += 1;
+        let number = state.fetches;
+        let refresh = self.start(number, begin, demand);
         let abandoned_at = begin.max(now) + settings.fetch_timeout + settings.fetch_timeout;
-        state.running = Some(Running { refresh: refresh.clone(), abandoned_at });
+        state.running = Some(Running { number, refresh: refresh.clone(), abandoned_at });
         // The executor may run it at once.
         drop(state);
         if let Some(spawn) = &settings.spawn {
@@ -211,7 +229,7 @@ impl KeyCache {
         Ok(refresh)
     }
 
-    fn start(&self, begin: SystemTime, demand: Demand) -> Refresh {
+    fn start(&self, number: u64, begin: SystemTime, demand: Demand) -> Refresh {
         let settings = &self.inner.settings;
         let (clock, max_delay) = (Arc::clone(&settings.clock), settings.max_delay);
         let (source, timer) = (Arc::clone(&settings.source), Arc::clone(&settings.timer));
@@ -228,7 +246,7 @@ impl KeyCache {
             let fetched = timeout.run(source.fetch(demand)).await;
             let fetched = fetched.unwrap_or_else(|_| Err(timed_out()));
             let Some(inner) = inner.upgrade() else { return Err(Arc::new(timed_out())) };
-            inner.finish(fetched)
+            inner.finish(number, fetched)
         })
     }
 }
@@ -242,10 +260,17 @@ impl Inner {
     /// Takes the outcome of a fetch.
     fn finish(
         &self,
+        number: u64,
         fetched: Result<FetchedKeys, KeySourceError>,
     ) -> Result<Current, Arc<KeySourceError>> {
         let now = self.settings.clock.now();
         let mut state = self.lock();
+        if state.running.as_ref().is_none_or(|running| running.number != number) {
+            // It was abandoned, and the cache goes by the fetch that has taken its place.
+            let kept = state.kept.as_ref().filter(|kept| kept.is_fresh(now, &self.settings));
+            let current = kept.map(|kept| kept.current.clone());
+            return current.ok_or_else(|| self.settings.timed_out());
+        }
         state.running = None;
         let fetched = fetched.and_then(|fetched| {
             let lifetime = fetched.fresh_for.unwrap_or(self.settings.default_lifetime);
@@ -344,6 +369,10 @@ impl Inner {
 }
 
 impl Settings {
+    fn timed_out(&self) -> Arc<KeySourceError> {
+        Arc::new(KeySourceError::TimedOut { name: self.source.name() })
+    }
+
     fn recipient(&self, list: &[u8]) -> Result<Recipient, KeySourceError> {
         let name = || self.source.name();
         let list = KeyConfigList::decode(list)

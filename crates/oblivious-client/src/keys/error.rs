@@ -75,6 +75,15 @@ pub enum KeySourceError {
         /// The source.
         name: String,
     },
+    /// The DNS does not say that the service takes Oblivious HTTP (RFC 9540 §4).
+    #[error(
+        "the DNS does not say that Oblivious HTTP is offered where {name} is; if you know it is, \
+         have the keys discovered without the DNS"
+    )]
+    NotOffered {
+        /// The source.
+        name: String,
+    },
     /// Sources that should say the same do not (RFC 9458 §7). Nothing was sent. One of them may be
     /// handing out keys to tell clients apart, or the gateway may be changing its keys just now.
     #[error(

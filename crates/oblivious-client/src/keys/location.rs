@@ -27,6 +27,12 @@ pub enum KeyUrlError {
         "the URL of the keys contains a user name or password, which would tell who asks; remove it"
     )]
     UserInfo,
+    /// It has an address where the DNS is to be asked for a name.
+    #[error("the DNS has no records for {uri}, whose host is an address: write its name")]
+    NoDomainName {
+        /// The URL as given.
+        uri: Uri,
+    },
 }
 
 /// Checks the URL of keys or of a relay.

@@ -7,6 +7,8 @@ mod agreement;
 mod builder;
 mod cache;
 mod digest;
+#[cfg(feature = "dns")]
+mod dns;
 mod error;
 #[cfg(feature = "extended-keys")]
 mod extended;
@@ -25,6 +27,8 @@ pub use agreement::{Agreement, AgreementError};
 pub use builder::KeyCacheBuilder;
 pub use cache::KeyCache;
 pub use digest::{KeyDigest, KeyDigestError};
+#[cfg(feature = "dns")]
+pub use dns::DnsKeys;
 pub use error::KeySourceError;
 pub use fixed::FixedKeys;
 pub use handle::Keys;

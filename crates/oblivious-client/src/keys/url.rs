@@ -9,10 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body::Body;
 use oblivious_keys::{KeyConfig, KeyConfigList};
 use oblivious_service::{
-    BoxError, CollectError, Content, MediaType, Timeout, collect, media_type, resolve_location,
+    BoxError, CollectError, Content, MediaType, SendBody, Timeout, collect, media_type,
+    resolve_location,
 };
 use tower_service::Service;
 
@@ -178,6 +178,11 @@ impl<C> UrlKeys<C> {
         self
     }
 
+    #[cfg(feature = "dns")]
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
     fn kept(&self) -> Option<Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -257,9 +262,7 @@ where
     C: Service<Request<Content>, Response = Response<R>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Data: Send,
-    R::Error: Into<BoxError>,
+    R: SendBody,
 {
     async fn fetch_following(&self, demand: Demand) -> Result<FetchedKeys, KeySourceError> {
         let mut uri = self.uri.clone();
@@ -331,9 +334,7 @@ where
     C: Service<Request<Content>, Response = Response<R>> + Clone + Send + 'static,
     C::Future: Send,
     C::Error: Into<BoxError>,
-    R: Body + Send + 'static,
-    R::Data: Send,
-    R::Error: Into<BoxError>,
+    R: SendBody,
 {
     fn name(&self) -> String {
         self.uri.to_string()

@@ -7,7 +7,7 @@ use http_body::{Body, Frame};
 use http_body_util::StreamBody;
 use oblivious_client::{Client, ClientLayer};
 use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin};
-use oblivious_service::BoxError;
+use oblivious_service::{BoxError, Content, collect};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tower::{Layer, Service};
 
@@ -31,6 +31,18 @@ pub(crate) fn trailers(name: &'static str, value: &'static str) -> Fed {
     let value = http::HeaderValue::from_static(value);
     let name = http::HeaderName::from_static(name);
     Ok(Frame::trailers(HeaderMap::from_iter([(name, value)])))
+}
+
+pub(crate) fn post<B>(body: B) -> Request<B> {
+    Request::post("https://example.com/x").body(body).unwrap()
+}
+
+/// Answers once it has all of the request.
+pub(crate) async fn collected(
+    request: Request<GatewayBody>,
+) -> Result<Response<Content>, BoxError> {
+    let collected = collect(request.into_body(), 1 << 20).await?;
+    Ok(Response::new(Content::from(collected.data)))
 }
 
 /// The next of a body.

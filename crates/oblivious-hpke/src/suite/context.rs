@@ -6,7 +6,6 @@ use core::marker::PhantomData;
 use hpke::{
     Deserializable, OpModeR, OpModeS, Serializable,
     aead::{Aead, AeadCtxR, AeadCtxS, AeadTag},
-    inout::InOutBuf,
 };
 use rand_core::CryptoRng;
 
@@ -91,7 +90,7 @@ where
         tag: &mut [u8; TAG_LEN],
     ) -> Result<ResponseSecret, Failed> {
         let (mut context, secret) = self.set_up_sender(&self.info.whole, rng, enc)?;
-        context.seal_chunk(&[], message.into(), tag)?;
+        context.seal_chunk(&[], message, tag)?;
         Ok(secret)
     }
 
@@ -143,10 +142,10 @@ where
     fn seal_chunk(
         &mut self,
         aad: &[u8],
-        message: InOutBuf<'_, '_, u8>,
+        message: &mut [u8],
         tag: &mut [u8; TAG_LEN],
     ) -> Result<(), Failed> {
-        self.seal_inout_detached(message, aad)?.write_exact(tag);
+        self.seal_inout_detached(message.into(), aad)?.write_exact(tag);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::marker::PhantomData;
 
 use hkdf::hmac::EagerHash;
-use hpke::{HpkeError, aead::Aead, inout::InOutBuf};
+use hpke::{HpkeError, aead::Aead};
 use oblivious_keys::KdfId;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -94,11 +94,11 @@ pub(crate) trait ResponseCipher: Send + Sync {
 
 /// Seals one chunk after another.
 pub(crate) trait SealChunk: Send + Sync {
-    /// Encrypts `message` and fills in `tag`.
+    /// Encrypts `message` in place and fills in `tag`.
     fn seal_chunk(
         &mut self,
         aad: &[u8],
-        message: InOutBuf<'_, '_, u8>,
+        message: &mut [u8],
         tag: &mut [u8; TAG_LEN],
     ) -> Result<(), Failed>;
 }

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use aes_gcm::aead::{AeadInOut, KeyInit, KeySizeUser, Nonce, Tag};
 use hkdf::Hkdf;
-use hpke::{aead::Aead, inout::InOutBuf};
+use hpke::aead::Aead;
 use zeroize::Zeroizing;
 
 use super::objects::{
@@ -46,7 +46,7 @@ impl<D: Kdf, A: Aead + 'static> ResponseCipher for Response<D, A> {
         message: &mut [u8],
         tag: &mut [u8; TAG_LEN],
     ) -> Result<(), Failed> {
-        Self::chunks(secret, salt)?.seal_chunk(&[], message.into(), tag)
+        Self::chunks(secret, salt)?.seal_chunk(&[], message, tag)
     }
 
     fn open(
@@ -95,11 +95,11 @@ impl<A: Aead> SealChunk for Chunks<A> {
     fn seal_chunk(
         &mut self,
         aad: &[u8],
-        message: InOutBuf<'_, '_, u8>,
+        message: &mut [u8],
         tag: &mut [u8; TAG_LEN],
     ) -> Result<(), Failed> {
         let nonce = self.next_nonce()?;
-        let sealed = self.aead.encrypt_inout_detached(&nonce, aad, message);
+        let sealed = self.aead.encrypt_inout_detached(&nonce, aad, message.into());
         tag.copy_from_slice(&sealed.map_err(|_| Failed)?);
         Ok(())
     }
@@ -144,10 +144,10 @@ mod tests {
         chunks.counter = Some(u64::MAX - 1);
         let mut tag = [0; TAG_LEN];
         let mut message = *b"one";
-        assert!(chunks.seal_chunk(&[], (&mut message[..]).into(), &mut tag).is_ok());
-        assert!(chunks.seal_chunk(&[], (&mut message[..]).into(), &mut tag).is_ok());
+        assert!(chunks.seal_chunk(&[], &mut message[..], &mut tag).is_ok());
+        assert!(chunks.seal_chunk(&[], &mut message[..], &mut tag).is_ok());
         for _ in 0..2 {
-            assert!(chunks.seal_chunk(&[], (&mut message[..]).into(), &mut tag).is_err());
+            assert!(chunks.seal_chunk(&[], &mut message[..], &mut tag).is_err());
             assert!(chunks.open_chunk(&[], &mut message, &tag).is_err());
         }
     }

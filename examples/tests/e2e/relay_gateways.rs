@@ -4,7 +4,7 @@ use http::{Request, StatusCode, header};
 use oblivious_http::service::Content;
 
 use crate::programs::{Server, contains, run};
-use crate::setup::{Setup, TempFile, relay_to_with, send, stderr, text};
+use crate::setup::{Setup, TempFile, relay_to_with, send, stderr, stdout, text};
 use crate::target::Target;
 use crate::tls::certificate;
 
@@ -111,6 +111,18 @@ async fn a_delay_loses_nothing() {
     let gateway = setup.gateway.url("/gateway");
     setup.relay = relay_to_with(&gateway, &["--delay", "0.05"]);
     assert_eq!(text(&setup.client(&["-d", "12345"], "/length")), "5");
+}
+
+/// RFC 9458 §6.2.3: two make a batch, there and back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_as_soon_as_it_is_full() {
+    let mut setup = Setup::start().await;
+    let gateway = setup.gateway.url("/gateway");
+    setup.relay = relay_to_with(&gateway, &["--batch", "2", "--batch-timeout", "600"]);
+    let clients = [(); 2].map(|()| setup.spawn_client_with_output("/204"));
+    for client in clients {
+        stdout(&client.wait_with_output().unwrap());
+    }
 }
 
 /// A gateway that asks for a certificate gets the relay's, and is known by an authority of its own.

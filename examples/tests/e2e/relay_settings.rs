@@ -77,7 +77,9 @@ fn settings_that_cannot_work_are_explained() {
         "servers",
         "[[route]]\npath = \"/a\"\ngateway = \"https://gateway.example/a\"\nca = \"/nowhere\"",
     );
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 26] = [
+        (&["--gateway", "https://a/", "--batch", "1"], "two or more"),
+        (&["--gateway", "https://a/", "--batch", "20000"], "--concurrency"),
         (&["--config", servers.path()], "different certificates for the same server"),
         (&["--gateway", "https://a/", "--client-cert", "/nowhere"], "client-key go together"),
         (&["--route", "/a=https://b/", "--ca", "/nowhere/ca"], "/nowhere/ca"),

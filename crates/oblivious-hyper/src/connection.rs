@@ -13,20 +13,17 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 use tower_service::Service;
 
-use crate::client::HttpError;
 use crate::client_tls::ClientTls;
 use crate::connector::Connector;
+use crate::http_error::HttpError;
 use crate::http1_connection::Http1Connection;
 use crate::http2_connection::Http2Connection;
-use crate::moving_stream::MovingStream;
+use crate::moving_stream::{Io, MovingStream};
 use crate::pool::{Pooled, Server};
 
 /// How long it may take to open a connection, from the look-up of the name to the end of the TLS
 /// handshake.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-
-/// What a connection goes over.
-pub(crate) type Io = MaybeHttpsStream<TokioIo<MovingStream>>;
 
 /// Opens connections, and agrees with servers on the version of HTTP.
 pub(crate) struct Connectors {

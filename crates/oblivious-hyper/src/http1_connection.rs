@@ -12,9 +12,8 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use tokio::runtime::{self, Handle};
 
-use crate::client::Outgoing;
-use crate::connection::Io;
-use crate::moving_stream::Moves;
+use crate::bytes_body::Outgoing;
+use crate::moving_stream::{Io, Moves};
 
 /// A connection that is not being used.
 ///

@@ -168,6 +168,7 @@ impl Pool {
 
     /// Takes out what has not been used for long. The tasks of HTTP/2 connections end with the last
     /// clone.
+    #[expect(clippy::vec_box, reason = "they are in boxes, and large")]
     fn unused(&self) -> Vec<Box<Http1Connection>> {
         let mut servers = self.lock();
         servers.round += 1;
@@ -179,7 +180,7 @@ impl Pool {
                 unused.extend(home.idle.extract_if(.., |(used, _)| old(*used)).map(|(_, one)| one));
             }
             http1.retain(|home| Arc::strong_count(&home.connections) > 1);
-            http2.retain(|(used, one)| !one.is_closed() && !(one.is_unused() && old(*used)));
+            http2.retain(|(used, one)| !(one.is_closed() || one.is_unused() && old(*used)));
             !http1.is_empty() || !http2.is_empty()
         });
         unused

@@ -8,6 +8,10 @@ use http_body::{Body, Frame, SizeHint};
 use oblivious_service::BoxError;
 use pin_project_lite::pin_project;
 
+/// The content of a request on its way to a server.
+#[cfg(feature = "client")]
+pub(crate) type Outgoing = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+
 pin_project! {
     /// A body whose data are `Bytes`; data that already are `Bytes` are not copied. Its size hint
     /// is kept, unlike with `BodyExt::map_frame`, so that a message of known length has a

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
@@ -13,13 +12,13 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use oblivious_service::{BoxError, Live};
-use thiserror::Error;
 use tower_service::Service;
 
-use crate::bytes_body::BytesBody;
+use crate::bytes_body::{BytesBody, Outgoing};
 use crate::client_tls::ClientTls;
 use crate::connection::Connectors;
 use crate::connector::{Connector, ProxyError};
+use crate::http_error::HttpError;
 use crate::http1_connection::Left;
 use crate::pool::{Pool, Pooled, Server};
 use crate::transfer_coding;
@@ -43,9 +42,6 @@ struct Inner {
     connectors: Connectors,
     pool: Arc<Pool>,
 }
-
-/// The content of a request on its way.
-pub(crate) type Outgoing = UnsyncBoxBody<Bytes, BoxError>;
 
 impl HttpClient {
     /// A client with this TLS, for instance that of
@@ -228,24 +224,6 @@ fn expects_length(method: &Method, headers: &HeaderMap) -> bool {
             | Method::CONNECT
     ) && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING)
-}
-
-/// Why there is no response.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum HttpError {
-    /// The URI has no scheme or no authority, or its authority is not one of a server.
-    #[error("the URI names no server: write one with scheme and host")]
-    NoServer,
-    /// No connection could be opened.
-    #[error("cannot connect")]
-    Connect(#[source] BoxError),
-    /// The connection broke off, or the server sent no HTTP.
-    #[error("the connection failed")]
-    Failed(#[from] hyper::Error),
-    /// The content has an unsupported transfer coding (RFC 9112 §6.1).
-    #[error("the response has a transfer coding other than `chunked`")]
-    TransferCoding,
 }
 
 /// A response to come.

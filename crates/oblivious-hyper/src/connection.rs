@@ -10,16 +10,13 @@ use oblivious_service::Live;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::client::HttpError;
 use crate::client_tls::ClientTls;
-use crate::connector::{Connector, Stream};
+use crate::connector::{Connector, Io};
+use crate::http_error::HttpError;
 use crate::http1_connection::Http1Connection;
 use crate::http2_connection::Http2Connection;
 use crate::moving_stream::Moves;
 use crate::pool::{Pooled, Server};
-
-/// What a connection goes over.
-pub(crate) type Io = MaybeHttpsStream<Stream>;
 
 /// Opens connections, and agrees with servers on the version of HTTP.
 pub(crate) struct Connectors {

@@ -44,9 +44,12 @@ async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
 }
 
 /// A connection, with TLS only on the way to a proxy.
-pub(crate) type Stream = MaybeHttpsStream<Tcp>;
+type Stream = MaybeHttpsStream<Tcp>;
 
 type Tcp = TokioIo<ReadOn<MovingStream>>;
+
+/// What HTTP goes over.
+pub(crate) type Io = MaybeHttpsStream<Stream>;
 
 /// The policy permits none of the target's addresses.
 #[derive(Clone, Copy, Debug, Error)]

@@ -21,7 +21,8 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::bytes_body::BytesBody;
-use crate::client::{HttpClient, HttpError};
+use crate::client::HttpClient;
+use crate::http_error::HttpError;
 
 /// How long the end of a request may lag behind its head.
 const END_LIMIT: Duration = Duration::from_millis(50);

@@ -12,8 +12,8 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use tokio::runtime::{self, Handle};
 
-use crate::client::Outgoing;
-use crate::connection::Io;
+use crate::bytes_body::Outgoing;
+use crate::connector::Io;
 use crate::moving_stream::Moves;
 
 /// A connection that is not being used.

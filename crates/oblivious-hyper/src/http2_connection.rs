@@ -9,8 +9,8 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::client::Outgoing;
-use crate::connection::Io;
+use crate::bytes_body::Outgoing;
+use crate::connector::Io;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// How many requests may wait for answers on one connection before another is opened. Servers allow

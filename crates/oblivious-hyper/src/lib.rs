@@ -114,6 +114,8 @@ mod http2_connection;
 #[cfg(feature = "server")]
 mod http2_streams;
 #[cfg(feature = "client")]
+mod http_error;
+#[cfg(feature = "client")]
 mod moving_stream;
 #[cfg(feature = "client")]
 mod pool;
@@ -141,7 +143,7 @@ mod windows;
 mod workers;
 
 #[cfg(feature = "client")]
-pub use client::{HttpClient, HttpError, ResponseFuture};
+pub use client::{HttpClient, ResponseFuture};
 #[cfg(feature = "server")]
 pub use client_addresses::ClientAddresses;
 #[cfg(feature = "client")]
@@ -152,6 +154,8 @@ pub use connector::{AddressError, Connector, ProxyError, Resolver, Resolving};
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(feature = "egress")]
 pub use forward::{Forward, TargetBody};
+#[cfg(feature = "client")]
+pub use http_error::HttpError;
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
 #[cfg(feature = "self-signed")]

@@ -23,7 +23,7 @@ const NOWHERE: &str = "http://127.0.0.1:1/";
 const IDLE: usize = if cfg!(debug_assertions) { 1000 } else { 10_000 };
 
 /// How much memory the relay may take for each connection that is open and has asked nothing.
-const OPEN: u64 = 11 << 10;
+const OPEN: u64 = 12 << 10;
 
 /// How much more for one over which a request came: hyper keeps the buffers that it read and wrote
 /// with, of 8 KiB each.

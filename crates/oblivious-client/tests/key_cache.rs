@@ -252,9 +252,9 @@ async fn keys_that_could_not_be_fetched_again_are_no_refreshed_ones() {
     // The delay is over, so that the next one waits for the fetch.
     sleep(MINUTE).await;
     let failed = |error: &KeySourceError| matches!(error, KeySourceError::Other { .. });
-    assert!(failed(&*cache.refreshed().await.unwrap_err()));
+    assert!(failed(&cache.refreshed().await.unwrap_err()));
     // Nor is it time for another fetch.
-    assert!(failed(&*cache.refreshed().await.unwrap_err()));
+    assert!(failed(&cache.refreshed().await.unwrap_err()));
     assert_eq!(publisher.asked(), 2);
     assert!(cache.recipient().await.is_ok(), "the old ones are still good");
     publisher.publish(2);

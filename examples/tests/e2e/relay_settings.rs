@@ -16,7 +16,7 @@ use crate::target::Target;
 fn a_check_prints_the_settings_in_effect() {
     let config = TempFile::new(
         "relay-check.toml",
-        "gateway = \"https://one.example/gateway\"\nbody-limit = 1000\ntimeout = 2.5\n\
+        "gateway = \"https://one.example/gateway\"\nbody-limit = 1000\nidle-timeout = 2.5\n\
          allow-http-gateway = true\n[[route]]\npath = \"/two\"\n\
          gateway = \"http://two.example/gateway\"\n",
     );

@@ -6,6 +6,7 @@ mod client_dns;
 mod client_exit_codes;
 mod client_hostile;
 mod client_keys;
+mod client_ohttp;
 mod client_output;
 mod client_requests;
 mod client_streams;

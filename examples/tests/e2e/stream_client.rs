@@ -19,7 +19,13 @@ use crate::target::ANSWER_MARKER;
 
 /// Where their client writes.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    pub(crate) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
 
 impl AsyncWrite for Written {
     fn poll_write(
@@ -64,7 +70,7 @@ async fn ask(relay: &Server, gateway: &Server, request: &Message) -> Message {
     }
     asking.close().await.unwrap();
 
-    let sealed = std::mem::take(&mut *written.0.lock().unwrap());
+    let sealed = written.take();
     let outer = Request::post(relay.url("/gateway"))
         .header(header::CONTENT_TYPE, "message/ohttp-chunked-req")
         .header("incremental", "?1")

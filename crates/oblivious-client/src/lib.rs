@@ -65,7 +65,7 @@
 //! #                         Response::builder().header("content-type", "application/ohttp-keys");
 //! #                     return Ok(response.body(Content::from(keys))?);
 //! #                 }
-//! #                 let body = collect(request.into_body(), 1 << 20).await?.data;
+//! #                 let body = collect(request.into_body(), 1 << 20).await?.data.into();
 //! #                 let (_, reply) = ring.lock().unwrap().at(UnixSeconds::EPOCH).decapsulate(body)?;
 //! #                 let sealed = reply.seal(b"\x01\x40\xc8")?;
 //! #                 let response = Response::builder().header("content-type", "message/ohttp-res");

@@ -98,8 +98,9 @@ impl HttpClient {
     }
 
     fn connected_by(tls: Live<ClientTls>, tcp: Connector) -> Self {
+        let pool = Arc::new(Pool::new(!tcp.is_guarded()));
         let connectors = Connectors { tcp, tls };
-        Self { inner: Arc::new(Inner { connectors, pool: Arc::default() }) }
+        Self { inner: Arc::new(Inner { connectors, pool }) }
     }
 }
 

@@ -178,6 +178,16 @@ impl Connector {
         }
     }
 
+    #[cfg(feature = "egress")]
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.policy.is_some()
+    }
+
+    #[cfg(not(feature = "egress"))]
+    pub(crate) fn is_guarded(&self) -> bool {
+        false
+    }
+
     /// Whether requests to `uri` may have a `host` that HTTP/2 cannot express.
     #[cfg(feature = "egress")]
     pub(crate) fn needs_http1(&self, uri: &Uri) -> bool {

@@ -16,7 +16,8 @@ use crate::http2_connection::Http2Connection;
 /// others below them grow old and are closed.
 const CHOICE: usize = 16;
 
-/// How many exchanges must be under way in a thread for it to use its own connections first.
+/// How many exchanges must be under way in a thread for it to use its own connections first, where
+/// connections are mixed.
 const CROWD: usize = 8;
 
 /// How often unused connections are looked for.
@@ -39,9 +40,11 @@ pub(crate) type Server = (Scheme, Authority);
 /// and again would often get the one that it has just released.
 ///
 /// A connection that moves to another thread costs about half as much as an exchange. So a thread
-/// that has many exchanges under way, which hide each other, takes its own connections first.
-#[derive(Default)]
+/// that has many exchanges under way, which hide each other, takes its own connections first. So does
+/// any thread of a gateway, which has no clients to hide.
 pub(crate) struct Pool {
+    /// How many exchanges make a crowd.
+    crowd: usize,
     servers: Mutex<Servers>,
     closing_unused: AtomicBool,
 }
@@ -69,8 +72,8 @@ struct Home {
 }
 
 impl Home {
-    fn is_crowded(&self) -> bool {
-        Arc::strong_count(&self.connections) > self.idle.len() + CROWD
+    fn is_crowded(&self, crowd: usize) -> bool {
+        Arc::strong_count(&self.connections) > self.idle.len() + crowd
     }
 
     fn choice(&self) -> usize {
@@ -96,9 +99,9 @@ impl Connections {
         &mut self.http1[index]
     }
 
-    fn take_http1(&mut self) -> Option<Box<Http1Connection>> {
+    fn take_http1(&mut self, crowd: usize) -> Option<Box<Http1Connection>> {
         let here = self.here();
-        if here.is_crowded() && !here.idle.is_empty() {
+        if here.is_crowded(crowd) && !here.idle.is_empty() {
             return here.take(fastrand::usize(..here.choice()));
         }
         let all = self.http1.iter().map(Home::choice).sum::<usize>();
@@ -132,12 +135,18 @@ pub(crate) enum Pooled {
 }
 
 impl Pool {
+    /// For a relay, or a client, whose requests are to be mixed; or else for a gateway.
+    pub(crate) fn new(mixes: bool) -> Self {
+        let crowd = if mixes { CROWD } else { 0 };
+        Self { crowd, servers: Mutex::default(), closing_unused: AtomicBool::default() }
+    }
+
     /// A connection to `server` that can take a request now.
     pub(crate) fn take(&self, server: &Server) -> Option<Pooled> {
         let mut servers = self.lock();
         let round = servers.round;
         let connections = servers.by_name.get_mut(server)?;
-        match connections.take_http1() {
+        match connections.take_http1(self.crowd) {
             Some(connection) => Some(Pooled::Http1(connection)),
             None => connections.take_http2(round).map(Pooled::Http2),
         }

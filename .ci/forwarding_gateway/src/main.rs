@@ -14,7 +14,7 @@ use oblivious_http::gateway::{GatewayKeys, GatewayLayer, TargetPolicy, TargetRul
 use oblivious_http::hpke::{KeyPair, KeyRing, Provider, Recipient};
 use oblivious_http::hyper::{Forward, HttpClient, RequestBody, Resolver, server, tls};
 use oblivious_http::keys::{KemId, Preferences, SymmetricSuite};
-use oblivious_http::service::FullBody;
+use oblivious_http::service::Content;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let target = format!("http://{}", listener.local_addr()?);
     let hello = service_fn(|_: Request<RequestBody>| async {
-        Ok::<_, Infallible>(Response::new(FullBody::from("hello")))
+        Ok::<_, Infallible>(Response::new(Content::from("hello")))
     });
     tokio::spawn(server::serve(listener, None, hello, pending()));
 
@@ -69,7 +69,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (format!("https://{METADATA}/latest/meta-data"), StatusCode::BAD_GATEWAY),
         ("https://metadata.example/latest/meta-data".to_owned(), StatusCode::BAD_GATEWAY),
     ] {
-        let request = Request::get(&uri).body(FullBody::empty())?;
+        let request = Request::get(&uri).body(Content::default())?;
         let status = client.clone().oneshot(request).await?.status();
         println!("{uri}: {status}");
         if status != expected {

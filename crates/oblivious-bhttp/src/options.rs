@@ -40,7 +40,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn content(&self) -> u64 {
+    pub(crate) fn content_limit(&self) -> u64 {
         self.content.unwrap_or(1 << 30)
     }
 }

@@ -346,7 +346,7 @@ impl ContentCheck {
     fn add(&mut self, length: u64, limits: &Limits) -> Result<(), DecodeError> {
         // Each length is below 2^62 and the sum so far within a limit: saturating is exact enough.
         self.seen = self.seen.saturating_add(length);
-        if self.seen > limits.content() {
+        if self.seen > limits.content_limit() {
             return Err(DecodeError::Limit(Limit::Content));
         }
         if self.declared.is_some_and(|declared| self.seen > declared) {

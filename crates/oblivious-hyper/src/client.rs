@@ -32,7 +32,9 @@ use crate::transfer_coding;
 /// Clones share their connections, whichever threads they are on. A request gets any of those that
 /// are free, at random, so that its connection does not tell a server whose it is. Only a thread
 /// with at least eight exchanges under way, which hide each other, prefers its own: a connection
-/// that moves to another thread costs about half as much as an exchange.
+/// that moves to another thread costs about half as much as an exchange. A [guarded](Self::guarded)
+/// client is that of a gateway, which does not know whose requests are; there each thread has
+/// connections of its own.
 #[derive(Clone)]
 pub struct HttpClient {
     inner: Arc<Inner>,

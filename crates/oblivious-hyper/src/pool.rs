@@ -16,8 +16,7 @@ use crate::http2_connection::Http2Connection;
 /// others below them grow old and are closed.
 const CHOICE: usize = 16;
 
-/// How many exchanges must be under way in a thread for it to use its own connections first, where
-/// connections are mixed.
+/// How many exchanges must be under way in a thread for it to use its own connections first.
 const CROWD: usize = 8;
 
 /// How often unused connections are looked for.
@@ -34,17 +33,17 @@ pub(crate) type Server = (Scheme, Authority);
 
 /// The connections to all servers that are not in exclusive use.
 ///
-/// All requests share them, whichever thread they come from: if each thread only had its own, a
-/// server would know that requests over one connection come from clients of one thread, and one of
-/// those could be alone there. Among the idle ones the choice is random, or a client that asks again
-/// and again would often get the one that it has just released.
+/// Requests share them, whichever thread they come from: if each thread only had its own, a server
+/// would know that requests over one connection come from clients of one thread, and one of those
+/// could be alone there. Among the idle ones the choice is random, or a client that asks again and
+/// again would often get the one that it has just released.
 ///
 /// A connection that moves to another thread costs about half as much as an exchange. So a thread
-/// that has many exchanges under way, which hide each other, takes its own connections first. So does
-/// any thread of a gateway, which has no clients to hide.
+/// that has many exchanges under way, which hide each other, takes its own connections first; and in
+/// a gateway, which does not know whose its requests are, each thread keeps to its own.
 pub(crate) struct Pool {
-    /// How many exchanges make a crowd.
-    crowd: usize,
+    /// Whether a thread may use the connections of others.
+    is_shared: bool,
     servers: Mutex<Servers>,
     closing_unused: AtomicBool,
 }
@@ -72,8 +71,8 @@ struct Home {
 }
 
 impl Home {
-    fn is_crowded(&self, crowd: usize) -> bool {
-        Arc::strong_count(&self.connections) > self.idle.len() + crowd
+    fn is_crowded(&self) -> bool {
+        Arc::strong_count(&self.connections) > self.idle.len() + CROWD
     }
 
     fn choice(&self) -> usize {
@@ -99,9 +98,12 @@ impl Connections {
         &mut self.http1[index]
     }
 
-    fn take_http1(&mut self, crowd: usize) -> Option<Box<Http1Connection>> {
+    fn take_http1(&mut self, is_shared: bool) -> Option<Box<Http1Connection>> {
         let here = self.here();
-        if here.is_crowded(crowd) && !here.idle.is_empty() {
+        if !is_shared {
+            return here.take(0);
+        }
+        if here.is_crowded() && !here.idle.is_empty() {
             return here.take(fastrand::usize(..here.choice()));
         }
         let all = self.http1.iter().map(Home::choice).sum::<usize>();
@@ -135,10 +137,9 @@ pub(crate) enum Pooled {
 }
 
 impl Pool {
-    /// For a relay, or a client, whose requests are to be mixed; or else for a gateway.
-    pub(crate) fn new(mixes: bool) -> Self {
-        let crowd = if mixes { CROWD } else { 0 };
-        Self { crowd, servers: Mutex::default(), closing_unused: AtomicBool::default() }
+    /// A pool whose threads share their connections, or each have their own.
+    pub(crate) fn new(is_shared: bool) -> Self {
+        Self { is_shared, servers: Mutex::default(), closing_unused: AtomicBool::default() }
     }
 
     /// A connection to `server` that can take a request now.
@@ -146,7 +147,7 @@ impl Pool {
         let mut servers = self.lock();
         let round = servers.round;
         let connections = servers.by_name.get_mut(server)?;
-        match connections.take_http1(self.crowd) {
+        match connections.take_http1(self.is_shared) {
             Some(connection) => Some(Pooled::Http1(connection)),
             None => connections.take_http2(round).map(Pooled::Http2),
         }

@@ -22,7 +22,8 @@ use crate::{
 ///
 /// What is read in chunks is authentic, but may still break off: the message is complete only if
 /// the body ends without an error. Dropping it before its end ends the exchange with the relay, the
-/// rest of the request included. To get all of it, read it with [`collect`](oblivious_service::collect), which takes a limit.
+/// rest of the request included. To get all of it, read it with
+/// [`collect`](oblivious_service::collect), which takes a limit.
 pub struct ClientBody {
     inner: Inner,
 }

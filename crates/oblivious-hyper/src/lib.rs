@@ -78,8 +78,9 @@
 //! what the servers built on them lack: limits on connections that stand still, on HTTP/2 streams
 //! without a window, and on whole exchanges; connections that stay on one thread; a pool of those to
 //! servers that tells them nothing about who asks; early answers that still reach the client; and a
-//! check of the address that a connection goes to, with no second look-up after it. axum-server and the limits of tower-http see requests, but not the
-//! connections on which a slow peer holds them up.
+//! check of the address that a connection goes to, with no second look-up after it. axum-server and
+//! the limits of tower-http see requests, but not the connections on which a slow peer holds them
+//! up.
 //!
 //! # Features
 //!

@@ -18,7 +18,9 @@ use oblivious_client::{
     Agreement, ClientLayer, Demand, FixedKeys, Gateway, KeyCache, KeySource, KeySourceError,
     ReqwestClient, TargetPattern, UrlKeys,
 };
-use oblivious_gateway::{GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys};
+use oblivious_gateway::{
+    EncapsulatedBody, GatewayBody, GatewayKeys, GatewayLayer, Origin, PublishKeys,
+};
 use oblivious_hpke::{KeyPair, KeyRing, Provider, UnixSeconds};
 use oblivious_hyper::{HttpClient, ProxyError, RequestBody, self_signed, server, tls};
 use oblivious_keys::{KemId, SymmetricSuite};
@@ -68,6 +70,23 @@ fn keys() -> Live<GatewayKeys> {
 
 fn published(keys: &Live<GatewayKeys>) -> Vec<u8> {
     keys.current().published(UnixSeconds::EPOCH).unwrap().list.encode().to_vec()
+}
+
+/// A gateway whose target sends back what it gets.
+fn echoing(
+    keys: Live<GatewayKeys>,
+) -> impl Service<
+    Request<RequestBody>,
+    Response = Response<EncapsulatedBody>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ 'static {
+    let echo = service_fn(|request: Request<GatewayBody>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    GatewayLayer::new(keys).targets("https://example.com".parse::<Origin>().unwrap()).layer(echo)
 }
 
 /// What a proxy sees of the way out.
@@ -177,13 +196,7 @@ async fn what_is_no_proxy_is_refused() {
 #[tokio::test]
 async fn reqwest_fetches_keys_and_posts() {
     let keys = keys();
-    let echo = service_fn(|request: Request<GatewayBody>| async {
-        Ok::<_, Infallible>(Response::new(request.into_body()))
-    });
-    let gateway = GatewayLayer::new(keys.clone())
-        .targets("https://example.com".parse::<Origin>().unwrap())
-        .layer(echo);
-    let gateway = serve_in_clear(gateway).await;
+    let gateway = serve_in_clear(echoing(keys.clone())).await;
     let published = serve_in_clear(PublishKeys::new(keys)).await;
     // Whoever builds reqwest with TLS and without a provider has to install one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -244,13 +257,7 @@ async fn a_client_with_keys_that_agree_asks_through_relay_and_gateway() {
 #[tokio::test]
 async fn an_upload_ends_with_its_exchange() {
     let keys = keys();
-    let echo = service_fn(|request: Request<GatewayBody>| async {
-        Ok::<_, Infallible>(Response::new(request.into_body()))
-    });
-    let gateway = GatewayLayer::new(keys.clone())
-        .targets("https://example.com".parse::<Origin>().unwrap())
-        .layer(echo);
-    let (gateway, ca) = serve(gateway).await;
+    let (gateway, ca) = serve(echoing(keys.clone())).await;
     let cache = KeyCache::new(FixedKeys::new(published(&keys)).unwrap(), TokioTimer);
     let gateway = Gateway::new(gateway.parse().unwrap(), cache).unwrap();
     let client = ClientLayer::new(gateway.allow(TargetPattern::any_https()))

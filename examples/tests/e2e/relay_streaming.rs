@@ -3,8 +3,6 @@
 
 #![cfg(target_os = "linux")]
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,13 +10,14 @@ use axum::body::Body as AxumBody;
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt, TryStreamExt};
 use http::{Request, header};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
 use oblivious_http::service::BoxError;
 use oblivious_hyper::{HttpClient, server, tls};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use crate::programs::Server;
@@ -85,11 +84,10 @@ impl Between {
     {
         // What the gateway is to do cannot be in a field: the relay passes none on.
         let wanted = Bytes::copy_from_slice(&wanted.to_be_bytes());
-        let body = http_body_util::Full::new(wanted).map_err(|never| match never {}).chain(body);
         let request = Request::post(&self.url)
             .header(header::CONTENT_TYPE, "message/ohttp-chunked-req")
             .header("incremental", "?1")
-            .body(body)
+            .body(chained(Full::new(wanted), body))
             .unwrap();
         let response = self.client.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200);
@@ -97,66 +95,20 @@ impl Between {
     }
 }
 
-trait Chain: Body<Data = Bytes> + Sized {
-    /// The data of one body, and then those of another.
-    fn chain<B: Body<Data = Bytes>>(self, next: B) -> Chained<Self, B> {
-        Chained { first: self, next, is_first_over: false }
-    }
-}
-
-impl<B: Body<Data = Bytes>> Chain for B {}
-
-pin_project_lite::pin_project! {
-    struct Chained<A, B> {
-        #[pin]
-        first: A,
-        #[pin]
-        next: B,
-        is_first_over: bool,
-    }
-}
-
-impl<A, B> Body for Chained<A, B>
+/// The frames of one body, and then those of another.
+fn chained<A, B>(first: A, next: B) -> impl Body<Data = Bytes, Error = BoxError> + Send + 'static
 where
-    A: Body<Data = Bytes, Error: Into<BoxError>>,
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
+    A: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.project();
-        if !*this.is_first_over {
-            match ready!(this.first.poll_frame(cx)) {
-                Some(frame) => return Poll::Ready(Some(frame.map_err(Into::into))),
-                None => *this.is_first_over = true,
-            }
-        }
-        this.next.poll_frame(cx).map_err(Into::into)
-    }
+    let next = TryStreamExt::map_err(BodyStream::new(next), Into::into);
+    StreamBody::new(TryStreamExt::map_err(BodyStream::new(first), Into::into).chain(next))
 }
 
 /// A body that is sent bit by bit, and ends with its sender.
-struct Piped(mpsc::Receiver<Bytes>);
-
-fn piped() -> (mpsc::Sender<Bytes>, Piped) {
-    let (sender, receiver) = mpsc::channel(1);
-    (sender, Piped(receiver))
-}
-
-impl Body for Piped {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.0.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data))))
-    }
+fn piped() -> (mpsc::Sender<Bytes>, impl Body<Data = Bytes, Error = BoxError> + Send + 'static) {
+    let (sender, receiver) = mpsc::channel(0);
+    (sender, StreamBody::new(receiver.map(|data| Ok(Frame::data(data)))))
 }
 
 /// Sends as many bytes as the first eight of the request say, and after them how many more of the
@@ -170,7 +122,7 @@ fn gateway() -> Router {
         }
         let wanted = u64::from_be_bytes(first[..8].try_into().unwrap());
         let mut length = first.len() as u64 - 8;
-        let (sender, counted) = piped();
+        let (mut sender, counted) = piped();
         tokio::spawn(async move {
             while let Some(Ok(frame)) = request.frame().await {
                 length += frame.into_data().map_or(0, |data| data.len() as u64);
@@ -180,7 +132,7 @@ fn gateway() -> Router {
         Response::builder()
             .header(header::CONTENT_TYPE, "message/ohttp-chunked-res")
             .header("incremental", "?1")
-            .body(AxumBody::new(Zeros(wanted).chain(counted)))
+            .body(AxumBody::new(chained(Zeros(wanted), counted)))
             .unwrap()
     };
     Router::new().route("/", post(answer))
@@ -242,7 +194,7 @@ async fn a_client_that_stops_reading_stops_the_gateway() {
     }
 }
 
-async fn send_piece(client: &mpsc::Sender<Bytes>) {
+async fn send_piece(client: &mut mpsc::Sender<Bytes>) {
     client.send(Bytes::from_static(&[0; 1000])).await.unwrap();
 }
 
@@ -251,20 +203,20 @@ async fn send_piece(client: &mpsc::Sender<Bytes>) {
 async fn a_client_that_writes_slowly_is_served_and_one_that_stops_is_not() {
     for with_tls in [false, true] {
         let between = Between::start(with_tls, &["--idle-timeout", "0.6"]).await;
-        let (client, body) = piped();
+        let (mut client, body) = piped();
         let mut answer = between.ask(1, body).await.into_body();
         assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap().len(), 1);
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_millis(150)).await;
-            send_piece(&client).await;
+            send_piece(&mut client).await;
         }
         drop(client);
         assert_eq!(answer.collect().await.unwrap().to_bytes(), "10000");
 
-        let (client, body) = piped();
+        let (mut client, body) = piped();
         let mut answer = between.ask(1, body).await.into_body();
         answer.frame().await.unwrap().unwrap();
-        send_piece(&client).await;
+        send_piece(&mut client).await;
         let stopped = tokio::time::timeout(Duration::from_secs(10), answer.collect()).await;
         assert!(stopped.unwrap().is_err(), "the answer breaks off");
     }

@@ -16,7 +16,7 @@
 #   bash benches/load/relay.sh
 # MODES, WORKERS (1 2), ROUNDS (3), SECONDS_EACH (5), CONNECTIONS (64), STREAMS (1, for each HTTP/2
 # connection), PEER, and RELAY_FLAGS change what is measured; RELAY names a program that is built
-# already.
+# already, and BEFORE another build of it to compare with.
 #
 # All of it shares two processors. With one worker the relay has the second to itself, and clients
 # and gateway share the first: otherwise the scheduler would decide who waits for whom. With two
@@ -220,6 +220,9 @@ for round in $(seq "$ROUNDS"); do
       # shellcheck disable=SC2086
       contender ours "$mode" "$workers" /gateway \
         "$RELAY" "${flags[@]}" --workers "$workers" ${RELAY_FLAGS:-}
+      # shellcheck disable=SC2086
+      [ -z "${BEFORE:-}" ] || contender before "$mode" "$workers" /gateway \
+        "$BEFORE" "${flags[@]}" --workers "$workers" ${RELAY_FLAGS:-}
       if [ "$mode" = clear ] && [ -n "$PEER" ]; then
         contender ohttp-relay clear "$workers" / \
           env PORT=18081 GATEWAY_ORIGIN=http://127.0.0.1:18080 "$PEER"

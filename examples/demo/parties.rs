@@ -10,10 +10,9 @@ use examples::loopback::{Party, gateway_keys, http_client};
 use examples::witness::Witness;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use oblivious_http::gateway::{GatewayBody, GatewayLayer, Origin, PublishKeys};
 use oblivious_http::service::{BoxError, Content, collect};
-use oblivious_hyper::{Forward, HttpClient, HttpError, ResponseFuture};
+use oblivious_hyper::{Forward, HttpClient, HttpError, ResponseBody, ResponseFuture};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_service::Service;
 
@@ -113,7 +112,7 @@ impl<B> Service<Request<B>> for Client
 where
     B: Body<Error: Into<BoxError>> + Send + 'static,
 {
-    type Response = Response<Incoming>;
+    type Response = Response<ResponseBody>;
     type Error = HttpError;
     type Future = ResponseFuture;
 

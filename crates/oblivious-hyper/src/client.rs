@@ -9,8 +9,6 @@ use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use oblivious_service::{BoxError, Live};
 use tower_service::Service;
 
@@ -19,8 +17,9 @@ use crate::client_tls::ClientTls;
 use crate::connection::Connectors;
 use crate::connector::{Connector, ProxyError};
 use crate::http_error::HttpError;
-use crate::http1_connection::Left;
+use crate::http1_connection::AskError;
 use crate::pool::{Pool, Pooled, Server};
+use crate::response_body::{Home, ResponseBody};
 use crate::transfer_coding;
 
 /// A tower service that sends requests over HTTP/1.1 or HTTP/2, as negotiated in TLS.
@@ -110,30 +109,23 @@ impl Inner {
     async fn request(
         self: Arc<Self>,
         mut request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, HttpError> {
-        let uri = request.uri().clone();
-        let server = server(&uri)?;
+    ) -> Result<Response<ResponseBody>, HttpError> {
+        let server = server(request.uri())?;
         loop {
             let (connection, is_used) = match self.pool.take(&server) {
                 Some(connection) => (connection, true),
                 // Seldom and large, so it is boxed and takes no room in every request.
                 None => Box::pin(self.connect(&server)).await?,
             };
-            let mut error = match self.ask(&server, connection, request).await {
-                Ok(response) if transfer_coding::is_coded(response.headers()) => {
-                    return Err(HttpError::TransferCoding);
-                }
+            // RFC 9458 §6.5 forbids repeating a request that may have been processed. One of which
+            // nothing was written, because the connection chosen for it was closed already, goes
+            // out for the first time on another.
+            request = match self.ask(&server, connection, request).await {
                 Ok(response) => return Ok(response),
-                Err(error) => error,
+                Err(AskError::Unsent(unsent)) if is_used => *unsent,
+                Err(AskError::Unsent(_)) => return Err(HttpError::unused()),
+                Err(AskError::Failed(error)) => return Err(error),
             };
-            // RFC 9458 §6.5 forbids repeating a request that may have been processed. hyper hands
-            // back a request only if it wrote nothing of it, because the connection chosen for it
-            // was closed already. Such a request goes out for the first time, on another one.
-            let Some(unsent) = error.take_message().filter(|_| is_used) else {
-                return Err(HttpError::Failed(error.into_error()));
-            };
-            request = unsent;
-            *request.uri_mut() = uri.clone();
         }
     }
 
@@ -155,25 +147,22 @@ impl Inner {
         server: &Server,
         connection: Pooled,
         request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
-        let connection = match connection {
-            Pooled::Http2(connection) => return connection.ask(request).await,
-            Pooled::Http1(connection) => connection,
-        };
-        let (response, left) = connection.ask(request).await?;
-        match left {
-            Left::Idle(connection) => self.pool.put(server.clone(), Pooled::Http1(connection)),
-            Left::Busy(connection) => {
-                let (pool, server) = (Arc::clone(&self.pool), server.clone());
-                tokio::spawn(async move {
-                    if let Some(connection) = connection.settle().await {
-                        pool.put(server, Pooled::Http1(connection));
-                    }
-                });
+    ) -> Result<Response<ResponseBody>, AskError> {
+        match connection {
+            Pooled::Http1(connection) => {
+                let answered = connection.ask(request).await?;
+                let home = Home { pool: Arc::clone(&self.pool), server: server.clone() };
+                let (response, body) = ResponseBody::http1(answered, home);
+                Ok(response.map(|()| body))
             }
-            Left::Closed => {}
+            Pooled::Http2(connection) => {
+                let response = connection.ask(request).await?;
+                match transfer_coding::is_coded(response.headers()) {
+                    false => Ok(response.map(ResponseBody::http2)),
+                    true => Err(AskError::Failed(HttpError::TransferCoding)),
+                }
+            }
         }
-        Ok(response)
     }
 }
 
@@ -196,7 +185,7 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Incoming>;
+    type Response = Response<ResponseBody>;
     type Error = HttpError;
     type Future = ResponseFuture;
 
@@ -231,11 +220,11 @@ fn expects_length(method: &Method, headers: &HeaderMap) -> bool {
 
 /// A response to come.
 pub struct ResponseFuture {
-    inner: Pin<Box<dyn Future<Output = Result<Response<Incoming>, HttpError>> + Send>>,
+    inner: Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, HttpError>> + Send>>,
 }
 
 impl Future for ResponseFuture {
-    type Output = Result<Response<Incoming>, HttpError>;
+    type Output = Result<Response<ResponseBody>, HttpError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.inner.as_mut().poll(cx)

@@ -40,7 +40,7 @@ impl Connectors {
             return Ok(Pooled::Http2(Http2Connection::new(io).await?));
         }
         let moves = moves(&io).clone();
-        Ok(Pooled::Http1(Http1Connection::new(io, host(server)?, moves).await?))
+        Ok(Pooled::Http1(Http1Connection::new(io, host(server)?, moves)))
     }
 
     async fn open(&self, uri: Uri) -> Result<Io, HttpError> {

@@ -1,9 +1,7 @@
 //! The target service of a gateway that forwards: an HTTP client that passes on informational
 //! responses.
 
-use std::error::Error;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +12,6 @@ use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::{MapErr, UnsyncBoxBody};
-use hyper::body::Incoming;
 use oblivious_gateway::{InformationalSender, TargetError};
 use oblivious_service::BoxError;
 use tokio::time::timeout;
@@ -23,6 +20,8 @@ use tower_service::Service;
 use crate::bytes_body::BytesBody;
 use crate::client::HttpClient;
 use crate::http_error::HttpError;
+use crate::informational::OnInformational;
+use crate::response_body::ResponseBody;
 
 /// How long the end of a request may lag behind its head.
 const END_LIMIT: Duration = Duration::from_millis(50);
@@ -59,12 +58,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(sender) = request.extensions().get::<InformationalSender>().cloned() {
-            hyper::ext::on_informational(&mut request, move |received| {
-                let mut response = Response::new(());
-                *response.status_mut() = received.status();
-                *response.headers_mut() = received.headers().clone();
-                sender.send(response);
-            });
+            let tell = OnInformational::new(move |response| sender.send(response));
+            request.extensions_mut().insert(tell);
         }
         let mut http_client = self.http_client.clone();
         if has_content_unannounced(&request) {
@@ -79,34 +74,27 @@ where
 }
 
 /// What a target sends, with an error that says what went wrong.
-pub type TargetBody = MapErr<Incoming, fn(hyper::Error) -> TargetError>;
+pub type TargetBody = MapErr<ResponseBody, fn(HttpError) -> TargetError>;
 
 fn answer(
-    response: Result<Response<Incoming>, HttpError>,
+    response: Result<Response<ResponseBody>, HttpError>,
 ) -> Result<Response<TargetBody>, TargetError> {
     match response {
-        Ok(response) => Ok(response.map(|body| body.map_err(cut_off as fn(_) -> _))),
-        Err(HttpError::Connect(_)) => Err(TargetError::Unreachable),
-        Err(HttpError::Failed(error)) => Err(cut_off(error)),
-        Err(_) => Err(TargetError::InvalidResponse),
+        Ok(response) => Ok(response.map(|body| body.map_err(failed as fn(_) -> _))),
+        Err(error) => Err(failed(error)),
     }
 }
 
 /// Whether the connection failed, or what came over it.
-fn cut_off(error: impl Error + 'static) -> TargetError {
-    let mut next: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(error) = next {
-        let not_http = error.downcast_ref().is_some_and(hyper::Error::is_parse)
-            // The framing of content in chunks.
-            || error.downcast_ref().is_some_and(|error: &io::Error| {
-                matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
-            });
-        if not_http {
-            return TargetError::InvalidResponse;
+fn failed(error: HttpError) -> TargetError {
+    match error {
+        HttpError::Connect(_) => TargetError::Unreachable,
+        HttpError::NoResponse(_) | HttpError::BrokeOff(_) | HttpError::RequestBody(_) => {
+            TargetError::BrokeOff
         }
-        next = error.source();
+        HttpError::Http2(error) if !error.is_parse() => TargetError::BrokeOff,
+        _ => TargetError::InvalidResponse,
     }
-    TargetError::BrokeOff
 }
 
 /// Whether it must first be found out if there is content at all.

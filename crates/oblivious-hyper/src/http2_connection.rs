@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::bytes_body::Outgoing;
 use crate::connector::Io;
+use crate::http_error::HttpError;
+use crate::http1_connection::AskError;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// How many requests may wait for answers on one connection before another is opened. Servers allow
@@ -52,8 +53,14 @@ impl Http2Connection {
     pub(crate) async fn ask(
         mut self,
         request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
-        self.sender.try_send_request(request).await
+    ) -> Result<Response<Incoming>, AskError> {
+        self.sender.try_send_request(request).await.map_err(|mut error| {
+            match error.take_message() {
+                // hyper hands back a request only if it wrote nothing of it.
+                Some(request) => AskError::Unsent(Box::new(request)),
+                None => AskError::Failed(HttpError::Http2(error.into_error())),
+            }
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -108,14 +108,22 @@ mod forward;
 mod framed_body;
 #[cfg(feature = "client")]
 mod http1_connection;
+#[cfg(feature = "client")]
+mod http1_content;
 #[cfg(feature = "server")]
 mod http1_exchange;
+#[cfg(feature = "client")]
+mod http1_head;
+#[cfg(feature = "client")]
+mod http1_sending;
 #[cfg(feature = "client")]
 mod http2_connection;
 #[cfg(feature = "server")]
 mod http2_streams;
 #[cfg(feature = "client")]
 mod http_error;
+#[cfg(feature = "client")]
+mod informational;
 #[cfg(feature = "client")]
 mod moving_stream;
 #[cfg(feature = "client")]
@@ -126,6 +134,8 @@ mod proxy_protocol;
 mod reading_on;
 #[cfg(feature = "server")]
 mod request_body;
+#[cfg(feature = "client")]
+mod response_body;
 #[cfg(feature = "server")]
 mod seldom;
 #[cfg(feature = "self-signed")]
@@ -159,6 +169,8 @@ pub use forward::{Forward, TargetBody};
 pub use http_error::HttpError;
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
+#[cfg(feature = "client")]
+pub use response_body::ResponseBody;
 #[cfg(feature = "self-signed")]
 pub use self_signed::self_signed;
 #[cfg(feature = "credentials")]

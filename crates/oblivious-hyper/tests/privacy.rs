@@ -145,8 +145,8 @@ async fn a_gateway_gets_the_same_bytes_of_every_client() {
     let authority = gateway.authority().unwrap();
     let head = |kind: &str, framing: &str| {
         format!(
-            "POST /gateway HTTP/1.1\r\ncontent-type: {kind}\r\nvia: 1.1 the-relay\r\n\
-             incremental: ?1\r\nhost: {authority}\r\n{framing}\r\n\r\n"
+            "POST /gateway HTTP/1.1\r\nhost: {authority}\r\ncontent-type: {kind}\r\n\
+             via: 1.1 the-relay\r\nincremental: ?1\r\n{framing}\r\n\r\n"
         )
     };
     let whole = head("message/ohttp-req", "content-length: 6") + "sealed";

@@ -1,0 +1,264 @@
+//! The content of a response.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use crate::connector::Io;
+use crate::http_error::HttpError;
+use crate::http1_connection::{Answered, Http1Connection, Kept};
+use crate::http1_content::{Content, Piece};
+use crate::http1_sending::Sending;
+use crate::pool::{Pool, Pooled, Server};
+
+/// The content of a response from a server.
+///
+/// It is read from the connection when it is asked for. One that is dropped before its end closes
+/// its HTTP/1.1 connection, or resets its HTTP/2 stream.
+pub struct ResponseBody(Inner);
+
+enum Inner {
+    /// All of it came with the head.
+    Whole(Bytes),
+    Http1(Box<Http1Body>),
+    Http2(Incoming),
+}
+
+/// Where a connection goes when it is free again.
+pub(crate) struct Home {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) server: Server,
+}
+
+impl Home {
+    fn put(self, mut connection: Box<Http1Connection>) {
+        connection.kept.shrink();
+        self.pool.put(self.server, Pooled::Http1(connection));
+    }
+}
+
+impl ResponseBody {
+    pub(crate) fn http2(content: Incoming) -> Self {
+        Self(Inner::Http2(content))
+    }
+
+    /// The content of a response, and the rest of its request, if there is any. The connection goes
+    /// `home` after that, if it can be used again.
+    pub(crate) fn http1(answered: Answered, home: Home) -> (http::Response<()>, Self) {
+        let Answered { response, mut content, mut connection, is_kept, sending } = answered;
+        let home = is_kept.then_some(home);
+        let is_there = content.left().is_some_and(|left| left == connection.kept.read.len() as u64);
+        if is_there && sending.is_none() {
+            let whole = match content.take(&mut connection.kept.read) {
+                Ok(Piece::Data(data)) => data,
+                _ => Bytes::new(),
+            };
+            if let Some(home) = home {
+                home.put(connection);
+            }
+            return (response, Self(Inner::Whole(whole)));
+        }
+        let source = match sending {
+            None => Source::Whole(connection),
+            Some(sending) => Source::Split(Half::split(connection, sending)),
+        };
+        let body = Http1Body { content, source: Some(source), home };
+        (response, Self(Inner::Http1(Box::new(body))))
+    }
+}
+
+struct Http1Body {
+    content: Content,
+    /// `None` after the end.
+    source: Option<Source>,
+    home: Option<Home>,
+}
+
+enum Source {
+    Whole(Box<Http1Connection>),
+    Split(Half),
+}
+
+/// The part of a connection that reads, while another task still sends the request.
+struct Half {
+    stream: ReadHalf<TokioIo<Io>>,
+    kept: Kept,
+    sending: AbortHandle,
+    /// How that ended.
+    sent: oneshot::Receiver<Result<Sent, HttpError>>,
+    has_sent: Option<Sent>,
+}
+
+/// What the other task gives back.
+struct Sent {
+    stream: WriteHalf<TokioIo<Io>>,
+    buffer: Vec<u8>,
+}
+
+impl Half {
+    fn split(connection: Box<Http1Connection>, mut sending: Box<Sending>) -> Self {
+        let Http1Connection { stream, kept } = *connection;
+        let (stream, mut writer) = tokio::io::split(stream);
+        let (report, sent) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let outcome = poll_fn(|cx| sending.poll(cx, Pin::new(&mut writer))).await;
+            let sent = Sent { stream: writer, buffer: sending.into_buffer() };
+            // Whoever has the whole response does not wait for it.
+            _ = report.send(outcome.map(|()| sent));
+        });
+        Self { stream, kept, sending: task.abort_handle(), sent, has_sent: None }
+    }
+
+    /// Fails once the request has.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Result<(), HttpError> {
+        if self.has_sent.is_none()
+            && let Poll::Ready(outcome) = Pin::new(&mut self.sent).poll(cx)
+        {
+            let ended = || HttpError::BrokeOff(io::ErrorKind::BrokenPipe.into());
+            self.has_sent = Some(outcome.unwrap_or_else(|_| Err(ended()))?);
+        }
+        Ok(())
+    }
+
+    /// The whole connection, if all of the request has been sent.
+    fn join(self) -> Option<Box<Http1Connection>> {
+        let Sent { stream, buffer } = self.has_sent?;
+        let kept = self.kept.with_buffer(buffer);
+        Some(Box::new(Http1Connection { stream: self.stream.unsplit(stream), kept }))
+    }
+}
+
+impl Http1Body {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let next = ready!(self.poll_next(cx));
+        let frame = match next {
+            Ok(Piece::Data(data)) => Some(Ok(Frame::data(data))),
+            Ok(Piece::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            Ok(Piece::End | Piece::Missing) => None,
+            Err(error) => {
+                self.abandon();
+                Some(Err(error))
+            }
+        };
+        // Whoever knows that this is the end does not ask again.
+        if self.content.left() == Some(0) {
+            self.finish();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, HttpError>> {
+        loop {
+            let Some(source) = &mut self.source else { return Poll::Ready(Ok(Piece::End)) };
+            let kept = match source {
+                Source::Whole(connection) => &mut connection.kept,
+                Source::Split(half) => {
+                    half.poll_sent(cx)?;
+                    &mut half.kept
+                }
+            };
+            match self.content.take(&mut kept.read)? {
+                Piece::Missing => {}
+                piece => return Poll::Ready(Ok(piece)),
+            }
+            let read = match source {
+                Source::Whole(connection) => {
+                    let Http1Connection { stream, kept } = &mut **connection;
+                    ready!(kept.poll_read(cx, Pin::new(stream)))
+                }
+                Source::Split(half) => ready!(half.kept.poll_read(cx, Pin::new(&mut half.stream))),
+            };
+            if read.map_err(HttpError::BrokeOff)? == 0 {
+                let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Poll::Ready(match self.content.may_be_closed() {
+                    true => {
+                        self.content = Content::Length(0);
+                        Ok(Piece::End)
+                    }
+                    false => Err(HttpError::BrokeOff(closed)),
+                });
+            }
+        }
+    }
+
+    /// All of the response is there. A request that is not over yet goes on by itself.
+    fn finish(&mut self) {
+        let connection = match self.source.take() {
+            Some(Source::Whole(connection)) => Some(connection),
+            Some(Source::Split(half)) => half.join(),
+            None => None,
+        };
+        if let (Some(connection), Some(home)) = (connection, self.home.take())
+            && connection.kept.read.is_empty()
+        {
+            home.put(connection);
+        }
+    }
+
+    fn abandon(&mut self) {
+        if let Some(Source::Split(half)) = self.source.take() {
+            half.sending.abort();
+        }
+    }
+}
+
+impl Drop for Http1Body {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        match &mut self.0 {
+            Inner::Whole(data) if data.is_empty() => Poll::Ready(None),
+            Inner::Whole(data) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(data))))),
+            Inner::Http1(body) => body.poll_frame(cx),
+            Inner::Http2(body) => Pin::new(body).poll_frame(cx).map_err(HttpError::Http2),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Inner::Whole(data) => data.is_empty(),
+            Inner::Http1(body) => body.source.is_none(),
+            Inner::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Whole(data) => SizeHint::with_exact(data.len() as u64),
+            Inner::Http1(body) => {
+                body.content.left().map_or_else(SizeHint::new, SizeHint::with_exact)
+            }
+            Inner::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}

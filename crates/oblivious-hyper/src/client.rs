@@ -17,7 +17,7 @@ use crate::client_tls::ClientTls;
 use crate::connection::Connectors;
 use crate::connector::{Connector, ProxyError};
 use crate::http_error::HttpError;
-use crate::http1_connection::AskError;
+use crate::http2_connection::AskError;
 use crate::pool::{Pool, Pooled, Server};
 use crate::response_body::{Home, ResponseBody};
 use crate::transfer_coding;
@@ -120,12 +120,27 @@ impl Inner {
             // RFC 9458 §6.5 forbids repeating a request that may have been processed. One of which
             // nothing was written, because the connection chosen for it was closed already, goes
             // out for the first time on another.
-            request = match self.ask(&server, connection, request).await {
-                Ok(response) => return Ok(response),
-                Err(AskError::Unsent(unsent)) if is_used => *unsent,
-                Err(AskError::Unsent(_)) => return Err(HttpError::unused()),
-                Err(AskError::Failed(error)) => return Err(error),
-            };
+            match connection {
+                Pooled::Http1(mut connection) => {
+                    if connection.is_open().await {
+                        let answered = connection.send(request)?.answered().await?;
+                        let home = Home { pool: Arc::clone(&self.pool), server };
+                        let (response, body) = ResponseBody::http1(answered, home);
+                        return Ok(response.map(|()| body));
+                    }
+                }
+                Pooled::Http2(connection) => match connection.ask(request).await {
+                    Ok(response) if transfer_coding::is_coded(response.headers()) => {
+                        return Err(HttpError::TransferCoding);
+                    }
+                    Ok(response) => return Ok(response.map(ResponseBody::http2)),
+                    Err(AskError::Unsent(unsent)) => request = unsent,
+                    Err(AskError::Failed(error)) => return Err(error),
+                },
+            }
+            if !is_used {
+                return Err(HttpError::unused());
+            }
         }
     }
 
@@ -141,35 +156,14 @@ impl Inner {
         }
         Ok((connection, false))
     }
-
-    async fn ask(
-        &self,
-        server: &Server,
-        connection: Pooled,
-        request: Request<Outgoing>,
-    ) -> Result<Response<ResponseBody>, AskError> {
-        match connection {
-            Pooled::Http1(connection) => {
-                let answered = connection.ask(request).await?;
-                let home = Home { pool: Arc::clone(&self.pool), server: server.clone() };
-                let (response, body) = ResponseBody::http1(answered, home);
-                Ok(response.map(|()| body))
-            }
-            Pooled::Http2(connection) => {
-                let response = connection.ask(request).await?;
-                match transfer_coding::is_coded(response.headers()) {
-                    false => Ok(response.map(ResponseBody::http2)),
-                    true => Err(AskError::Failed(HttpError::TransferCoding)),
-                }
-            }
-        }
-    }
 }
 
 /// Where a request goes.
 fn server(uri: &Uri) -> Result<Server, HttpError> {
     match (uri.scheme(), uri.authority()) {
-        (Some(scheme), Some(authority)) => Ok((scheme.clone(), authority.clone())),
+        (Some(scheme), Some(authority)) => {
+            Ok(Server { scheme: scheme.clone(), authority: authority.clone() })
+        }
         _ => Err(HttpError::NoServer),
     }
 }

@@ -27,8 +27,8 @@ pub(crate) struct Connectors {
 impl Connectors {
     pub(crate) async fn connect(&self, server: &Server) -> Result<Pooled, HttpError> {
         let uri = Uri::builder()
-            .scheme(server.0.clone())
-            .authority(server.1.clone())
+            .scheme(server.scheme.clone())
+            .authority(server.authority.clone())
             .path_and_query(PathAndQuery::from_static("/"))
             .build()
             .map_err(|_| HttpError::NoServer)?;
@@ -70,7 +70,7 @@ fn moves(io: &Io) -> &Moves {
 }
 
 /// RFC 9110 §7.2: without the port of the scheme.
-fn host((scheme, authority): &Server) -> Result<HeaderValue, HttpError> {
+fn host(Server { scheme, authority }: &Server) -> Result<HeaderValue, HttpError> {
     let default = if *scheme == Scheme::HTTPS { 443 } else { 80 };
     let host = match authority.port_u16().filter(|&port| port != default) {
         Some(port) => format!("{}:{port}", authority.host()),

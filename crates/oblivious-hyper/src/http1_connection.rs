@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::runtime::{self, Handle};
@@ -54,13 +53,6 @@ pub(crate) struct Kept {
     at_home: Option<Arc<()>>,
 }
 
-/// Why there is no response.
-pub(crate) enum AskError {
-    /// The server had closed the connection, and nothing was written of the request.
-    Unsent(Box<Request<Outgoing>>),
-    Failed(HttpError),
-}
-
 /// The head of a response, and what is still under way.
 pub(crate) struct Answered {
     pub(crate) response: Response<()>,
@@ -100,91 +92,103 @@ impl Http1Connection {
         }
     }
 
-    /// Sends a request and waits for the head of its response.
-    ///
-    /// If this is dropped before, the connection is closed.
-    pub(crate) async fn ask(
+    /// Whether the server has neither closed the connection nor sent anything.
+    pub(crate) async fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        poll_fn(|cx| Poll::Ready(Pin::new(&mut self.stream).poll_read(cx, &mut byte).is_pending()))
+            .await
+    }
+
+    /// Begins an exchange. If that is dropped before its end, the connection is closed.
+    pub(crate) fn send(
         mut self: Box<Self>,
         request: Request<Outgoing>,
-    ) -> Result<Answered, AskError> {
-        // What else is ready in this thread comes first, so that many requests go out together. A
-        // server that is woken for each alone costs the system more than the request costs us.
-        tokio::task::yield_now().await;
-        if !poll_fn(|cx| Poll::Ready(self.is_open(cx))).await {
-            return Err(AskError::Unsent(Box::new(request)));
-        }
+    ) -> Result<Http1Exchange, HttpError> {
         let (head, body) = request.into_parts();
         let buffer = std::mem::take(&mut self.kept.write);
-        let sending = Sending::new(&head, body, &self.kept.host, buffer);
-        let mut sending = sending.map_err(AskError::Failed)?;
-        let mut end = HeadEnd::default();
-        let answered = poll_fn(|cx| {
-            if !sending.is_sent() {
-                _ = sending.poll(cx, Pin::new(&mut self.stream))?;
-            }
-            self.poll_head(cx, &mut end, &head)
-        });
-        let answered = answered.await.map_err(AskError::Failed)?;
-        let ResponseHead { response, framing, is_kept } = answered;
-        let mut is_kept = is_kept && !http1_head::says_close(&head.headers);
-        let sending = match sending.is_sent() {
-            true => {
-                self.kept.write = sending.into_buffer();
-                None
-            }
-            false => Some(Box::new(sending)),
-        };
-        let content = Content::new(framing);
-        if content.left() == Some(0) && !self.kept.read.is_empty() {
-            // Whatever that is, it does not answer anything.
-            is_kept = false;
-        }
-        Ok(Answered { response, content, connection: self, is_kept, sending })
-    }
-
-    /// Whether the server has neither closed the connection nor sent anything.
-    fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut byte = [0];
-        Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
-    }
-
-    /// The head of the response. Informational ones before it are passed on, if somebody wants them.
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        end: &mut HeadEnd,
-        request: &Parts,
-    ) -> Poll<Result<ResponseHead, HttpError>> {
-        loop {
-            let Some(length) = end.find(&self.kept.read)? else {
-                http1_head::check_beginning(&self.kept.read)?;
-                let read = ready!(self.kept.poll_read(cx, Pin::new(&mut self.stream)));
-                if read.map_err(HttpError::BrokeOff)? == 0 {
-                    let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
-                    return Poll::Ready(Err(HttpError::NoResponse(closed)));
-                }
-                continue;
-            };
-            let head = http1_head::read(self.kept.read.split_to(length), &request.method)?;
-            match head.response.status() {
-                StatusCode::SWITCHING_PROTOCOLS => {
-                    let text = "it switches protocols, which nobody asked for";
-                    return Poll::Ready(Err(HttpError::Invalid(text)));
-                }
-                status if status.is_informational() => {
-                    if let Some(informed) = request.extensions.get::<OnInformational>() {
-                        informed.tell(head.response);
-                    }
-                }
-                _ => return Poll::Ready(Ok(head)),
-            }
-        }
+        let sending = Sending::new(&head, body, &self.kept.host, buffer)?;
+        Ok(Http1Exchange {
+            connection: self,
+            sending,
+            end: HeadEnd::default(),
+            is_last: http1_head::says_close(&head.headers),
+            informed: head.extensions.get().cloned(),
+            method: head.method,
+        })
     }
 
     /// Closes the connection as its protocols want it.
     pub(crate) async fn close(mut self) {
         // Whoever is there no longer does not need it.
         _ = self.stream.shutdown().await;
+    }
+}
+
+/// An exchange up to the head of its response.
+pub(crate) struct Http1Exchange {
+    connection: Box<Http1Connection>,
+    sending: Sending,
+    /// That of the head.
+    end: HeadEnd,
+    /// The request says that the connection will not be used again.
+    is_last: bool,
+    informed: Option<OnInformational>,
+    method: Method,
+}
+
+impl Http1Exchange {
+    /// Sends the request and waits for the head of its response.
+    pub(crate) async fn answered(mut self) -> Result<Answered, HttpError> {
+        let head = poll_fn(|cx| {
+            if !self.sending.is_sent() {
+                _ = self.sending.poll(cx, Pin::new(&mut self.connection.stream))?;
+            }
+            self.poll_head(cx)
+        });
+        let ResponseHead { response, framing, is_kept } = head.await?;
+        let Self { mut connection, sending, is_last, .. } = self;
+        let sending = match sending.is_sent() {
+            true => {
+                connection.kept.write = sending.into_buffer();
+                None
+            }
+            false => Some(Box::new(sending)),
+        };
+        let content = Content::new(framing);
+        // Whatever comes after a response does not answer anything.
+        let is_alone = content.left() != Some(0) || connection.kept.read.is_empty();
+        let is_kept = is_kept && is_alone && !is_last;
+        Ok(Answered { response, content, connection, is_kept, sending })
+    }
+
+    /// The head of the response. Informational ones before it are passed on, if somebody wants them.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, HttpError>> {
+        let Http1Connection { stream, kept } = &mut *self.connection;
+        loop {
+            let Some(length) = self.end.find(&kept.read)? else {
+                http1_head::check_beginning(&kept.read)?;
+                let read = ready!(kept.poll_read(cx, Pin::new(stream)));
+                if read.map_err(HttpError::BrokeOff)? == 0 {
+                    let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
+                    return Poll::Ready(Err(HttpError::NoResponse(closed)));
+                }
+                continue;
+            };
+            let head = http1_head::read(kept.read.split_to(length), &self.method)?;
+            match head.response.status() {
+                StatusCode::SWITCHING_PROTOCOLS => {
+                    let text = "it switches protocols, which nobody asked for";
+                    return Poll::Ready(Err(HttpError::Invalid(text)));
+                }
+                status if status.is_informational() => {
+                    if let Some(informed) = &self.informed {
+                        informed.tell(head.response);
+                    }
+                }
+                _ => return Poll::Ready(Ok(head)),
+            }
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! The heads of HTTP/1.1 messages, as a client writes and reads them (RFC 9112 §2 to §5).
 
+use std::io::Write;
+use std::mem::MaybeUninit;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
@@ -52,7 +55,8 @@ pub(crate) fn write(head: &Parts, host: &HeaderValue, framing: Framing, into: &m
     }
     match framing {
         Framing::Length(length) if length > 0 || head.headers.contains_key(CONTENT_LENGTH) => {
-            field(&CONTENT_LENGTH, &length.into(), into);
+            // Writing to memory cannot fail.
+            _ = write!(into, "content-length: {length}\r\n");
         }
         Framing::Chunked => {
             field(&TRANSFER_ENCODING, &HeaderValue::from_static("chunked"), into);
@@ -79,10 +83,8 @@ pub(crate) struct HeadEnd {
 impl HeadEnd {
     /// The length of the head that `buffer` begins with, or nothing if some of it is missing.
     pub(crate) fn find(&mut self, buffer: &[u8]) -> Result<Option<usize>, HttpError> {
-        let new = &buffer[self.searched..];
-        let line_ends = new.iter().enumerate().filter(|&(_, &byte)| byte == b'\n');
-        let mut line_ends = line_ends.map(|(index, _)| self.searched + index);
-        let end = line_ends.find_map(|end| {
+        let line_ends = memchr::memchr_iter(b'\n', &buffer[self.searched..]);
+        let end = line_ends.map(|index| self.searched + index).find_map(|end| {
             // RFC 9112 §2.2: a line may end without a carriage return.
             let before = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
             before.ends_with(b"\n").then_some(end + 1)
@@ -115,9 +117,11 @@ pub(crate) fn check_beginning(buffer: &[u8]) -> Result<(), HttpError> {
 /// Reads a whole head. It is that of a response to a request with this method.
 pub(crate) fn read(head: BytesMut, method: &Method) -> Result<ResponseHead, HttpError> {
     let head = head.freeze();
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut parsed = httparse::Response::new(&mut fields);
-    if !parsed.parse(&head).is_ok_and(|status| status.is_complete()) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let status = parser.parse_response_with_uninit_headers(&mut parsed, &head, &mut fields);
+    if !status.is_ok_and(|status| status.is_complete()) {
         return Err(HttpError::Invalid("its head cannot be read"));
     }
     let mut response = Response::new(());

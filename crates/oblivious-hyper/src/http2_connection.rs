@@ -11,7 +11,6 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::bytes_body::Outgoing;
 use crate::connector::Io;
 use crate::http_error::HttpError;
-use crate::http1_connection::AskError;
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 
 /// How many requests may wait for answers on one connection before another is opened. Servers allow
@@ -23,6 +22,13 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long the answer to a ping may take.
 const PING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why there is no response.
+pub(crate) enum AskError {
+    /// The connection was closed, and nothing was written of the request.
+    Unsent(Request<Outgoing>),
+    Failed(HttpError),
+}
 
 /// Clones share the connection.
 #[derive(Clone)]
@@ -57,7 +63,7 @@ impl Http2Connection {
         self.sender.try_send_request(request).await.map_err(|mut error| {
             match error.take_message() {
                 // hyper hands back a request only if it wrote nothing of it.
-                Some(request) => AskError::Unsent(Box::new(request)),
+                Some(request) => AskError::Unsent(request),
                 None => AskError::Failed(HttpError::Http2(error.into_error())),
             }
         })

@@ -1,6 +1,7 @@
 //! The connections of an HTTP client.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -29,7 +30,25 @@ const ROUND: Duration = Duration::from_secs(5);
 const ROUNDS: u64 = 4;
 
 /// Scheme and authority of a server.
-pub(crate) type Server = (Scheme, Authority);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+}
+
+impl Hash for Server {
+    /// An [`Authority`] would hash itself byte by byte, since case makes no difference to it.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut lower_case = [0; 64];
+        for part in self.authority.as_str().as_bytes().chunks(lower_case.len()) {
+            let lower_case = &mut lower_case[..part.len()];
+            lower_case.copy_from_slice(part);
+            lower_case.make_ascii_lowercase();
+            state.write(lower_case);
+        }
+        state.write_u8((self.scheme == Scheme::HTTPS).into());
+    }
+}
 
 /// The connections to all servers that are not in exclusive use.
 ///

@@ -281,11 +281,12 @@ async fn connection<S, B>(
     let Some(acceptor) = acceptor else {
         return requests(stream, arrival, limits, service, stopping).await;
     };
-    match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+    // Boxed, or a connection without TLS would take as much memory as one with it.
+    match Box::pin(timeout(HANDSHAKE_LIMIT, acceptor.accept(stream))).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().is_some();
             let arrival = Arrival { certificate, ..arrival };
-            requests(stream, arrival, limits, service, stopping).await;
+            requests(Box::new(stream), arrival, limits, service, stopping).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),

@@ -10,7 +10,7 @@ use oblivious_service::{BoxError, Content};
 use pin_project_lite::pin_project;
 use thiserror::Error;
 
-use crate::timing::{Elapsed, Timing};
+use crate::timing::Elapsed;
 use crate::under_way::{Answering, Fault, UnderWay};
 
 /// Why a body broke off on its way through a relay.
@@ -69,25 +69,18 @@ pin_project! {
         left: Left,
         // Until the end of this body.
         under_way: Option<UnderWay>,
-        // Once the answer is over.
-        timing: Timing,
     }
 }
 
 impl<B: Body> RelayRequestBody<B> {
     pub(crate) fn new(body: B, limit: u64, under_way: UnderWay) -> Self {
-        Self {
-            body: Some(body),
-            left: Left::new(limit),
-            under_way: Some(under_way),
-            timing: Timing::unlimited(),
-        }
+        Self { body: Some(body), left: Left::new(limit), under_way: Some(under_way) }
     }
 }
 
 impl<B> RelayRequestBody<B> {
     pub(crate) fn empty() -> Self {
-        Self { body: None, left: Left::new(0), under_way: None, timing: Timing::unlimited() }
+        Self { body: None, left: Left::new(0), under_way: None }
     }
 }
 
@@ -106,27 +99,19 @@ where
         let (Some(body), Some(under_way)) = (this.body.as_pin_mut(), &*this.under_way) else {
             return Poll::Ready(None);
         };
-        let passed = if let Some(elapsed) = this.timing.over() {
+        let passed = if let Some(elapsed) = under_way.over() {
             Some(Err(elapsed.into()))
         } else if let Poll::Ready(frame) = body.poll_frame(cx) {
             pass(frame, this.left)
         } else {
-            if let Some(timing) = under_way.awaits_client(cx) {
-                *this.timing = timing;
-            }
-            Some(Err(ready!(this.timing.poll_elapsed(cx)).into()))
+            Some(Err(ready!(under_way.poll_client(cx)).into()))
         };
         match &passed {
             Some(Err(RelayBodyError::TooLarge { .. })) => under_way.failed(Fault::TooLarge),
             Some(Err(_)) => under_way.failed(Fault::Broken),
             // A frame without data is not progress: a client could send them forever at no cost.
             Some(Ok(data)) if !data.has_remaining() => {}
-            Some(Ok(_)) | None => {
-                if let Some(timing) = under_way.moved() {
-                    *this.timing = timing;
-                }
-                this.timing.moved();
-            }
+            Some(Ok(_)) | None => under_way.moved(),
         }
         if !matches!(passed, Some(Ok(_))) {
             *this.under_way = None;

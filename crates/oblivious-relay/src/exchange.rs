@@ -7,35 +7,32 @@ use std::task::Poll;
 use std::time::Instant;
 
 use http::header::LOCATION;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::Body;
 use oblivious_service::{BoxError, resolve_location};
-use tower_service::Service;
 
-use crate::body::{RelayRequestBody, RelayResponseBody};
+use crate::body::RelayResponseBody;
 use crate::media::Kind;
 use crate::refusal::{Failure, Refusal};
 use crate::response::filter;
 use crate::route::Route;
 use crate::under_way::{Answering, Fault};
 
-/// Sends `request`, of this kind, once, and turns the gateway's answer into the one for the client,
-/// which may have up to `limit` bytes.
-pub(crate) async fn exchange<S, B, RB>(
-    client: &mut S,
-    request: Request<RelayRequestBody<B>>,
+/// Waits for the gateway's answer to the `call` with a request of this kind, and turns it into the
+/// one for the client, which may have up to `limit` bytes.
+pub(crate) async fn exchange<RB, E>(
+    call: impl Future<Output = Result<Response<RB>, E>>,
     kind: Kind,
     route: &Route,
     limit: u64,
-    mut answering: Answering,
+    answering: Answering,
 ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
 where
-    S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
-    S::Error: Into<BoxError>,
+    E: Into<BoxError>,
     RB: Body,
 {
     let began = Instant::now();
-    let mut call = pin!(client.call(request));
+    let mut call = pin!(call);
     let answer = poll_fn(|cx| {
         if let Poll::Ready(answer) = call.as_mut().poll(cx) {
             return Poll::Ready(Some(answer));

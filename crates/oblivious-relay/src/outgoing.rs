@@ -23,7 +23,7 @@ pub(crate) fn outgoing<B: Body>(
     limit: u64,
     under_way: UnderWay,
 ) -> Result<(Request<RelayRequestBody<B>>, Kind), Refusal> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     if head.method != Method::POST {
         return Err(Refusal::Method { keys: route.keys.is_some() });
     }
@@ -37,14 +37,18 @@ pub(crate) fn outgoing<B: Body>(
     if announced_length(&head.headers).max(body.size_hint().lower()) > limit {
         return Err(Refusal::TooLarge);
     }
+    let incremental = incremental::is_set(&head.headers);
     let mut outgoing = Request::new(RelayRequestBody::new(body, limit, under_way));
     *outgoing.method_mut() = Method::POST;
     *outgoing.uri_mut() = route.destination().clone();
+    // Emptied, only for its memory.
+    head.headers.clear();
+    *outgoing.headers_mut() = head.headers;
     let headers = outgoing.headers_mut();
     headers.insert(CONTENT_TYPE, route.media.request_type(kind));
     // Nothing of the client's `Via` passes.
     headers.insert(VIA, pseudonym.value());
-    if incremental::is_set(&head.headers) {
+    if incremental {
         incremental::set(headers);
     }
     if let Some(authorization) = &route.authorization {

@@ -233,10 +233,7 @@ where
         let clone = self.client.clone();
         let client = mem::replace(&mut self.client, clone);
         let broken = mem::take(&mut self.broken);
-        ResponseFuture::new(async move {
-            let client = (!broken).then_some(client);
-            Ok(settings.answer(client, request).await)
-        })
+        ResponseFuture::new(settings.answer((!broken).then_some(client), request))
     }
 }
 

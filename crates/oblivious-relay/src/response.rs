@@ -48,22 +48,26 @@ pub(crate) fn filter<B: Body>(
     if body.size_hint().lower() > limit {
         return Err(Refusal::AnswerTooLarge);
     }
-    let mut filtered = Response::new(RelayResponseBody::streamed(body, limit, answering));
-    *filtered.status_mut() = head.status;
-    let passing = filtered.headers_mut();
-    passing.insert(CONTENT_TYPE, content_type);
-    // Nothing that is encapsulated can be reused (RFC 9458 §6.5.2), unless a gateway says so.
     let cache_control = only(&mut headers, &CACHE_CONTROL);
-    passing.insert(CACHE_CONTROL, cache_control.unwrap_or(HeaderValue::from_static("no-store")));
-    if let Some(date) = only(&mut headers, &DATE).filter(is_date) {
-        passing.insert(DATE, date);
+    let date = only(&mut headers, &DATE).filter(is_date);
+    let incremental = incremental::is_set(&headers);
+    // The rest is gone; only the memory is used again.
+    headers.clear();
+    headers.insert(CONTENT_TYPE, content_type);
+    // Nothing that is encapsulated can be reused (RFC 9458 §6.5.2), unless a gateway says so.
+    headers.insert(CACHE_CONTROL, cache_control.unwrap_or(HeaderValue::from_static("no-store")));
+    if let Some(date) = date {
+        headers.insert(DATE, date);
     }
     if let Some(retry_after) = retry_after {
-        passing.insert(RETRY_AFTER, retry_after);
+        headers.insert(RETRY_AFTER, retry_after);
     }
-    if incremental::is_set(&headers) {
-        incremental::set(passing);
+    if incremental {
+        incremental::set(&mut headers);
     }
+    let mut filtered = Response::new(RelayResponseBody::streamed(body, limit, answering));
+    *filtered.status_mut() = head.status;
+    *filtered.headers_mut() = headers;
     Ok(filtered)
 }
 

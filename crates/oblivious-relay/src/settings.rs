@@ -1,5 +1,6 @@
 //! The settings of a relay, and how it answers with them.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::exchange::exchange;
 use crate::incremental;
 use crate::key_fetch::KeyFetch;
 use crate::limits::{Excess, Limits, Permits};
+use crate::media::Kind;
 use crate::observe;
 use crate::outgoing::outgoing;
 use crate::refusal::{Failure, Refusal};
@@ -58,10 +60,10 @@ impl fmt::Debug for Settings {
 impl Settings {
     /// The answer to `request`; without an HTTP client the gateway cannot be asked.
     pub(crate) async fn answer<S, B, RB>(
-        &self,
+        self: Arc<Self>,
         client: Option<S>,
         request: Request<B>,
-    ) -> Response<RelayResponseBody<RB>>
+    ) -> Result<Response<RelayResponseBody<RB>>, Infallible>
     where
         S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
         S: Send + 'static,
@@ -80,62 +82,67 @@ impl Settings {
             // The path is not logged: it is the client's text.
             tracing::debug!(status = refusal.status().as_u16(), "no such route");
             observe::count_unrouted(refusal.label());
-            return refusal.into_response(&self.pseudonym);
+            return Ok(refusal.into_response(&self.pseudonym));
         };
         let answer = match admitted {
             Ok(permits) => {
                 let undecided = Undecided(&route);
-                let under_way = UnderWay::new(Arc::clone(&route.metrics), permits);
-                let answer = self.try_answer(client, request, &route, under_way).await;
+                let under_way = UnderWay::new(Arc::clone(&route.metrics), permits, self.timing());
+                let answer = if asks_for_keys(&request, &route) {
+                    // Seldom and large, so it is boxed and takes no room in every exchange.
+                    Box::pin(self.keys(client, request, &route, under_way)).await
+                } else {
+                    match self.begin(client, request, &route, under_way) {
+                        Ok(begun) => self.relay(begun, &route).await,
+                        Err(refusal) => Err(refusal),
+                    }
+                };
                 undecided.decided();
                 answer
             }
             Err(refusal) => Err(refusal),
         };
-        match answer {
-            Ok(response) => response,
-            Err(refusal) => {
-                let (gateway, status) = (route.name(), refusal.status().as_u16());
-                route.metrics.outcome(refusal.label());
-                if refusal.is_fault() {
-                    tracing::warn!(gateway, status, "{refusal:?}");
-                } else {
-                    tracing::debug!(gateway, status, "{refusal:?}");
-                }
-                refusal.into_response(&self.pseudonym)
+        Ok(answer.unwrap_or_else(|refusal| {
+            let (gateway, status) = (route.name(), refusal.status().as_u16());
+            route.metrics.outcome(refusal.label());
+            if refusal.is_fault() {
+                tracing::warn!(gateway, status, "{refusal:?}");
+            } else {
+                tracing::debug!(gateway, status, "{refusal:?}");
             }
-        }
+            refusal.into_response(&self.pseudonym)
+        }))
     }
 
-    async fn try_answer<S, B, RB>(
+    /// Checks a request, up to the first thing that has to be waited for.
+    fn begin<'a, S, B: Body>(
         &self,
         client: Option<S>,
         request: Request<B>,
-        route: &Arc<Route>,
+        route: &'a Route,
         under_way: UnderWay,
-    ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
-    where
-        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
-        S: Send + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send,
-        B: Body + Send + 'static,
-        RB: Body + Send + 'static,
-        RB::Error: Into<BoxError>,
-    {
-        let timing = self.timing();
-        if route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD) {
-            // Seldom and large, so it is boxed and takes no room in every exchange.
-            return Box::pin(self.keys(client, request, route)).await;
-        }
+    ) -> Result<Begun<'a, S, B>, Refusal> {
         let limit = self.body_limit;
         let (request, kind) = outgoing(request, route, &self.pseudonym, limit, under_way.clone())?;
         let attempt = self.attempt(route)?;
-        let mut client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
+        let client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
+        Ok(Begun { client, request, kind, attempt, answering: Answering::new(under_way) })
+    }
+
+    async fn relay<S, B, RB>(
+        &self,
+        mut begun: Begun<'_, S, B>,
+        route: &Route,
+    ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
+    where
+        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
+        S::Error: Into<BoxError>,
+        RB: Body,
+    {
         self.hold(&route.learned.requests).await;
-        let answering = Answering::new(under_way, timing);
-        let answer = exchange(&mut client, request, kind, route, limit, answering).await;
-        self.conclude(attempt, &answer, route);
+        let call = begun.client.call(begun.request);
+        let answer = exchange(call, begun.kind, route, self.body_limit, begun.answering).await;
+        self.conclude(begun.attempt, &answer, route);
         self.hold(&route.learned.answers).await;
         let response = answer?;
         if response.status().is_success() {
@@ -221,6 +228,7 @@ impl Settings {
         client: Option<S>,
         request: Request<B>,
         route: &Arc<Route>,
+        _under_way: UnderWay,
     ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
     where
         S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
@@ -247,6 +255,20 @@ impl Settings {
         route.metrics.outcome("keys");
         Ok(list.answer(request.headers(), self.clock.uptime()))
     }
+}
+
+fn asks_for_keys<B>(request: &Request<B>, route: &Route) -> bool {
+    route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// An exchange that can begin. Its future holds the request only once, since a larger one takes
+/// longer to move about.
+struct Begun<'a, S, B> {
+    client: S,
+    request: Request<RelayRequestBody<B>>,
+    kind: Kind,
+    attempt: Option<Attempt<'a>>,
+    answering: Answering,
 }
 
 /// A request whose outcome is not known yet. If it is dropped without one, its client has left.

@@ -29,11 +29,6 @@ impl Timing {
         Self { idle, deadline, sleep: None, elapsed: None }
     }
 
-    /// Without any limit.
-    pub(crate) const fn unlimited() -> Self {
-        Self::new(None, None)
-    }
-
     /// Something moved.
     pub(crate) fn moved(&mut self) {
         self.sleep = None;

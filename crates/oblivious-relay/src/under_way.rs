@@ -23,19 +23,17 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    /// Data of the request passed since this was last asked.
-    moved: bool,
+    timing: Timing,
     /// The client is asked for more of the request, and has not delivered it.
     awaits_client: bool,
     fault: Option<Fault>,
+    /// The answer is over, so that the limits on time are kept by the request.
+    is_answered: bool,
     /// The task that waits for the answer, or for more of it.
     answering: Option<Waker>,
     /// The task that waits for more of the request.
     sending: Option<Waker>,
-    /// Those of the answer, once that is over and the request is not.
-    timing: Option<Timing>,
 }
 
 /// Why the body of a request broke off.
@@ -46,31 +44,42 @@ pub(crate) enum Fault {
 }
 
 impl UnderWay {
-    pub(crate) fn new(metrics: Arc<GatewayMetrics>, permits: Permits) -> Self {
+    pub(crate) fn new(metrics: Arc<GatewayMetrics>, permits: Permits, timing: Timing) -> Self {
         let in_flight = metrics.begin();
-        let state = Mutex::default();
+        let state = Mutex::new(State {
+            timing,
+            awaits_client: false,
+            fault: None,
+            is_answered: false,
+            answering: None,
+            sending: None,
+        });
         let shared = Shared { metrics, _permits: permits, _in_flight: in_flight, state };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Data of the request passed, or it ended. Returns the limits that the request has to keep
-    /// from now on, if the answer is over.
-    pub(crate) fn moved(&self) -> Option<Timing> {
+    /// Data of the request passed, or it ended.
+    pub(crate) fn moved(&self) {
         let mut state = self.lock();
-        state.moved = true;
+        state.timing.moved();
         state.awaits_client = false;
-        let timing = state.timing.take();
         let answering = state.answering.take();
         wake(state, answering);
-        timing
     }
 
-    /// The client is waited for, by this task. Returns the same.
-    pub(crate) fn awaits_client(&self, cx: &Context<'_>) -> Option<Timing> {
+    /// The limit that the request has passed, if the answer is over.
+    pub(crate) fn over(&self) -> Option<Elapsed> {
+        let state = self.lock();
+        if state.is_answered { state.timing.over() } else { None }
+    }
+
+    /// The client is waited for, by this task. Is ready when a limit has passed that the request has
+    /// to keep.
+    pub(crate) fn poll_client(&self, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let mut state = self.lock();
         state.awaits_client = true;
         remember(&mut state.sending, cx);
-        state.timing.take()
+        if state.is_answered { state.timing.poll_elapsed(cx) } else { Poll::Pending }
     }
 
     /// The body of the request failed.
@@ -89,21 +98,6 @@ impl UnderWay {
     /// Whether it is the client that everyone waits for.
     pub(crate) fn is_awaiting_client(&self) -> bool {
         self.lock().awaits_client
-    }
-
-    /// Whether data passed since the last call. The task is woken when some does.
-    fn take_moved(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.lock();
-        remember(&mut state.answering, cx);
-        std::mem::take(&mut state.moved)
-    }
-
-    /// From now on the request, if there is still any of it, keeps the limits.
-    fn hand_over(&self, timing: Timing) {
-        let mut state = self.lock();
-        state.timing = Some(timing);
-        let sending = state.sending.take();
-        wake(state, sending);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,12 +124,11 @@ fn wake(state: MutexGuard<'_, State>, waker: Option<Waker>) {
 /// The side of the answer, from the wait for its head to its end. It keeps the limits on time.
 pub(crate) struct Answering {
     under_way: UnderWay,
-    timing: Timing,
 }
 
 impl Answering {
-    pub(crate) const fn new(under_way: UnderWay, timing: Timing) -> Self {
-        Self { under_way, timing }
+    pub(crate) const fn new(under_way: UnderWay) -> Self {
+        Self { under_way }
     }
 
     pub(crate) const fn under_way(&self) -> &UnderWay {
@@ -143,22 +136,21 @@ impl Answering {
     }
 
     /// Something of the answer passed.
-    pub(crate) fn moved(&mut self) {
-        self.timing.moved();
+    pub(crate) fn moved(&self) {
+        self.under_way.lock().timing.moved();
     }
 
     /// The limit that has passed, if any. This also ends an exchange that never stands still.
     pub(crate) fn over(&self) -> Option<Elapsed> {
-        self.timing.over()
+        self.under_way.lock().timing.over()
     }
 
     /// Is ready when a limit has passed. The task is also woken when the body of the request moves
     /// or fails.
-    pub(crate) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
-        if self.under_way.take_moved(cx) {
-            self.timing.moved();
-        }
-        self.timing.poll_elapsed(cx)
+    pub(crate) fn poll_elapsed(&self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        let mut state = self.under_way.lock();
+        remember(&mut state.answering, cx);
+        state.timing.poll_elapsed(cx)
     }
 
     /// The answer broke off.
@@ -168,8 +160,11 @@ impl Answering {
 }
 
 impl Drop for Answering {
+    /// From now on the request, if there is still any of it, keeps the limits.
     fn drop(&mut self) {
-        let timing = std::mem::replace(&mut self.timing, Timing::unlimited());
-        self.under_way.hand_over(timing);
+        let mut state = self.under_way.lock();
+        state.is_answered = true;
+        let sending = state.sending.take();
+        wake(state, sending);
     }
 }

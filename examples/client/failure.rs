@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use oblivious_http::client::{ClientBodyError, ClientError, KeySourceError};
+use oblivious_hyper::HttpError;
 use thiserror::Error;
 
 /// What this program itself finds wrong.
@@ -75,7 +76,13 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
     let keys = causes.iter().copied().find_map(key_code);
     let exchange = causes.iter().copied().find_map(exchange_code);
-    let broken = || causes.iter().any(|cause| cause.is::<hyper::Error>()).then_some(56);
+    let broken = || {
+        let is_broken = |cause: &&(dyn Error + 'static)| match cause.downcast_ref() {
+            Some(error) => !matches!(error, HttpError::NoServer | HttpError::Connect(_)),
+            None => cause.is::<hyper::Error>(),
+        };
+        causes.iter().any(is_broken).then_some(56)
+    };
     keys.or(exchange).or_else(transport).or_else(broken).unwrap_or(1)
 }
 
@@ -133,11 +140,17 @@ fn transport_code(cause: &(dyn Error + 'static)) -> Option<u8> {
         let about_certificate = matches!(error, rustls::Error::InvalidCertificate(_));
         return Some(if about_certificate { 60 } else { 35 });
     }
+    match cause.downcast_ref() {
+        Some(HttpError::NoResponse(_)) => return Some(52),
+        Some(HttpError::BrokeOff(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Some(18);
+        }
+        _ => {}
+    }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
         let is_cut_off = io.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
-        let code = is_cut_off.then_some(18);
-        return if error.is_incomplete_message() { Some(52) } else { code };
+        return is_cut_off.then_some(18);
     }
     match cause.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::TimedOut => Some(28),

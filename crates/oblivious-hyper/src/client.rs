@@ -1,4 +1,4 @@
-//! An HTTP client: hyper's, with what Oblivious HTTP requires.
+//! An HTTP client that does what Oblivious HTTP requires, and nothing more.
 
 use std::fmt;
 use std::pin::Pin;

@@ -74,13 +74,17 @@
 //!
 //! # What is ours, and why
 //!
-//! The protocols are hyper's, and TLS is rustls'. This crate adds what they leave to others, and
-//! what the servers built on them lack: limits on connections that stand still, on HTTP/2 streams
-//! without a window, and on whole exchanges; connections that stay on one thread; a pool of those to
-//! servers that tells them nothing about who asks; early answers that still reach the client; and a
-//! check of the address that a connection goes to, with no second look-up after it. axum-server and
-//! the limits of tower-http see requests, but not the connections on which a slow peer holds them
-//! up.
+//! TLS is rustls', the parsers of HTTP/1.1 are httparse's, and the rest of the protocols is hyper's,
+//! but for HTTP/1.1 towards servers. hyper's connection lives in a task of its own, to which requests,
+//! responses and their contents go through channels; for a message of 1 KiB that takes longer than
+//! all that a relay does with it. Here the task of an exchange reads and writes its connection.
+//!
+//! The crate also adds what they leave to others, and what the servers built on them lack: limits
+//! on connections that stand still, on HTTP/2 streams without a window, and on whole exchanges;
+//! connections that stay on one thread; a pool of those to servers that tells them nothing about
+//! who asks; early answers that still reach the client; and a check of the address that a
+//! connection goes to, with no second look-up after it. axum-server and the limits of tower-http
+//! see requests, but not the connections on which a slow peer holds them up.
 //!
 //! # Features
 //!

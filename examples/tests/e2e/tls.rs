@@ -76,5 +76,5 @@ async fn a_rewrite_keeps_the_host_that_the_client_named() {
     let answer = run("client", &["--relay", &relay, "--keys", &keys, "https://example.com/echo?a"]);
     let echo = text(&answer);
     assert!(echo.starts_with("GET /echo?a\n"), "{echo}");
-    assert!(echo.ends_with("\nhost: example.com\n\n"), "{echo}");
+    assert!(echo.contains("\nhost: example.com\n"), "{echo}");
 }

@@ -78,7 +78,7 @@ pub(crate) async fn recording_gateway() -> (Uri, mpsc::UnboundedReceiver<Vec<u8>
 }
 
 /// The bytes of one request, to the end of its content.
-async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
     let mut request = Vec::new();
     while !is_whole(&request) {
         if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {

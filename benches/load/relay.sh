@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How many requests a second relays pass on, side by side, on this machine's loopback: ours, nginx
-# with proxy_pass, and the crate ohttp-relay. The gateway is an nginx that always gives the same
-# answer of 1 KiB to requests of 1 KiB.
+# with proxy_pass, the crate ohttp-relay, and for one worker in clear text the least that can be made
+# of hyper. The gateway is an nginx that always gives the same answer of 1 KiB to requests of 1 KiB.
 #
 # Modes: `clear` is HTTP/1.1 without TLS on both sides; `tls` HTTP/1.1 with TLS on both sides; `h2`
 # HTTP/2 with TLS from the clients, and HTTP/1.1 with TLS to the gateway. TLS is version 1.3 with
@@ -15,8 +15,8 @@
 # Then, from the root of the repository:
 #   bash benches/load/relay.sh
 # MODES, WORKERS (1 2), ROUNDS (3), SECONDS_EACH (5), CONNECTIONS (64), STREAMS (1, for each HTTP/2
-# connection), PEER, and RELAY_FLAGS change what is measured; RELAY names a program that is built
-# already, and BEFORE another build of it to compare with.
+# connection), PEER, and RELAY_FLAGS change what is measured; RELAY and BARE name programs that are
+# built already, and BEFORE another build of ours to compare with.
 #
 # All of it shares two processors. With one worker the relay has the second to itself, and clients
 # and gateway share the first: otherwise the scheduler would decide who waits for whom. With two
@@ -37,6 +37,10 @@ trap finish EXIT
 if [ -z "${RELAY:-}" ]; then
   cargo build --release -p examples --example relay
   RELAY=${CARGO_TARGET_DIR:-target}/release/examples/relay
+fi
+if [ -z "${BARE:-}" ]; then
+  cargo build --release -p benches --example load-bare-relay
+  BARE=${CARGO_TARGET_DIR:-target}/release/examples/load-bare-relay
 fi
 
 # The certificate of relay and gateway.
@@ -223,6 +227,8 @@ for round in $(seq "$ROUNDS"); do
       # shellcheck disable=SC2086
       [ -z "${BEFORE:-}" ] || contender before "$mode" "$workers" /gateway \
         "$BEFORE" "${flags[@]}" --workers "$workers" ${RELAY_FLAGS:-}
+      [ "$mode$workers" != clear1 ] ||
+        contender 'only hyper' clear 1 /gateway "$BARE" 127.0.0.1:18081 127.0.0.1:18080
       if [ "$mode" = clear ] && [ -n "$PEER" ]; then
         contender ohttp-relay clear "$workers" / \
           env PORT=18081 GATEWAY_ORIGIN=http://127.0.0.1:18080 "$PEER"

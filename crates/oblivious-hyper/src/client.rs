@@ -19,7 +19,7 @@ use crate::connector::{Connector, ProxyError};
 use crate::http_error::HttpError;
 use crate::http2_connection::AskError;
 use crate::pool::{Pool, Pooled, Server};
-use crate::response_body::{Home, ResponseBody};
+use crate::response_body::{ResponseBody, Reuse};
 use crate::transfer_coding;
 
 /// A tower service that sends requests over HTTP/1.1 or HTTP/2, as negotiated in TLS.
@@ -124,8 +124,8 @@ impl Inner {
                 Pooled::Http1(mut connection) => {
                     if connection.is_open().await {
                         let answered = connection.send(request)?.answered().await?;
-                        let home = Home { pool: Arc::clone(&self.pool), server };
-                        let (response, body) = ResponseBody::http1(answered, home);
+                        let reuse = Reuse { pool: Arc::clone(&self.pool), server };
+                        let (response, body) = ResponseBody::http1(answered, reuse);
                         return Ok(response.map(|()| body));
                     }
                 }

@@ -104,8 +104,8 @@ fn has_content_unannounced<B: Body>(request: &Request<B>) -> bool {
 
 /// Says in the header whether there is content (RFC 9112 §6.3), as far as is known.
 ///
-/// For GET and HEAD this waits for the content to begin: hyper would treat a body of unknown length
-/// as none at all. For other methods it only waits as long as a request without content takes to
+/// For GET and HEAD this waits for the content to begin: to many servers even an empty content is one
+/// too many. For other methods it only waits as long as a request without content takes to
 /// end: a client may send content only after it has seen what the target says.
 async fn announce_content<B>(
     request: Request<B>,

@@ -104,11 +104,11 @@ impl Http1Connection {
     pub(crate) fn send(
         mut self: Box<Self>,
         request: Request<Outgoing>,
-    ) -> Result<Http1Exchange, HttpError> {
+    ) -> Result<Asking, HttpError> {
         let (head, body) = request.into_parts();
         let buffer = std::mem::take(&mut self.kept.write);
         let sending = Sending::new(&head, body, &self.kept.host, buffer)?;
-        Ok(Http1Exchange {
+        Ok(Asking {
             connection: self,
             sending,
             end: HeadEnd::default(),
@@ -126,7 +126,7 @@ impl Http1Connection {
 }
 
 /// An exchange up to the head of its response.
-pub(crate) struct Http1Exchange {
+pub(crate) struct Asking {
     connection: Box<Http1Connection>,
     sending: Sending,
     /// That of the head.
@@ -137,7 +137,7 @@ pub(crate) struct Http1Exchange {
     method: Method,
 }
 
-impl Http1Exchange {
+impl Asking {
     /// Sends the request and waits for the head of its response.
     pub(crate) async fn answered(mut self) -> Result<Answered, HttpError> {
         let head = poll_fn(|cx| {

@@ -2,7 +2,7 @@
 //!
 //! A server may answer before it has read all of a request, and close the connection. What it then
 //! gets of the request its system answers with a reset, which may arrive while the request is being
-//! written. hyper takes that for the end of the connection, and does not look at what came before.
+//! written. Whoever takes that for the end of the connection does not look at what came before.
 
 use std::io;
 use std::pin::Pin;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::io::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -36,12 +36,12 @@ enum Inner {
 }
 
 /// Where a connection goes when it is free again.
-pub(crate) struct Home {
+pub(crate) struct Reuse {
     pub(crate) pool: Arc<Pool>,
     pub(crate) server: Server,
 }
 
-impl Home {
+impl Reuse {
     fn put(self, mut connection: Box<Http1Connection>) {
         connection.kept.shrink();
         self.pool.put(self.server, Pooled::Http1(connection));
@@ -53,19 +53,19 @@ impl ResponseBody {
         Self(Inner::Http2(content))
     }
 
-    /// The content of a response, and the rest of its request, if there is any. The connection goes
-    /// `home` after that, if it can be used again.
-    pub(crate) fn http1(answered: Answered, home: Home) -> (http::Response<()>, Self) {
+    /// The content of a response, and the rest of its request, if there is any. The connection is
+    /// put to `reuse` after that, if it can be.
+    pub(crate) fn http1(answered: Answered, reuse: Reuse) -> (http::Response<()>, Self) {
         let Answered { response, mut content, mut connection, is_kept, sending } = answered;
-        let home = is_kept.then_some(home);
+        let reuse = is_kept.then_some(reuse);
         let is_there = content.left().is_some_and(|left| left == connection.kept.read.len() as u64);
         if is_there && sending.is_none() {
             let whole = match content.take(&mut connection.kept.read) {
                 Ok(Piece::Data(data)) => data,
                 _ => Bytes::new(),
             };
-            if let Some(home) = home {
-                home.put(connection);
+            if let Some(reuse) = reuse {
+                reuse.put(connection);
             }
             return (response, Self(Inner::Whole(whole)));
         }
@@ -73,7 +73,10 @@ impl ResponseBody {
             None => Source::Whole(connection),
             Some(sending) => Source::Split(Half::split(connection, sending)),
         };
-        let body = Http1Body { content, source: Some(source), home };
+        let mut body = Http1Body { content, source: Some(source), reuse };
+        if body.content.left() == Some(0) {
+            body.finish();
+        }
         (response, Self(Inner::Http1(Box::new(body))))
     }
 }
@@ -82,12 +85,21 @@ struct Http1Body {
     content: Content,
     /// `None` after the end.
     source: Option<Source>,
-    home: Option<Home>,
+    reuse: Option<Reuse>,
 }
 
 enum Source {
     Whole(Box<Http1Connection>),
     Split(Half),
+}
+
+impl Source {
+    fn kept(&self) -> &Kept {
+        match self {
+            Self::Whole(connection) => &connection.kept,
+            Self::Split(half) => &half.kept,
+        }
+    }
 }
 
 /// The part of a connection that reads, while another task still sends the request.
@@ -129,6 +141,29 @@ impl Half {
             self.has_sent = Some(outcome.unwrap_or_else(|_| Err(ended()))?);
         }
         Ok(())
+    }
+
+    /// The response is over; the request may go on.
+    fn reuse(self, reuse: Reuse) {
+        if self.has_sent.is_none() {
+            tokio::spawn(self.settle(reuse));
+        } else if let Some(connection) = self.join() {
+            reuse.put(connection);
+        }
+    }
+
+    /// Waits for the end of the request, unless the server closes the connection.
+    async fn settle(mut self, reuse: Reuse) {
+        let mut byte = [0];
+        tokio::select! {
+            sent = &mut self.sent => {
+                self.has_sent = sent.ok().and_then(Result::ok);
+                if let Some(connection) = self.join() {
+                    reuse.put(connection);
+                }
+            }
+            _ = self.stream.read(&mut byte) => self.sending.abort(),
+        }
     }
 
     /// The whole connection, if all of the request has been sent.
@@ -195,17 +230,16 @@ impl Http1Body {
         }
     }
 
-    /// All of the response is there. A request that is not over yet goes on by itself.
+    /// All of the response is there.
     fn finish(&mut self) {
-        let connection = match self.source.take() {
-            Some(Source::Whole(connection)) => Some(connection),
-            Some(Source::Split(half)) => half.join(),
-            None => None,
-        };
-        if let (Some(connection), Some(home)) = (connection, self.home.take())
-            && connection.kept.read.is_empty()
-        {
-            home.put(connection);
+        let Some(source) = self.source.take() else { return };
+        let reuse = self.reuse.take().filter(|_| source.kept().read.is_empty());
+        match (source, reuse) {
+            (Source::Whole(connection), Some(reuse)) => reuse.put(connection),
+            (Source::Whole(_), None) => {}
+            (Source::Split(half), Some(reuse)) => half.reuse(reuse),
+            // RFC 9112 §9.6: a server that will not use the connection again wants no more.
+            (Source::Split(half), None) => half.sending.abort(),
         }
     }
 

@@ -190,6 +190,16 @@ async fn a_request_goes_on_when_its_response_is_over() {
     read_until(&mut stream, "4\r\nmore\r\n0\r\n\r\n").await;
 }
 
+/// RFC 9112 §9.5
+#[tokio::test]
+async fn a_request_ends_when_its_server_is_gone() {
+    let (pieces, response, mut stream) = both_ways().await;
+    stream.write_all(b"cd").await.unwrap();
+    assert_eq!(content(response).await.unwrap(), "abcd");
+    drop(stream);
+    timeout(Duration::from_secs(10), pieces.closed()).await.expect("nobody wants the rest");
+}
+
 #[tokio::test]
 async fn a_request_ends_when_its_response_is_dropped() {
     let (pieces, response, mut stream) = both_ways().await;

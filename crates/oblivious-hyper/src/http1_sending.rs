@@ -66,6 +66,11 @@ impl Sending {
         self.state == State::Sent
     }
 
+    /// Whether the server has not taken all that could have been sent.
+    pub(crate) fn awaits_server(&self) -> bool {
+        self.written < self.buffer.len() || !self.large.is_empty()
+    }
+
     /// The buffer, for the next request.
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.buffer

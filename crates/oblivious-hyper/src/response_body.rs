@@ -5,7 +5,9 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -14,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 use crate::connector::Io;
 use crate::http_error::HttpError;
@@ -22,10 +25,15 @@ use crate::http1_content::{Content, Piece};
 use crate::http1_sending::Sending;
 use crate::pool::{Pool, Pooled, Server};
 
+/// How long a server that has answered may take nothing of a request that goes on; up to twice as
+/// long, if it has just taken something.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+
 /// The content of a response from a server.
 ///
 /// It is read from the connection when it is asked for. One that is dropped before its end closes
-/// its HTTP/1.1 connection, or resets its HTTP/2 stream.
+/// its HTTP/1.1 connection, or resets its HTTP/2 stream. A request over HTTP/1.1 may go on after its
+/// end, until the server closes the connection, or takes nothing more for half a minute.
 pub struct ResponseBody(Inner);
 
 enum Inner {
@@ -107,9 +115,18 @@ struct Half {
     stream: ReadHalf<TokioIo<Io>>,
     kept: Kept,
     sending: AbortHandle,
+    progress: Arc<Progress>,
     /// How that ended.
     sent: oneshot::Receiver<Result<Sent, HttpError>>,
     has_sent: Option<Sent>,
+}
+
+/// How the request of a [`Half`] fares.
+#[derive(Default)]
+struct Progress {
+    /// How often the other task has got further, or found that it cannot.
+    steps: AtomicU64,
+    awaits_server: AtomicBool,
 }
 
 /// What the other task gives back.
@@ -123,13 +140,21 @@ impl Half {
         let Http1Connection { stream, kept } = *connection;
         let (stream, mut writer) = tokio::io::split(stream);
         let (report, sent) = oneshot::channel();
+        let progress = Arc::<Progress>::default();
+        let noted = Arc::clone(&progress);
         let task = tokio::spawn(async move {
-            let outcome = poll_fn(|cx| sending.poll(cx, Pin::new(&mut writer))).await;
+            let outcome = poll_fn(|cx| {
+                let outcome = sending.poll(cx, Pin::new(&mut writer));
+                noted.steps.fetch_add(1, Ordering::Relaxed);
+                noted.awaits_server.store(sending.awaits_server(), Ordering::Relaxed);
+                outcome
+            });
+            let outcome = outcome.await;
             let sent = Sent { stream: writer, buffer: sending.into_buffer() };
             // Whoever has the whole response does not wait for it.
             _ = report.send(outcome.map(|()| sent));
         });
-        Self { stream, kept, sending: task.abort_handle(), sent, has_sent: None }
+        Self { stream, kept, sending: task.abort_handle(), progress, sent, has_sent: None }
     }
 
     /// Fails once the request has.
@@ -152,7 +177,8 @@ impl Half {
         }
     }
 
-    /// Waits for the end of the request, unless the server closes the connection.
+    /// Waits for the end of the request, unless the server closes the connection or takes nothing
+    /// more.
     async fn settle(mut self, reuse: Reuse) {
         let mut byte = [0];
         tokio::select! {
@@ -163,6 +189,7 @@ impl Half {
                 }
             }
             _ = self.stream.read(&mut byte) => self.sending.abort(),
+            () = self.progress.stops() => self.sending.abort(),
         }
     }
 
@@ -171,6 +198,21 @@ impl Half {
         let Sent { stream, buffer } = self.has_sent?;
         let kept = self.kept.with_buffer(buffer);
         Some(Box::new(Http1Connection { stream: self.stream.unsplit(stream), kept }))
+    }
+}
+
+impl Progress {
+    /// Is ready when the server has taken nothing for too long, though there is something.
+    async fn stops(&self) {
+        let mut before = None;
+        loop {
+            let steps = self.steps.load(Ordering::Relaxed);
+            if before == Some(steps) && self.awaits_server.load(Ordering::Relaxed) {
+                return;
+            }
+            before = Some(steps);
+            sleep(STALL_LIMIT).await;
+        }
     }
 }
 

@@ -200,6 +200,28 @@ async fn a_request_ends_when_its_server_is_gone() {
     timeout(Duration::from_secs(10), pieces.closed()).await.expect("nobody wants the rest");
 }
 
+/// A server that has answered and neither reads nor closes would keep it for ever.
+#[tokio::test]
+async fn a_request_ends_when_its_server_takes_no_more() {
+    let (pieces, response, mut stream) = both_ways().await;
+    stream.write_all(b"cd").await.unwrap();
+    assert_eq!(content(response).await.unwrap(), "abcd");
+    // More than the system holds.
+    pieces.send(Ok(Frame::data(vec![b'x'; 64 << 20].into()))).unwrap();
+    let taking = async {
+        // It takes some from time to time, so it still wants the rest.
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            stream.read_exact(&mut vec![0; 4 << 20]).await.unwrap();
+        }
+        assert!(!pieces.is_closed());
+    };
+    // From here on, time passes as soon as there is nothing to do.
+    tokio::time::pause();
+    taking.await;
+    timeout(Duration::from_secs(61), pieces.closed()).await.expect("nobody takes the rest");
+}
+
 #[tokio::test]
 async fn a_request_ends_when_its_response_is_dropped() {
     let (pieces, response, mut stream) = both_ways().await;

@@ -122,7 +122,7 @@ impl<S> Relay<S> {
     /// client takes nothing of the answer: what serves that body needs a limit of its own on how
     /// long it waits for a reader, as the server of `oblivious-hyper` has. Likewise a gateway that
     /// has answered, takes nothing more of the request, and does not say so: that is for the HTTP
-    /// client to end.
+    /// client to end, as that of `oblivious-hyper` does over HTTP/1.1.
     #[must_use]
     pub fn exchange_timeout(self, limit: Timeout) -> Self {
         self.set(|settings| settings.exchange_timeout = Some(limit))

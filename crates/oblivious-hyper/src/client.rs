@@ -134,7 +134,7 @@ impl Inner {
                         return Err(HttpError::TransferCoding);
                     }
                     Ok(response) => return Ok(response.map(ResponseBody::http2)),
-                    Err(AskError::Unsent(unsent)) => request = unsent,
+                    Err(AskError::Unsent(unsent)) => request = *unsent,
                     Err(AskError::Failed(error)) => return Err(error),
                 },
             }

@@ -26,7 +26,7 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 /// Why there is no response.
 pub(crate) enum AskError {
     /// The connection was closed, and nothing was written of the request.
-    Unsent(Request<Outgoing>),
+    Unsent(Box<Request<Outgoing>>),
     Failed(HttpError),
 }
 
@@ -63,7 +63,7 @@ impl Http2Connection {
         self.sender.try_send_request(request).await.map_err(|mut error| {
             match error.take_message() {
                 // hyper hands back a request only if it wrote nothing of it.
-                Some(request) => AskError::Unsent(request),
+                Some(request) => AskError::Unsent(Box::new(request)),
                 None => AskError::Failed(HttpError::Http2(error.into_error())),
             }
         })

@@ -1,7 +1,9 @@
 //! What of a gateway's response is passed on.
 
+use std::cell::Cell;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 use oblivious_service::{MediaType, has_content_coding, media_type};
 
@@ -37,7 +39,8 @@ pub(crate) fn filter<B: Body>(
     } else {
         None
     };
-    let retry_after = only(&mut headers, &RETRY_AFTER).filter(is_time_to_wait);
+    let passed = Passed::of(&headers);
+    let retry_after = passed.retry_after.only().filter(is_time_to_wait);
     let Some(content_type) = content_type else {
         // A page of error text is not meant for the client, which did nothing wrong.
         return Err(match error {
@@ -48,8 +51,8 @@ pub(crate) fn filter<B: Body>(
     if body.size_hint().lower() > limit {
         return Err(Refusal::AnswerTooLarge);
     }
-    let cache_control = only(&mut headers, &CACHE_CONTROL);
-    let date = only(&mut headers, &DATE).filter(is_date);
+    let cache_control = passed.cache_control.only();
+    let date = passed.date.only().filter(is_date);
     let incremental = incremental::is_set(&headers);
     // The rest is gone; only the memory is used again.
     headers.clear();
@@ -71,17 +74,64 @@ pub(crate) fn filter<B: Body>(
     Ok(filtered)
 }
 
-/// The value of a field that appears exactly once.
-fn only(headers: &mut HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    if headers.get_all(name).iter().nth(1).is_some() {
-        return None;
+/// The fields that may pass, found in one pass over the header.
+#[derive(Default)]
+struct Passed<'a> {
+    cache_control: Field<'a>,
+    date: Field<'a>,
+    retry_after: Field<'a>,
+}
+
+/// A field that means nothing when it is repeated.
+#[derive(Clone, Copy, Default)]
+enum Field<'a> {
+    #[default]
+    Missing,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+impl<'a> Passed<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut passed = Self::default();
+        for (name, value) in headers {
+            let field = match *name {
+                CACHE_CONTROL => &mut passed.cache_control,
+                DATE => &mut passed.date,
+                RETRY_AFTER => &mut passed.retry_after,
+                _ => continue,
+            };
+            *field = match field {
+                Field::Missing => Field::Once(value),
+                Field::Once(_) | Field::Repeated => Field::Repeated,
+            };
+        }
+        passed
     }
-    headers.remove(name)
+}
+
+impl Field<'_> {
+    fn only(self) -> Option<HeaderValue> {
+        match self {
+            Self::Once(value) => Some(value.clone()),
+            Self::Missing | Self::Repeated => None,
+        }
+    }
 }
 
 /// RFC 9110 §6.6.1
 fn is_date(value: &HeaderValue) -> bool {
-    value.to_str().is_ok_and(|text| httpdate::parse_http_date(text).is_ok())
+    thread_local! {
+        /// Gateways say the same for a second.
+        static LAST: Cell<[u8; 29]> = const { Cell::new([0; 29]) };
+    }
+    let last = LAST.get();
+    let is_date = *value == last[..]
+        || value.to_str().is_ok_and(|text| httpdate::parse_http_date(text).is_ok());
+    if is_date && let Ok(date) = value.as_bytes().try_into() {
+        LAST.set(date);
+    }
+    is_date
 }
 
 /// RFC 9110 §10.2.3: a date, or seconds.
@@ -101,12 +151,27 @@ mod tests {
             ("0", true),
             ("120", true),
             ("Fri, 31 Dec 1999 23:59:59 GMT", true),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", true),
+            ("Fri, 32 Dec 1999 23:59:59 GMT", false),
+            ("Friday, 31-Dec-99 23:59:59 GMT", true),
             ("", false),
             ("-1", false),
             ("1.5", false),
             ("soon", false),
         ] {
             assert_eq!(is_time_to_wait(&HeaderValue::from_static(value)), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_repeated_does_not_pass() {
+        let mut headers = HeaderMap::new();
+        headers.insert(DATE, HeaderValue::from_static("now"));
+        assert_eq!(Passed::of(&headers).date.only().unwrap(), "now");
+        assert_eq!(Passed::of(&headers).retry_after.only(), None);
+        for _ in 0..2 {
+            headers.append(DATE, HeaderValue::from_static("now"));
+            assert_eq!(Passed::of(&headers).date.only(), None);
         }
     }
 }

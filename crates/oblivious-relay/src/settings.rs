@@ -59,11 +59,15 @@ impl fmt::Debug for Settings {
 
 impl Settings {
     /// The answer to `request`; without an HTTP client the gateway cannot be asked.
-    pub(crate) async fn answer<S, B, RB>(
+    ///
+    /// Its future holds little more than the request: to make and move a larger one takes longer
+    /// than most of what it does.
+    #[expect(clippy::manual_async_fn, reason = "an async function holds its arguments twice")]
+    pub(crate) fn answer<S, B, RB>(
         self: Arc<Self>,
         client: Option<S>,
         request: Request<B>,
-    ) -> Result<Response<RelayResponseBody<RB>>, Infallible>
+    ) -> impl Future<Output = Result<Response<RelayResponseBody<RB>>, Infallible>> + Send + 'static
     where
         S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
         S: Send + 'static,
@@ -73,77 +77,94 @@ impl Settings {
         RB: Body + Send + 'static,
         RB::Error: Into<BoxError>,
     {
-        // Every request counts towards the client's limits, even one for a path that does not
-        // exist.
-        let admitted = self.admit(&request);
-        let route = self.routes.current().find(&request).cloned();
-        let Some(route) = route else {
-            let refusal = admitted.err().unwrap_or(Refusal::NoRoute);
-            // The path is not logged: it is the client's text.
-            tracing::debug!(status = refusal.status().as_u16(), "no such route");
-            observe::count_unrouted(refusal.label());
-            return Ok(refusal.into_response(&self.pseudonym));
-        };
-        let answer = match admitted {
-            Ok(permits) => {
-                let undecided = Undecided(&route);
-                let under_way = UnderWay::new(Arc::clone(&route.metrics), permits, self.timing());
-                let answer = if asks_for_keys(&request, &route) {
-                    // Seldom and large, so it is boxed and takes no room in every exchange.
-                    Box::pin(self.keys(client, request, &route, under_way)).await
-                } else {
-                    match self.begin(client, request, &route, under_way) {
-                        Ok(begun) => self.relay(begun, &route).await,
-                        Err(refusal) => Err(refusal),
-                    }
-                };
-                undecided.decided();
-                answer
-            }
-            Err(refusal) => Err(refusal),
-        };
-        Ok(answer.unwrap_or_else(|refusal| {
-            let (gateway, status) = (route.name(), refusal.status().as_u16());
-            route.metrics.outcome(refusal.label());
-            if refusal.is_fault() {
-                tracing::warn!(gateway, status, "{refusal:?}");
-            } else {
-                tracing::debug!(gateway, status, "{refusal:?}");
-            }
-            refusal.into_response(&self.pseudonym)
-        }))
+        async move {
+            // Every request counts towards the client's limits, even one for a path that does not
+            // exist.
+            let admitted = self.admit(&request);
+            let route = self.routes.current().find(&request).cloned();
+            let Some(route) = route else {
+                let refusal = admitted.err().unwrap_or(Refusal::NoRoute);
+                // The path is not logged: it is the client's text.
+                tracing::debug!(status = refusal.status().as_u16(), "no such route");
+                observe::count_unrouted(refusal.label());
+                return Ok(refusal.into_response(&self.pseudonym));
+            };
+            let answer = match admitted {
+                Ok(permits) => {
+                    let undecided = Undecided(&route);
+                    let metrics = Arc::clone(&route.metrics);
+                    let under_way = UnderWay::new(metrics, permits, self.timing());
+                    let answer = if asks_for_keys(&request, &route) {
+                        // Seldom and large, so it is boxed and takes no room in every exchange.
+                        Box::pin(self.keys(client, request, &route, under_way)).await
+                    } else {
+                        match self.begin(client, request, &route, under_way) {
+                            Ok(Start::Now(called)) => self.relay(called, &route).await,
+                            Ok(Start::Later(begun)) => {
+                                self.hold(&route.learned.requests).await;
+                                let answer = Box::new(self.relay(begun.call(), &route).await);
+                                self.hold(&route.learned.answers).await;
+                                *answer
+                            }
+                            Err(refusal) => Err(refusal),
+                        }
+                    };
+                    undecided.decided();
+                    answer
+                }
+                Err(refusal) => Err(refusal),
+            };
+            Ok(answer.unwrap_or_else(|refusal| self.refuse(refusal, &route)))
+        }
+    }
+
+    fn refuse<B>(&self, refusal: Refusal, route: &Route) -> Response<RelayResponseBody<B>> {
+        let (gateway, status) = (route.name(), refusal.status().as_u16());
+        route.metrics.outcome(refusal.label());
+        if refusal.is_fault() {
+            tracing::warn!(gateway, status, "{refusal:?}");
+        } else {
+            tracing::debug!(gateway, status, "{refusal:?}");
+        }
+        refusal.into_response(&self.pseudonym)
     }
 
     /// Checks a request, up to the first thing that has to be waited for.
-    fn begin<'a, S, B: Body>(
+    fn begin<'a, S, B>(
         &self,
         client: Option<S>,
         request: Request<B>,
         route: &'a Route,
         under_way: UnderWay,
-    ) -> Result<Begun<'a, S, B>, Refusal> {
+    ) -> Result<Start<'a, S, B>, Refusal>
+    where
+        S: Service<Request<RelayRequestBody<B>>>,
+        B: Body,
+    {
         let limit = self.body_limit;
         let (request, kind) = outgoing(request, route, &self.pseudonym, limit, under_way.clone())?;
         let attempt = self.attempt(route)?;
         let client = client.ok_or(Refusal::Unreachable(Failure::Unknown))?;
-        Ok(Begun { client, request, kind, attempt, answering: Answering::new(under_way) })
+        let begun = Begun { client, request, kind, attempt, answering: Answering::new(under_way) };
+        Ok(match self.delay.is_some() || self.batching.is_some() {
+            true => Start::Later(Box::new(begun)),
+            false => Start::Now(begun.call()),
+        })
     }
 
-    async fn relay<S, B, RB>(
+    async fn relay<F, E, RB>(
         &self,
-        mut begun: Begun<'_, S, B>,
+        called: Called<'_, F>,
         route: &Route,
     ) -> Result<Response<RelayResponseBody<RB>>, Refusal>
     where
-        S: Service<Request<RelayRequestBody<B>>, Response = Response<RB>>,
-        S::Error: Into<BoxError>,
+        F: Future<Output = Result<Response<RB>, E>>,
+        E: Into<BoxError>,
         RB: Body,
     {
-        self.hold(&route.learned.requests).await;
-        let call = begun.client.call(begun.request);
-        let answer = exchange(call, begun.kind, route, self.body_limit, begun.answering).await;
-        self.conclude(begun.attempt, &answer, route);
-        self.hold(&route.learned.answers).await;
+        let Called { call, kind, attempt, answering } = called;
+        let answer = exchange(call, kind, route, self.body_limit, answering).await;
+        self.conclude(attempt, &answer, route);
         let response = answer?;
         if response.status().is_success() {
             route.metrics.relayed();
@@ -261,14 +282,41 @@ fn asks_for_keys<B>(request: &Request<B>, route: &Route) -> bool {
     route.keys.is_some() && matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-/// An exchange that can begin. Its future holds the request only once, since a larger one takes
-/// longer to move about.
+/// When a request goes out.
+enum Start<'a, S, B>
+where
+    S: Service<Request<RelayRequestBody<B>>>,
+{
+    Now(Called<'a, S::Future>),
+    /// Messages are held back, which few relays do.
+    Later(Box<Begun<'a, S, B>>),
+}
+
+/// An exchange that can begin.
 struct Begun<'a, S, B> {
     client: S,
     request: Request<RelayRequestBody<B>>,
     kind: Kind,
     attempt: Option<Attempt<'a>>,
     answering: Answering,
+}
+
+/// An exchange whose request is on its way.
+struct Called<'a, F> {
+    call: F,
+    kind: Kind,
+    attempt: Option<Attempt<'a>>,
+    answering: Answering,
+}
+
+impl<'a, S, B> Begun<'a, S, B>
+where
+    S: Service<Request<RelayRequestBody<B>>>,
+{
+    fn call(mut self) -> Called<'a, S::Future> {
+        let call = self.client.call(self.request);
+        Called { call, kind: self.kind, attempt: self.attempt, answering: self.answering }
+    }
 }
 
 /// A request whose outcome is not known yet. If it is dropped without one, its client has left.

@@ -1,6 +1,7 @@
 //! An HTTP client that does what Oblivious HTTP requires, and nothing more.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,7 +21,6 @@ use crate::http_error::HttpError;
 use crate::http2_connection::AskError;
 use crate::pool::{Pool, Pooled, Server};
 use crate::response_body::{ResponseBody, Reuse};
-use crate::transfer_coding;
 
 /// A tower service that sends requests over HTTP/1.1 or HTTP/2, as negotiated in TLS.
 ///
@@ -106,40 +106,45 @@ impl HttpClient {
 }
 
 impl Inner {
-    async fn request(
+    #[expect(clippy::manual_async_fn, reason = "an async function holds its arguments twice")]
+    fn request(
         self: Arc<Self>,
         mut request: Request<Outgoing>,
-    ) -> Result<Response<ResponseBody>, HttpError> {
-        let server = server(request.uri())?;
-        loop {
-            let (connection, is_used) = match self.pool.take(&server) {
-                Some(connection) => (connection, true),
-                // Seldom and large, so it is boxed and takes no room in every request.
-                None => Box::pin(self.connect(&server)).await?,
-            };
-            // RFC 9458 §6.5 forbids repeating a request that may have been processed. One of which
-            // nothing was written, because the connection chosen for it was closed already, goes
-            // out for the first time on another.
-            match connection {
-                Pooled::Http1(mut connection) => {
-                    if connection.is_open().await {
-                        let answered = connection.send(request)?.answered().await?;
-                        let reuse = Reuse { pool: Arc::clone(&self.pool), server };
-                        let (response, body) = ResponseBody::http1(answered, reuse);
-                        return Ok(response.map(|()| body));
+    ) -> impl Future<Output = Result<Response<ResponseBody>, HttpError>> + Send + 'static {
+        async move {
+            let server = server(request.uri())?;
+            loop {
+                let (connection, is_used) = match self.pool.take(&server) {
+                    Some(connection) => (connection, true),
+                    // Seldom and large, so it is boxed and takes no room in every request.
+                    None => Box::pin(self.connect(&server)).await?,
+                };
+                // RFC 9458 §6.5 forbids repeating a request that may have been processed. One of
+                // which nothing was written, because the connection chosen for it was closed
+                // already, goes out for the first time on another.
+                match connection {
+                    Pooled::Http1(mut connection) => {
+                        if connection.is_open().await {
+                            let mut asking = connection.send(request)?;
+                            let head = poll_fn(|cx| asking.poll_answered(cx)).await?;
+                            let answered = asking.answered(head);
+                            let reuse = Reuse { pool: Arc::clone(&self.pool), server };
+                            let (response, body) = ResponseBody::http1(answered, reuse);
+                            return Ok(response.map(|()| body));
+                        }
                     }
+                    Pooled::Http2(connection) => match connection.ask(request).await {
+                        Ok(response) if response.headers().contains_key(TRANSFER_ENCODING) => {
+                            return Err(HttpError::TransferCoding);
+                        }
+                        Ok(response) => return Ok(response.map(ResponseBody::http2)),
+                        Err(AskError::Unsent(unsent)) => request = *unsent,
+                        Err(AskError::Failed(error)) => return Err(error),
+                    },
                 }
-                Pooled::Http2(connection) => match connection.ask(request).await {
-                    Ok(response) if transfer_coding::is_coded(response.headers()) => {
-                        return Err(HttpError::TransferCoding);
-                    }
-                    Ok(response) => return Ok(response.map(ResponseBody::http2)),
-                    Err(AskError::Unsent(unsent)) => request = *unsent,
-                    Err(AskError::Failed(error)) => return Err(error),
-                },
-            }
-            if !is_used {
-                return Err(HttpError::unused());
+                if !is_used {
+                    return Err(HttpError::unused());
+                }
             }
         }
     }
@@ -188,7 +193,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
-        if expects_length(request.method(), request.headers()) && request.body().is_end_stream() {
+        if request.body().is_end_stream() && expects_length(request.method(), request.headers()) {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
         }
         let request = request.map(|body| UnsyncBoxBody::new(BytesBody::new(body)));

@@ -2,30 +2,26 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::runtime::{self, Handle};
 
 use crate::bytes_body::Outgoing;
 use crate::connector::Io;
 use crate::http_error::HttpError;
+use crate::http1_client_head::{self, ResponseHead};
 use crate::http1_content::Content;
-use crate::http1_head::{self, HeadEnd, ResponseHead};
-use crate::http1_sending::Sending;
+use crate::http1_message::{HeadEnd, Noted};
+use crate::http1_sending::{Sending, announced_trailers};
 use crate::informational::OnInformational;
 use crate::moving_stream::Moves;
-
-/// How much is read at a time, at first.
-const READ_SIZE: usize = 8 * 1024;
-
-/// How much is read at a time where a lot comes.
-const LARGE_READ_SIZE: usize = 64 * 1024;
+use crate::read_buffer::{READ_SIZE, ReadBuffer};
 
 /// A connection that is not being used.
 ///
@@ -39,9 +35,7 @@ pub(crate) struct Http1Connection {
 /// What a connection keeps from one exchange to the next, besides its stream.
 pub(crate) struct Kept {
     /// What has been read and belongs to nothing yet. Its memory is used again.
-    pub(crate) read: BytesMut,
-    /// As much came last time as there was room for.
-    is_filled: bool,
+    pub(crate) read: ReadBuffer,
     /// Memory for what is written.
     write: Vec<u8>,
     /// What the server's name is in requests.
@@ -61,7 +55,7 @@ pub(crate) struct Answered {
     /// The server does not close the connection.
     pub(crate) is_kept: bool,
     /// The rest of the request, unless all of it has been sent.
-    pub(crate) sending: Option<Box<Sending>>,
+    pub(crate) sending: Option<Box<Sending<Outgoing>>>,
 }
 
 impl Http1Connection {
@@ -69,8 +63,7 @@ impl Http1Connection {
     pub(crate) fn new(stream: Io, host: HeaderValue, moves: Moves) -> Box<Self> {
         let home = Handle::current().id();
         let kept = Kept {
-            read: BytesMut::new(),
-            is_filled: false,
+            read: ReadBuffer::default(),
             write: Vec::new(),
             host,
             home,
@@ -106,13 +99,22 @@ impl Http1Connection {
         request: Request<Outgoing>,
     ) -> Result<Asking, HttpError> {
         let (head, body) = request.into_parts();
-        let buffer = std::mem::take(&mut self.kept.write);
-        let sending = Sending::new(&head, body, &self.kept.host, buffer)?;
+        let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
+        let noted = Noted::of(&head.headers);
+        let framing = http1_client_head::request_framing(&noted, length)?;
+        let mut buffer = std::mem::take(&mut self.kept.write);
+        buffer.clear();
+        http1_client_head::write(&head, &self.kept.host, framing, &mut buffer);
+        let announced = match noted.announces_trailers {
+            true => announced_trailers(&head.headers),
+            false => Vec::new(),
+        };
+        let sending = Sending::new(buffer, Some(framing), announced, body);
         Ok(Asking {
             connection: self,
             sending,
             end: HeadEnd::default(),
-            is_last: http1_head::says_close(&head.headers),
+            is_last: noted.says_close,
             informed: head.extensions.get().cloned(),
             method: head.method,
         })
@@ -128,7 +130,7 @@ impl Http1Connection {
 /// An exchange up to the head of its response.
 pub(crate) struct Asking {
     connection: Box<Http1Connection>,
-    sending: Sending,
+    sending: Sending<Outgoing>,
     /// That of the head.
     end: HeadEnd,
     /// The request says that the connection will not be used again.
@@ -139,18 +141,24 @@ pub(crate) struct Asking {
 
 impl Asking {
     /// Sends the request and waits for the head of its response.
-    pub(crate) async fn answered(mut self) -> Result<Answered, HttpError> {
-        let head = poll_fn(|cx| {
-            if !self.sending.is_sent() {
-                _ = self.sending.poll(cx, Pin::new(&mut self.connection.stream))?;
-            }
-            self.poll_head(cx)
-        });
-        let ResponseHead { response, framing, is_kept } = head.await?;
-        let Self { mut connection, sending, is_last, .. } = self;
+    pub(crate) fn poll_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ResponseHead, HttpError>> {
+        if !self.sending.is_sent() {
+            let stream = Pin::new(&mut self.connection.stream);
+            _ = Pin::new(&mut self.sending).poll(cx, stream)?;
+        }
+        self.poll_head(cx)
+    }
+
+    /// Goes on after the head of the response.
+    pub(crate) fn answered(self, head: ResponseHead) -> Answered {
+        let ResponseHead { response, framing, is_kept } = head;
+        let Self { mut connection, mut sending, is_last, .. } = self;
         let sending = match sending.is_sent() {
             true => {
-                connection.kept.write = sending.into_buffer();
+                connection.kept.write = Pin::new(&mut sending).take_memory();
                 None
             }
             false => Some(Box::new(sending)),
@@ -159,7 +167,7 @@ impl Asking {
         // Whatever comes after a response does not answer anything.
         let is_alone = content.left() != Some(0) || connection.kept.read.is_empty();
         let is_kept = is_kept && is_alone && !is_last;
-        Ok(Answered { response, content, connection, is_kept, sending })
+        Answered { response, content, connection, is_kept, sending }
     }
 
     /// The head of the response. Informational ones before it are passed on, if somebody wants them.
@@ -167,15 +175,15 @@ impl Asking {
         let Http1Connection { stream, kept } = &mut *self.connection;
         loop {
             let Some(length) = self.end.find(&kept.read)? else {
-                http1_head::check_beginning(&kept.read)?;
-                let read = ready!(kept.poll_read(cx, Pin::new(stream)));
+                http1_client_head::check_beginning(&kept.read)?;
+                let read = ready!(kept.read.poll_read(cx, Pin::new(stream)));
                 if read.map_err(HttpError::BrokeOff)? == 0 {
                     let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
                     return Poll::Ready(Err(HttpError::NoResponse(closed)));
                 }
                 continue;
             };
-            let head = http1_head::read(kept.read.split_to(length), &self.method)?;
+            let head = http1_client_head::read(kept.read.split_to(length), &self.method)?;
             match head.response.status() {
                 StatusCode::SWITCHING_PROTOCOLS => {
                     let text = "it switches protocols, which nobody asked for";
@@ -193,21 +201,6 @@ impl Asking {
 }
 
 impl Kept {
-    /// Reads some more, and returns how much; 0 is the end.
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut stream: Pin<&mut impl AsyncRead>,
-    ) -> Poll<io::Result<usize>> {
-        let size = if self.is_filled { LARGE_READ_SIZE } else { READ_SIZE };
-        if self.read.capacity() - self.read.len() < size / 2 {
-            self.read.reserve(size);
-        }
-        let read = ready!(pin!(stream.read_buf(&mut self.read)).poll(cx))?;
-        self.is_filled = self.read.len() == self.read.capacity();
-        Poll::Ready(Ok(read))
-    }
-
     /// With the memory that a request was written from.
     pub(crate) fn with_buffer(self, write: Vec<u8>) -> Self {
         Self { write, ..self }
@@ -215,9 +208,7 @@ impl Kept {
 
     /// Leaves no more memory than an idle connection should have.
     pub(crate) fn shrink(&mut self) {
-        if self.read.capacity() > READ_SIZE {
-            self.read = BytesMut::new();
-        }
+        self.read.shrink();
         self.write.shrink_to(READ_SIZE);
     }
 }

@@ -1,10 +1,9 @@
-//! The content of HTTP/1.1 responses (RFC 9112 §6 and §7), as it arrives piece by piece.
+//! The content of HTTP/1.1 messages (RFC 9112 §6 and §7), as it arrives piece by piece.
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use crate::http_error::HttpError;
-use crate::http1_head::{Framing, HEAD_LIMIT, HeadEnd, MAX_FIELDS, fields};
+use crate::http1_message::{Framing, HEAD_LIMIT, HeadEnd, Invalid, MAX_FIELDS, fields};
 
 /// The most bytes that the size of a chunk may have with its extensions.
 const CHUNK_LINE_LIMIT: usize = 4 * 1024;
@@ -51,12 +50,13 @@ impl Content {
     }
 
     /// Whether it is over if the server closes the connection now.
+    #[cfg(feature = "client")]
     pub(crate) const fn may_be_closed(&self) -> bool {
         matches!(self, Self::UntilClose | Self::Length(0))
     }
 
     /// Takes the next piece out of `buffer`, which has what was read.
-    pub(crate) fn take(&mut self, buffer: &mut BytesMut) -> Result<Piece, HttpError> {
+    pub(crate) fn take(&mut self, buffer: &mut BytesMut) -> Result<Piece, Invalid> {
         loop {
             match self {
                 Self::Length(0) => return Ok(Piece::End),
@@ -74,7 +74,7 @@ impl Content {
                         *self = Self::ChunkSize;
                     }
                     Some(_) => {
-                        return Err(HttpError::Invalid("a chunk does not end where it says"));
+                        return Err(Invalid("a chunk does not end where it says"));
                     }
                     None => return Ok(Piece::Missing),
                 },
@@ -99,11 +99,11 @@ fn take_up_to(left: &mut u64, buffer: &mut BytesMut) -> Bytes {
 }
 
 /// Takes the line with the size of a chunk (RFC 9112 §7.1).
-fn chunk_size(buffer: &mut BytesMut) -> Result<Option<u64>, HttpError> {
+fn chunk_size(buffer: &mut BytesMut) -> Result<Option<u64>, Invalid> {
     let line = &buffer[..buffer.len().min(CHUNK_LINE_LIMIT)];
     // The parser takes a size without digits for 0, the end of the content.
     if line.first().is_some_and(|first| !first.is_ascii_hexdigit()) {
-        return Err(HttpError::Invalid("a chunk has no size"));
+        return Err(Invalid("a chunk has no size"));
     }
     match httparse::parse_chunk_size(line) {
         Ok(httparse::Status::Complete((length, size))) => {
@@ -111,13 +111,13 @@ fn chunk_size(buffer: &mut BytesMut) -> Result<Option<u64>, HttpError> {
             Ok(Some(size))
         }
         Ok(httparse::Status::Partial) if buffer.len() < CHUNK_LINE_LIMIT => Ok(None),
-        Ok(httparse::Status::Partial) => Err(HttpError::Invalid("a chunk extension is too long")),
-        Err(_) => Err(HttpError::Invalid("a chunk has no valid size")),
+        Ok(httparse::Status::Partial) => Err(Invalid("a chunk extension is too long")),
+        Err(_) => Err(Invalid("a chunk has no valid size")),
     }
 }
 
 /// Takes what is after the last chunk (RFC 9112 §7.1.2), up to the empty line.
-fn take_trailers(end: &mut HeadEnd, buffer: &mut BytesMut) -> Result<Piece, HttpError> {
+fn take_trailers(end: &mut HeadEnd, buffer: &mut BytesMut) -> Result<Piece, Invalid> {
     // Usually there are none.
     if let Some(b"\r\n") = buffer.first_chunk() {
         _ = buffer.split_to(2);
@@ -131,7 +131,7 @@ fn take_trailers(end: &mut HeadEnd, buffer: &mut BytesMut) -> Result<Piece, Http
     let mut parsed = [httparse::EMPTY_HEADER; MAX_FIELDS];
     match httparse::parse_headers(&block, &mut parsed) {
         Ok(httparse::Status::Complete((_, parsed))) => fields(&block, parsed).map(Piece::Trailers),
-        _ => Err(HttpError::Invalid("its trailers cannot be read")),
+        _ => Err(Invalid("its trailers cannot be read")),
     }
 }
 

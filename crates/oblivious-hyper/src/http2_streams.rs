@@ -42,8 +42,13 @@ impl Streams {
         Self { workers, limits, counts: Arc::default() }
     }
 
+    /// Whether there has been any.
+    pub(crate) fn have_begun(&self) -> bool {
+        self.counts.begun.load(Ordering::Relaxed) > 0
+    }
+
     /// Is ready when there has been no stream for `limit`, or somewhat longer. Never for a
-    /// connection that has had none, such as any HTTP/1 connection.
+    /// connection that has had none.
     pub(crate) async fn idle(&self, limit: Duration) {
         let mut before = 0;
         loop {

@@ -5,6 +5,9 @@ use std::io;
 use oblivious_service::BoxError;
 use thiserror::Error;
 
+use crate::http1_message::Invalid;
+use crate::http1_sending::SendError;
+
 /// Why there is no response, or no more of one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -33,6 +36,21 @@ pub enum HttpError {
     /// The content has an unsupported transfer coding (RFC 9112 §6.1).
     #[error("the response has a transfer coding other than `chunked`")]
     TransferCoding,
+}
+
+impl From<Invalid> for HttpError {
+    fn from(Invalid(what): Invalid) -> Self {
+        Self::Invalid(what)
+    }
+}
+
+impl From<SendError> for HttpError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Content(error) => Self::RequestBody(error),
+            SendError::Io(error) => Self::BrokeOff(error),
+        }
+    }
 }
 
 impl HttpError {

@@ -74,10 +74,13 @@
 //!
 //! # What is ours, and why
 //!
-//! TLS is rustls', the parsers of HTTP/1.1 are httparse's, and the rest of the protocols is hyper's,
-//! but for HTTP/1.1 towards servers. hyper's connection lives in a task of its own, to which requests,
-//! responses and their contents go through channels; for a message of 1 KiB that takes longer than
-//! all that a relay does with it. Here the task of an exchange reads and writes its connection.
+//! TLS is rustls', HTTP/2 hyper's, and HTTP/1.1 this crate's own, around the parsers of httparse.
+//! hyper's connections to servers live in tasks of their own, to which requests, responses and
+//! their contents go through channels; and its server keeps buffers for connections that have
+//! nothing to do. For a message of 1 KiB that costs more than all that a relay does with it. Here
+//! the task of an exchange reads and writes both of its connections, in memory that the thread's
+//! connections use in turn. Both sides are strict about where a message ends: what could be read in
+//! two ways is refused (RFC 9112 §6.3, §11.2).
 //!
 //! The crate also adds what they leave to others, and what the servers built on them lack: limits
 //! on connections that stand still, on HTTP/2 streams without a window, and on whole exchanges;
@@ -92,6 +95,8 @@
 //! `self-signed` makes certificates on the spot, for tests. Without `egress` the crate does not
 //! depend on the gateway or its cryptography.
 
+#[cfg(feature = "server")]
+mod arrival;
 #[cfg(any(feature = "client", feature = "server"))]
 mod bytes_body;
 #[cfg(feature = "client")]
@@ -106,22 +111,36 @@ mod connection;
 mod connector;
 #[cfg(feature = "credentials")]
 mod credentials;
+#[cfg(feature = "server")]
+mod date;
+#[cfg(feature = "server")]
+mod deadline;
 #[cfg(feature = "egress")]
 mod forward;
 #[cfg(feature = "server")]
 mod framed_body;
 #[cfg(feature = "client")]
-mod http1_connection;
+mod http1_client_head;
 #[cfg(feature = "client")]
+mod http1_connection;
+#[cfg(any(feature = "client", feature = "server"))]
 mod http1_content;
 #[cfg(feature = "server")]
-mod http1_exchange;
-#[cfg(feature = "client")]
-mod http1_head;
-#[cfg(feature = "client")]
+mod http1_feeding;
+#[cfg(feature = "server")]
+mod http1_incoming;
+#[cfg(any(feature = "client", feature = "server"))]
+mod http1_message;
+#[cfg(any(feature = "client", feature = "server"))]
 mod http1_sending;
+#[cfg(feature = "server")]
+mod http1_server;
+#[cfg(feature = "server")]
+mod http1_server_head;
 #[cfg(feature = "client")]
 mod http2_connection;
+#[cfg(feature = "server")]
+mod http2_server;
 #[cfg(feature = "server")]
 mod http2_streams;
 #[cfg(feature = "client")]
@@ -134,18 +153,26 @@ mod moving_stream;
 mod pool;
 #[cfg(feature = "server")]
 mod proxy_protocol;
+#[cfg(any(feature = "client", feature = "server"))]
+mod read_buffer;
 #[cfg(feature = "client")]
 mod reading_on;
 #[cfg(feature = "server")]
 mod request_body;
+#[cfg(feature = "server")]
+mod request_body_error;
 #[cfg(feature = "client")]
 mod response_body;
+#[cfg(feature = "server")]
+mod rewound;
 #[cfg(feature = "server")]
 mod seldom;
 #[cfg(feature = "self-signed")]
 mod self_signed;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+mod spare_memory;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "credentials")]
@@ -173,6 +200,8 @@ pub use forward::{Forward, TargetBody};
 pub use http_error::HttpError;
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
+#[cfg(feature = "server")]
+pub use request_body_error::RequestBodyError;
 #[cfg(feature = "client")]
 pub use response_body::ResponseBody;
 #[cfg(feature = "self-signed")]

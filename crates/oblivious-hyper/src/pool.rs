@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use http::uri::{Authority, Scheme};
 use tokio::runtime::{self, Handle};
 use tokio::time::sleep;
@@ -70,7 +71,7 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Servers {
     round: u64,
-    by_name: HashMap<Server, Connections>,
+    by_name: HashMap<Server, Connections, RandomState>,
 }
 
 #[derive(Default)]

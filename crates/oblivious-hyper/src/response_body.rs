@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::bytes_body::Outgoing;
 use crate::connector::Io;
 use crate::http_error::HttpError;
 use crate::http1_connection::{Answered, Http1Connection, Kept};
@@ -136,7 +137,7 @@ struct Sent {
 }
 
 impl Half {
-    fn split(connection: Box<Http1Connection>, mut sending: Box<Sending>) -> Self {
+    fn split(connection: Box<Http1Connection>, mut sending: Box<Sending<Outgoing>>) -> Self {
         let Http1Connection { stream, kept } = *connection;
         let (stream, mut writer) = tokio::io::split(stream);
         let (report, sent) = oneshot::channel();
@@ -144,13 +145,13 @@ impl Half {
         let noted = Arc::clone(&progress);
         let task = tokio::spawn(async move {
             let outcome = poll_fn(|cx| {
-                let outcome = sending.poll(cx, Pin::new(&mut writer));
+                let outcome = Pin::new(&mut *sending).poll(cx, Pin::new(&mut writer));
                 noted.steps.fetch_add(1, Ordering::Relaxed);
-                noted.awaits_server.store(sending.awaits_server(), Ordering::Relaxed);
+                noted.awaits_server.store(sending.awaits_peer(), Ordering::Relaxed);
                 outcome
             });
-            let outcome = outcome.await;
-            let sent = Sent { stream: writer, buffer: sending.into_buffer() };
+            let outcome = outcome.await.map_err(HttpError::from);
+            let sent = Sent { stream: writer, buffer: Pin::new(&mut *sending).take_memory() };
             // Whoever has the whole response does not wait for it.
             _ = report.send(outcome.map(|()| sent));
         });
@@ -255,9 +256,11 @@ impl Http1Body {
             let read = match source {
                 Source::Whole(connection) => {
                     let Http1Connection { stream, kept } = &mut **connection;
-                    ready!(kept.poll_read(cx, Pin::new(stream)))
+                    ready!(kept.read.poll_read(cx, Pin::new(stream)))
                 }
-                Source::Split(half) => ready!(half.kept.poll_read(cx, Pin::new(&mut half.stream))),
+                Source::Split(Half { kept, stream, .. }) => {
+                    ready!(kept.read.poll_read(cx, Pin::new(stream)))
+                }
             };
             if read.map_err(HttpError::BrokeOff)? == 0 {
                 let closed = io::Error::from(io::ErrorKind::UnexpectedEof);

@@ -1,24 +1,12 @@
 //! A server for HTTP/1.1 and HTTP/2, with or without TLS, around any tower service.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{Either, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use oblivious_service::{BoxError, Live};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,43 +18,25 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_service::Service;
 
-use crate::client_addresses::{ClientAddresses, ConnectionClient};
-use crate::framed_body::FramedBody;
-use crate::http1_exchange::{Http1Exchange, Reading, WatchedBody, WatchedStream};
+pub use crate::arrival::{ClientCertificate, PeerAddr};
+
+use crate::arrival::{Arrival, Arriving};
+use crate::client_addresses::ClientAddresses;
+use crate::deadline::Deadline;
+use crate::http1_server::{End, Http1Server};
+use crate::http2_server::{self, Http2Limits};
 use crate::http2_streams::{StreamLimits, Streams};
-use crate::proxy_protocol::{self, ProxiedFor};
 use crate::request_body::RequestBody;
+use crate::rewound::Rewound;
 use crate::seldom::Seldom;
-use crate::transfer_coding;
-use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::workers::Workers;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often the peer of an HTTP/2 connection must show that it is still there.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-
 /// How long to wait when a connection cannot be accepted, usually until a file descriptor is free
 /// again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The address of the peer of a connection, in the extensions of every request that came over it.
-/// Its `Debug` does not show it. Behind a balancer or a proxy it is theirs; that of the client is a
-/// [`ClientAddress`](oblivious_service::ClientAddress).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddr(pub SocketAddr);
-
-impl fmt::Debug for PeerAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerAddr").finish_non_exhaustive()
-    }
-}
-
-/// In the extensions of every request that came over a connection whose peer showed a certificate
-/// of a trusted authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientCertificate;
 
 /// How a server treats its connections.
 #[derive(Clone)]
@@ -138,7 +108,7 @@ pub async fn serve<S, B>(
 /// more connections, and waits for the answers that are under way, up to the
 /// [`drain_timeout`](Options::drain_timeout).
 ///
-/// With TLS, ALPN decides on the version of HTTP; without it, the first bytes of a connection do. A
+/// The first bytes of a connection decide on the version of HTTP, and with TLS, ALPN does before. A
 /// connection runs on the worker that was least busy when it came. Every request has the address of
 /// its sender among its extensions, as a [`PeerAddr`], and that of the client, as a
 /// [`ClientAddress`](oblivious_service::ClientAddress), if it is
@@ -202,37 +172,6 @@ pub async fn serve_with<S, B>(
     let drained = async { while connections.join_next().await.is_some() {} };
     if timeout(options.drain_timeout, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections cut off at shutdown");
-    }
-}
-
-/// A connection of which only the peer is known so far.
-struct Arriving {
-    peer: SocketAddr,
-    addresses: ClientAddresses,
-}
-
-/// What the requests of a connection have in common.
-#[derive(Clone)]
-struct Arrival {
-    peer: SocketAddr,
-    client: ConnectionClient,
-    certificate: bool,
-}
-
-impl Arriving {
-    /// Finds out who the client is, if the connection says so.
-    async fn arrive(self, stream: &mut TcpStream) -> io::Result<Arrival> {
-        let own = self.peer.ip();
-        let client = match self.addresses {
-            ClientAddresses::Socket => ConnectionClient::Known(own.into()),
-            ClientAddresses::Proxies(proxies) => ConnectionClient::Told { peer: own, proxies },
-            ClientAddresses::ProxyProtocol => match proxy_protocol::read(stream).await? {
-                ProxiedFor::Client(client) => ConnectionClient::Known(client.into()),
-                ProxiedFor::Itself => ConnectionClient::Known(own.into()),
-                ProxiedFor::Unknown => ConnectionClient::Unknown,
-            },
-        };
-        Ok(Arrival { peer: self.peer, client, certificate: false })
     }
 }
 
@@ -303,7 +242,7 @@ async fn requests<S, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     arrival: Arrival,
     limits: Limits,
-    service: S,
+    mut service: S,
     mut stopping: watch::Receiver<()>,
 ) where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
@@ -313,124 +252,24 @@ async fn requests<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let mut builder = auto::Builder::new(limits.streams.clone());
-    // Most messages are small: copying one into a buffer costs less than writing from several.
-    builder.http1().writev(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .max_concurrent_streams(limits.max_streams)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
-
-    let began = Arc::new(AtomicBool::new(false));
-    let http1 = Http1Exchange::default();
-    let service = {
-        let (began, http1) = (began.clone(), http1.clone());
-        service_fn(move |request: Request<Incoming>| {
-            began.store(true, Ordering::Relaxed);
-            // HTTP/2 streams are timed one by one.
-            let exchange = (request.version() <= Version::HTTP_11).then(|| http1.clone());
-            if let Some(exchange) = &exchange {
-                exchange.begin();
-            }
-            let reading = exchange.clone().map(Reading::new);
-            let mut request = request.map(|body| RequestBody::new(body, reading));
-            if let Some(client) = arrival.client.of_request(request.headers()) {
-                request.extensions_mut().insert(client);
-            }
-            request.extensions_mut().insert(PeerAddr(arrival.peer));
-            if arrival.certificate {
-                request.extensions_mut().insert(ClientCertificate);
-            }
-            let answer = match transfer_coding::is_coded(request.headers()) {
-                false => Ok(service.clone().oneshot(request)),
-                true => Err(refuse_transfer_coding()),
+    let stop = stopping.clone();
+    let deadline = Deadline::new(limits.head, limits.exchange);
+    // An error is the signal: there will be no more changes.
+    let stopping = Seldom::new(async move { _ = stopping.changed().await });
+    match Http1Server::new(stream, deadline, stopping).serve(&mut service, &arrival).await {
+        Ok(End::Closed) => {}
+        Ok(End::Http2(begun, stream)) => {
+            let Limits { head: idle, max_streams, streams, .. } = limits;
+            let limits = Http2Limits { idle, max_streams, streams };
+            let answer = move |request: Request<RequestBody>| {
+                let (mut head, body) = request.into_parts();
+                arrival.mark(&mut head);
+                service.clone().oneshot(Request::from_parts(head, body))
             };
-            async move {
-                let response = match answer {
-                    Ok(answer) => answer.await?.map(FramedBody::new).map(Either::Left),
-                    Err(refusal) => refusal.map(Either::Right),
-                };
-                Ok::<_, Infallible>(response.map(|body| WatchedBody::new(body, exchange)))
-            }
-        })
-    };
-    let stream = WatchedStream::new(stream, http1.clone());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut overdue = pin!(http1.overdue(limits.head, limits.exchange));
-    // These limits begin before the version of HTTP is known.
-    let mut first_request = pin!(sleep(limits.head));
-    // hyper has no such limit for HTTP/2.
-    let idle = || limits.streams.idle(limits.head);
-    let mut idling = pin!(idle());
-    let (mut waiting, mut serving) = (true, true);
-    loop {
-        let event = {
-            let event = async {
-                tokio::select! {
-                    () = &mut first_request, if waiting => Event::FirstRequest,
-                    () = &mut overdue => Event::Overdue,
-                    () = &mut idling => Event::Idle,
-                    _ = stopping.changed(), if serving => Event::Stopping,
-                }
-            };
-            let mut event = pin!(Seldom::new(event));
-            let next = poll_fn(|cx| match connection.as_mut().poll(cx) {
-                // A request that has arrived is served in any case.
-                Poll::Ready(end) => Poll::Ready(Event::End(end)),
-                Poll::Pending => event.as_mut().poll(cx),
-            });
-            next.await
-        };
-        match event {
-            Event::End(Ok(())) => return,
-            Event::End(Err(error)) => {
-                tracing::debug!(%error, "connection failed");
-                return;
-            }
-            Event::FirstRequest if began.load(Ordering::Relaxed) => waiting = false,
-            Event::FirstRequest => {
-                tracing::debug!("connection closed: no request came");
-                return;
-            }
-            Event::Overdue => {
-                tracing::debug!("connection closed: an exchange or a head took too long");
-                return;
-            }
-            Event::Idle if !serving => return,
-            Event::Idle => {
-                // A request that is on its way is still served.
-                connection.as_mut().graceful_shutdown();
-                serving = false;
-                idling.set(idle());
-            }
-            Event::Stopping => {
-                connection.as_mut().graceful_shutdown();
-                serving = false;
-            }
+            let stop = async move { _ = { stop }.changed().await };
+            // Boxed, or a connection over HTTP/1.1 would take as much memory as one over HTTP/2.
+            Box::pin(http2_server::serve(Rewound::new(begun, stream), limits, stop, answer)).await;
         }
+        Err(error) => tracing::debug!(%error, "connection closed"),
     }
-}
-
-/// What can happen to a connection.
-enum Event {
-    End(Result<(), BoxError>),
-    /// The time for the first request is over.
-    FirstRequest,
-    /// That of an exchange or of the head of a later one.
-    Overdue,
-    /// There has been nothing to do for too long.
-    Idle,
-    /// The server shuts down.
-    Stopping,
-}
-
-/// RFC 9112 §6.1: the answer to an unsupported transfer coding.
-fn refuse_transfer_coding() -> Response<Full<Bytes>> {
-    let text = "Send the request without a transfer coding, or only with chunked.\n";
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-    response
 }

@@ -3,20 +3,31 @@
 use http::HeaderMap;
 use http::header::TRANSFER_ENCODING;
 
-/// Whether the content of a message has a transfer coding other than a single `chunked`.
-///
-/// hyper treats `gzip, chunked` like `chunked`, and the compressed data as the content of the
-/// message. Behind an intermediary, which drops the field, nobody could tell any more.
-pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
-    let mut codings = headers
-        .get_all(TRANSFER_ENCODING)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|coding| !coding.is_empty());
-    match codings.next() {
-        None => false,
-        Some(only) => !only.eq_ignore_ascii_case(b"chunked") || codings.next().is_some(),
+use crate::http1_message::members;
+
+/// The transfer codings of a message that has some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransferCoding {
+    Chunked,
+    /// Others as well. `gzip, chunked` must not be treated like `chunked`: behind an intermediary,
+    /// which drops the field, nobody could tell any more that the content is compressed.
+    Unsupported,
+    /// Others, and the end of the content cannot be found (RFC 9112 §6.3).
+    Unframed,
+}
+
+impl TransferCoding {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let (mut count, mut ends_chunked) = (0, false);
+        for coding in members(headers, TRANSFER_ENCODING) {
+            count += 1;
+            ends_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        }
+        match (ends_chunked, count) {
+            (true, 1) => Self::Chunked,
+            (true, _) => Self::Unsupported,
+            (false, _) => Self::Unframed,
+        }
     }
 }
 
@@ -24,23 +35,26 @@ pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    /// RFC 9112 §6.1
+    /// RFC 9112 §6.1, §6.3
     #[test]
     fn chunked_is_the_only_one_and_there_once() {
-        let coded = |values: &[&'static str]| {
+        for (values, expected) in [
+            (&["Chunked"][..], TransferCoding::Chunked),
+            (&[", chunked ,"], TransferCoding::Chunked),
+            (&["gzip, chunked"], TransferCoding::Unsupported),
+            (&["gzip", "chunked"], TransferCoding::Unsupported),
+            (&["identity, chunked"], TransferCoding::Unsupported),
+            (&["gzip"], TransferCoding::Unframed),
+            (&["chunked, gzip"], TransferCoding::Unframed),
+            (&["chunked, chunked"], TransferCoding::Unsupported),
+            (&["chunkedx"], TransferCoding::Unframed),
+            (&[""], TransferCoding::Unframed),
+        ] {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(TRANSFER_ENCODING, value.parse().unwrap());
             }
-            is_coded(&headers)
-        };
-        assert!(!coded(&[]));
-        assert!(!coded(&["Chunked"]));
-        assert!(!coded(&[", chunked ,"]));
-        assert!(coded(&["gzip, chunked"]));
-        assert!(coded(&["gzip", "chunked"]));
-        assert!(coded(&["gzip"]));
-        assert!(coded(&["chunked, chunked"]));
-        assert!(coded(&["identity, chunked"]));
+            assert_eq!(TransferCoding::of(&headers), expected, "{values:?}");
+        }
     }
 }

@@ -181,7 +181,10 @@ async fn an_early_answer_leaves_the_connection_whole() {
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     tokio::spawn(serve(listener, None, early, std::future::pending()));
     for _ in 0..3 {
-        stream.write_all(b"POST / HTTP/1.1\r\ncontent-length: 100000\r\n\r\nbegin").await.unwrap();
+        stream
+            .write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nbegin")
+            .await
+            .unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"early") {
             assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "connection closed");

@@ -79,7 +79,7 @@ async fn http2_to(address: SocketAddr) -> (http2::SendRequest<Empty<Bytes>>, Joi
 }
 
 fn get() -> Request<Empty<Bytes>> {
-    Request::get("http://a/").body(Empty::new()).unwrap()
+    Request::get("http://a/").header("host", "a").body(Empty::new()).unwrap()
 }
 
 #[tokio::test]

@@ -1,40 +1,28 @@
-//! The heads of HTTP/1.1 messages, as a client writes and reads them (RFC 9112 §2 to §5).
+//! The heads of HTTP/1.1 messages, as a client writes and reads them (RFC 9112 §2 to §6).
 
-use std::io::Write;
 use std::mem::MaybeUninit;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
+use bytes::BytesMut;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 
 use crate::http_error::HttpError;
-use crate::transfer_coding;
-
-/// The most bytes that a head may have, and the trailers of a response.
-pub(crate) const HEAD_LIMIT: usize = 64 * 1024;
-
-/// The most fields that either may have.
-pub(crate) const MAX_FIELDS: usize = 100;
-
-/// How the end of a content is found (RFC 9112 §6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    Length(u64),
-    Chunked,
-    /// It ends with the connection, which only a response can do.
-    UntilClose,
-}
+use crate::http1_message::{
+    ContentLength, Framing, MAX_FIELDS, Noted, fields, write_field, write_length,
+};
+use crate::transfer_coding::TransferCoding;
 
 /// How the content of a request is delimited: as its header says, or by its length if that is known.
-pub(crate) fn request_framing(headers: &HeaderMap, length: Option<u64>) -> Option<Framing> {
-    match headers.contains_key(CONTENT_LENGTH) {
+pub(crate) fn request_framing(noted: &Noted, length: Option<u64>) -> Result<Framing, HttpError> {
+    let length = length.filter(|_| !noted.has_transfer_coding);
+    match noted.length {
+        ContentLength::Missing => Ok(length.map_or(Framing::Chunked, Framing::Length)),
         // What was parsed from a message, or written by a caller, is checked like anything else.
-        true => content_length(headers).map(Framing::Length),
-        false if headers.contains_key(TRANSFER_ENCODING) => Some(Framing::Chunked),
-        false => Some(length.map_or(Framing::Chunked, Framing::Length)),
+        ContentLength::Is(length) => Ok(Framing::Length(length)),
+        ContentLength::Invalid => {
+            Err(HttpError::RequestBody("the `content-length` is not a number".into()))
+        }
     }
 }
 
@@ -47,54 +35,22 @@ pub(crate) fn write(head: &Parts, host: &HeaderValue, framing: Framing, into: &m
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     into.extend_from_slice(if path.is_empty() { b"/" } else { path.as_bytes() });
     into.extend_from_slice(b" HTTP/1.1\r\n");
-    field(&HOST, head.headers.get(HOST).unwrap_or(host), into);
+    write_field(&HOST, head.headers.get(HOST).unwrap_or(host), into);
     for (name, value) in &head.headers {
         if !matches!(*name, HOST | CONTENT_LENGTH | TRANSFER_ENCODING) {
-            field(name, value, into);
+            write_field(name, value, into);
         }
     }
     match framing {
         Framing::Length(length) if length > 0 || head.headers.contains_key(CONTENT_LENGTH) => {
-            // Writing to memory cannot fail.
-            _ = write!(into, "content-length: {length}\r\n");
+            write_length(length, into);
         }
         Framing::Chunked => {
-            field(&TRANSFER_ENCODING, &HeaderValue::from_static("chunked"), into);
+            write_field(&TRANSFER_ENCODING, &HeaderValue::from_static("chunked"), into);
         }
         Framing::Length(_) | Framing::UntilClose => {}
     }
     into.extend_from_slice(b"\r\n");
-}
-
-/// Writes a line of a header or of trailers.
-pub(crate) fn field(name: &HeaderName, value: &HeaderValue, into: &mut Vec<u8>) {
-    into.extend_from_slice(name.as_str().as_bytes());
-    into.extend_from_slice(b": ");
-    into.extend_from_slice(value.as_bytes());
-    into.extend_from_slice(b"\r\n");
-}
-
-/// Finds the ends of heads in what arrives piece by piece. Nothing is looked at twice.
-#[derive(Debug, Default)]
-pub(crate) struct HeadEnd {
-    searched: usize,
-}
-
-impl HeadEnd {
-    /// The length of the head that `buffer` begins with, or nothing if some of it is missing.
-    pub(crate) fn find(&mut self, buffer: &[u8]) -> Result<Option<usize>, HttpError> {
-        let line_ends = memchr::memchr_iter(b'\n', &buffer[self.searched..]);
-        let end = line_ends.map(|index| self.searched + index).find_map(|end| {
-            // RFC 9112 §2.2: a line may end without a carriage return.
-            let before = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
-            before.ends_with(b"\n").then_some(end + 1)
-        });
-        self.searched = if end.is_some() { 0 } else { buffer.len() };
-        if end.unwrap_or(buffer.len()) > HEAD_LIMIT {
-            return Err(HttpError::Invalid("its head is too long"));
-        }
-        Ok(end)
-    }
 }
 
 /// A response without its content.
@@ -117,10 +73,10 @@ pub(crate) fn check_beginning(buffer: &[u8]) -> Result<(), HttpError> {
 /// Reads a whole head. It is that of a response to a request with this method.
 pub(crate) fn read(head: BytesMut, method: &Method) -> Result<ResponseHead, HttpError> {
     let head = head.freeze();
-    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut unparsed = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let status = parser.parse_response_with_uninit_headers(&mut parsed, &head, &mut fields);
+    let status = parser.parse_response_with_uninit_headers(&mut parsed, &head, &mut unparsed);
     if !status.is_ok_and(|status| status.is_complete()) {
         return Err(HttpError::Invalid("its head cannot be read"));
     }
@@ -129,73 +85,45 @@ pub(crate) fn read(head: BytesMut, method: &Method) -> Result<ResponseHead, Http
     *response.status_mut() = status.ok_or(HttpError::Invalid("it has no status"))?;
     let is_1_1 = parsed.version == Some(1);
     *response.version_mut() = if is_1_1 { Version::HTTP_11 } else { Version::HTTP_10 };
-    *response.headers_mut() = self::fields(&head, parsed.headers)?;
-    let framing = response_framing(&response, method)?;
+    *response.headers_mut() = fields(&head, parsed.headers)?;
+    let noted = Noted::of(response.headers());
+    let framing = response_framing(&response, &noted, method)?;
     // RFC 9112 §6.1: with both, whoever sent it may mean something else.
-    let headers = response.headers_mut();
-    let is_sure = framing != Framing::Chunked || headers.remove(CONTENT_LENGTH).is_none();
-    let is_kept = is_1_1 && is_sure && framing != Framing::UntilClose && !says_close(headers);
+    let is_sure = framing != Framing::Chunked || noted.length == ContentLength::Missing;
+    if !is_sure {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    let is_kept = is_1_1 && is_sure && framing != Framing::UntilClose && !noted.says_close;
     Ok(ResponseHead { response, framing, is_kept })
 }
 
-/// The fields that were parsed from `block`, whose memory they share.
-pub(crate) fn fields(
-    block: &Bytes,
-    parsed: &[httparse::Header<'_>],
-) -> Result<HeaderMap, HttpError> {
-    let mut fields = HeaderMap::with_capacity(parsed.len());
-    for field in parsed {
-        let invalid = || HttpError::Invalid("it has a field that is not valid");
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| invalid())?;
-        let value = block.slice_ref(field.value.trim_ascii());
-        fields.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| invalid())?);
-    }
-    Ok(fields)
-}
-
 /// RFC 9112 §6.3
-fn response_framing(response: &Response<()>, method: &Method) -> Result<Framing, HttpError> {
-    let (status, headers) = (response.status(), response.headers());
+fn response_framing(
+    response: &Response<()>,
+    noted: &Noted,
+    method: &Method,
+) -> Result<Framing, HttpError> {
+    let status = response.status();
     if *method == Method::HEAD
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     {
         return Ok(Framing::Length(0));
     }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return match response.version() {
-            Version::HTTP_10 => Err(HttpError::Invalid("HTTP/1.0 has no transfer codings")),
-            _ if transfer_coding::is_coded(headers) => Err(HttpError::TransferCoding),
-            _ => Ok(Framing::Chunked),
+    if noted.has_transfer_coding {
+        return match TransferCoding::of(response.headers()) {
+            _ if response.version() == Version::HTTP_10 => {
+                Err(HttpError::Invalid("HTTP/1.0 has no transfer codings"))
+            }
+            TransferCoding::Chunked => Ok(Framing::Chunked),
+            _ => Err(HttpError::TransferCoding),
         };
     }
-    if headers.contains_key(CONTENT_LENGTH) {
-        let length = content_length(headers);
-        let length = length.ok_or(HttpError::Invalid("its `content-length` is not one number"));
-        return length.map(Framing::Length);
+    match noted.length {
+        ContentLength::Missing => Ok(Framing::UntilClose),
+        ContentLength::Is(length) => Ok(Framing::Length(length)),
+        ContentLength::Invalid => Err(HttpError::Invalid("its `content-length` is not one number")),
     }
-    Ok(Framing::UntilClose)
-}
-
-/// RFC 9110 §8.6: one number, which may be repeated.
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let values = headers.get_all(CONTENT_LENGTH).iter();
-    let mut lengths = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    let first = number(lengths.next()?)?;
-    lengths.all(|other| number(other) == Some(first)).then_some(first)
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    let digits = text.trim_ascii();
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
-}
-
-/// RFC 9112 §9.6: whether a message is the last over its connection.
-pub(crate) fn says_close(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(CONNECTION).iter();
-    let mut options = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 #[cfg(test)]
@@ -286,23 +214,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_end_of_a_head_is_found_wherever_it_is_cut() {
-        for head in ["HTTP/1.1 200 OK\r\na: b\r\n\r\n", "HTTP/1.1 200 OK\na: b\n\n", "x\r\n\n"] {
-            let message = [head.as_bytes(), b"content\n\n"].concat();
-            for cut in 0..=message.len() {
-                let mut end = HeadEnd::default();
-                let found = end.find(&message[..cut]).unwrap();
-                assert_eq!(found, (cut >= head.len()).then_some(head.len()), "{head:?}, {cut}");
-                if found.is_none() {
-                    assert_eq!(end.find(&message).unwrap(), Some(head.len()));
-                }
-            }
-        }
-        assert!(HeadEnd::default().find(&[b'a'; HEAD_LIMIT]).unwrap().is_none());
-        assert!(HeadEnd::default().find(&[b'a'; HEAD_LIMIT + 1]).is_err());
-    }
-
     /// RFC 9112 §3.2, §6.1
     #[test]
     fn a_request_is_written_with_its_host_and_its_framing() {
@@ -312,7 +223,7 @@ mod tests {
                 request = request.header(name, value);
             }
             let (head, ()) = request.body(()).unwrap().into_parts();
-            let framing = request_framing(&head.headers, length)?;
+            let framing = request_framing(&Noted::of(&head.headers), length).ok()?;
             let mut text = Vec::new();
             write(&head, &HeaderValue::from_static("a.example"), framing, &mut text);
             Some(String::from_utf8(text).unwrap())

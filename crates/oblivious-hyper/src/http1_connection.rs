@@ -22,6 +22,7 @@ use crate::http1_sending::{Sending, announced_trailers};
 use crate::informational::OnInformational;
 use crate::moving_stream::Moves;
 use crate::read_buffer::{READ_SIZE, ReadBuffer};
+use crate::spare_memory;
 
 /// A connection that is not being used.
 ///
@@ -109,6 +110,7 @@ impl Http1Connection {
             true => announced_trailers(&head.headers),
             false => Vec::new(),
         };
+        spare_memory::keep_headers(head.headers);
         let sending = Sending::new(buffer, Some(framing), announced, body);
         Ok(Asking {
             connection: self,

@@ -7,6 +7,8 @@ use http::header::{
 };
 use thiserror::Error;
 
+use crate::spare_memory;
+
 /// The most bytes that a head may have, and the trailers of a message.
 pub(crate) const HEAD_LIMIT: usize = 64 * 1024;
 
@@ -52,7 +54,8 @@ impl HeadEnd {
 
 /// The fields that were parsed from `block`, whose memory they share.
 pub(crate) fn fields(block: &Bytes, parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, Invalid> {
-    let mut fields = HeaderMap::with_capacity(parsed.len());
+    let mut fields = spare_memory::take_headers();
+    fields.reserve(parsed.len());
     for field in parsed {
         let invalid = || Invalid("it has a field that is not valid");
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| invalid())?;

@@ -341,6 +341,7 @@ where
         true => announced_trailers(&head.headers),
         false => Vec::new(),
     };
+    spare_memory::keep_headers(head.headers);
     (Sending::new(buffer, answering.framing, announced, body), answering.is_last)
 }
 

@@ -171,7 +171,7 @@ mod seldom;
 mod self_signed;
 #[cfg(feature = "server")]
 pub mod server;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "client", feature = "server"))]
 mod spare_memory;
 #[cfg(feature = "tls")]
 pub mod tls;

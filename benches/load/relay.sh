@@ -237,7 +237,7 @@ for round in $(seq "$ROUNDS"); do
   done
 done
 sort -u "$work/negotiations"
-echo "medians of $ROUNDS rounds; ratios to nginx"
+echo "medians of $ROUNDS rounds; the ratios to nginx are those of each round, likewise"
 python3 - "$work/results" <<'PYTHON'
 import collections, statistics, sys
 rows = collections.defaultdict(list)
@@ -246,9 +246,11 @@ for line in open(sys.argv[1]):
     rows[mode, workers, name].append([float(number) for number in numbers])
 medians = {key: [statistics.median(column) for column in zip(*runs)] for key, runs in rows.items()}
 for (mode, workers, name), (rate, p50, p99, micros, wrong) in medians.items():
-    base = medians[mode, workers, "nginx"]
-    spread = [run[0] for run in rows[mode, workers, name]]
+    runs = rows[mode, workers, name]
+    pairs = list(zip(runs, rows[mode, workers, "nginx"]))
+    ratio = lambda column: statistics.median(run[column] / base[column] for run, base in pairs)
+    spread = [run[0] for run in runs]
     print(f"{mode:5} {workers:>2} {name:12} {rate:8.0f}/s ({min(spread):.0f}-{max(spread):.0f})  "
           f"p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  {micros:5.1f} us  wrong {wrong:.0f}  "
-          f"rate {rate / base[0]:.2f}x  p99 {p99 / base[2]:.2f}x  processor {micros / base[3]:.2f}x")
+          f"rate {ratio(0):.2f}x  p99 {ratio(2):.2f}x  processor {ratio(3):.2f}x")
 PYTHON

@@ -35,12 +35,16 @@
 //!     let pair = KeyPair::generate(KemId::X25519_HKDF_SHA256, Provider::default())?;
 //!     ring.add(1, pair, vec![SymmetricSuite::HKDF_SHA256_AES_128_GCM])?;
 //!
-//! // One target. If its name resolved to an address that is not public, the answer would be a 502.
-//! let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?); let http_client =
-//! HttpClient::guarded(policy.clone(), tls::client_config(None)?); let timeout =
-//! Timeout::new(Duration::from_secs(30), TokioTimer); let gateway =
-//! GatewayLayer::new(GatewayKeys::from(ring)) .targets(policy) .request_timeout(timeout.clone())
-//! .target_timeout(timeout) .layer(Forward::new(http_client));
+//!     // One target. If its name resolved to an address that is not public, the answer would be a
+//!     // 502.
+//!     let policy = TargetPolicy::from("https://example.com".parse::<Origin>()?);
+//!     let http_client = HttpClient::guarded(policy.clone(), tls::client_config(None)?);
+//!     let timeout = Timeout::new(Duration::from_secs(30), TokioTimer);
+//!     let gateway = GatewayLayer::new(GatewayKeys::from(ring))
+//!         .targets(policy)
+//!         .request_timeout(timeout.clone())
+//!         .target_timeout(timeout)
+//!         .layer(Forward::new(http_client));
 //!
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8081").await?;
 //!     let end = async { _ = tokio::signal::ctrl_c().await };

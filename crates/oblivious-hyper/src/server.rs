@@ -115,6 +115,10 @@ pub async fn serve<S, B>(
 /// [known](Options::client_addresses). A request whose sender goes away is dropped together with
 /// the future that answers it.
 ///
+/// What is not a valid request of HTTP/1.1, or could be read in two ways, is refused with a text
+/// that says why, and its connection is closed (RFC 9112 §3.2, §6.1, §6.3); a head may have 64 KiB
+/// and 100 fields. HTTP/1.0 is answered, a request at a time.
+///
 /// No error on one connection ends the server, nor does a failure to accept one.
 pub async fn serve_with<S, B>(
     listener: TcpListener,

@@ -1,9 +1,10 @@
 //! How long the client of a connection may take.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// The limits on a head and on an exchange, of which a connection has one after the other. Both
@@ -47,7 +48,10 @@ impl Deadline {
             }
             // What begins after this moment has until after the next.
             self.timer.as_mut().reset(Instant::now() + left.min(self.head).min(self.exchange));
-            self.is_set = self.timer.as_mut().poll(cx).is_pending();
+            // A task that has done enough for now would find the timer pending, but not be woken by
+            // it later.
+            let timer = pin!(unconstrained(self.timer.as_mut()));
+            self.is_set = timer.poll(cx).is_pending();
         }
         Poll::Pending
     }
@@ -57,7 +61,27 @@ impl Deadline {
 mod tests {
     use std::future::poll_fn;
 
+    use tokio::task::coop;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_kept_by_a_task_that_was_busy_when_it_began() {
+        let second = Duration::from_secs(1);
+        let mut deadline = Deadline::new(second, second);
+        let mut is_busy = true;
+        let over = poll_fn(|cx| {
+            while is_busy && let Poll::Ready(proceeds) = coop::poll_proceed(cx) {
+                proceeds.made_progress();
+            }
+            is_busy = false;
+            deadline.poll(cx)
+        });
+        let begin = Instant::now();
+        // Wakes the task in any case.
+        _ = tokio::time::timeout(9 * second, over).await;
+        assert_eq!(begin.elapsed().as_secs(), 1);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn each_phase_has_its_own_time() {

@@ -108,6 +108,7 @@ impl Settings {
                             }
                             Err(refusal) => Err(refusal),
                         }
+                        .inspect(|response| relayed(response, &route))
                     };
                     undecided.decided();
                     answer
@@ -165,15 +166,7 @@ impl Settings {
         let Called { call, kind, attempt, answering } = called;
         let answer = exchange(call, kind, route, self.body_limit, answering).await;
         self.conclude(attempt, &answer, route);
-        let response = answer?;
-        if response.status().is_success() {
-            route.metrics.relayed();
-        } else {
-            route.metrics.outcome("problem");
-        }
-        let status = response.status().as_u16();
-        tracing::debug!(gateway = route.name(), status, "relayed");
-        Ok(response)
+        answer
     }
 
     /// Holds a message of this batch back, if messages are to be held back.
@@ -276,6 +269,18 @@ impl Settings {
         route.metrics.outcome("keys");
         Ok(list.answer(request.headers(), self.clock.uptime()))
     }
+}
+
+/// Notes that a response goes to the client now, and not before: when the gateway gave one that is
+/// held back is nobody's business.
+fn relayed<B>(response: &Response<B>, route: &Route) {
+    if response.status().is_success() {
+        route.metrics.relayed();
+    } else {
+        route.metrics.outcome("problem");
+    }
+    let status = response.status().as_u16();
+    tracing::debug!(gateway = route.name(), status, "relayed");
 }
 
 fn asks_for_keys<B>(request: &Request<B>, route: &Route) -> bool {

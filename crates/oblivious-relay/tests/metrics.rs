@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use oblivious_relay::{Breaker, RelayRequestBody, Route, Routes, describe_metrics};
-use oblivious_service::{BoxError, Problem};
+use oblivious_relay::{Batching, Breaker, RelayRequestBody, Route, Routes, describe_metrics};
+use oblivious_service::{BoxError, Problem, Timeout, TokioTimer};
 use tower::service_fn;
 use tower::util::BoxCloneService;
 
@@ -148,6 +149,25 @@ fn exchanges_are_counted_by_gateway_and_outcome() {
                 ("requests_total gateway=none outcome=no_route".to_owned(), 1.0),
             ]
         );
+    });
+}
+
+/// RFC 9458 §6.2.3: a count that ran ahead would tell when the gateway answered whom.
+#[test]
+fn an_answer_that_is_held_back_counts_when_it_goes_out() {
+    recorded(async |tally| {
+        tokio::time::pause();
+        let pause = Duration::from_secs(10);
+        let size = NonZeroUsize::new(2).unwrap();
+        let (relay, _) = relay_answering(response);
+        let relay = relay.batching(Batching::of(size, Timeout::new(pause, TokioTimer)));
+        let relayed = "requests_total gateway=/gateway outcome=relayed";
+        let mut answer = pin!(send(&relay, request()));
+        assert!(tokio::time::timeout(pause * 3 / 2, &mut answer).await.is_err());
+        assert_eq!(tally.value("gateway_seconds gateway=/gateway"), 1.0);
+        assert_eq!(tally.value(relayed), 0.0);
+        answer.await;
+        assert_eq!(tally.value(relayed), 1.0);
     });
 }
 

@@ -36,18 +36,18 @@ pub(crate) struct Asked {
     is_1_1: bool,
     takes_trailers: bool,
     /// The client may send another request over the connection.
-    pub(crate) is_kept: bool,
+    is_kept: bool,
 }
 
 /// Why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
-    pub(crate) status: StatusCode,
-    pub(crate) why: &'static str,
+    status: StatusCode,
+    why: &'static str,
 }
 
 impl Refused {
-    pub(crate) const fn new(status: StatusCode, why: &'static str) -> Self {
+    const fn new(status: StatusCode, why: &'static str) -> Self {
         Self { status, why }
     }
 
